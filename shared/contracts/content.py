@@ -1,0 +1,64 @@
+"""What a mailing says, frozen (object in CONTENT, named by its hash), and whom a chunk addresses (message in PAYLOADS).
+
+Both are plain data: the planner writes them, the sender compiles and renders them.
+"""
+
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict
+
+
+class Content(BaseModel):
+    """A frozen template. Placeholders stand as `{{ field }}` or `{{ field | default("text") }}`.
+
+    Attributes:
+        html: HTML body, "" where there is none; links to be tracked are listed in `links`.
+        text: Text body; made from `html` at draft time where the author gave none.
+        links: Tracked targets in order; the link id is the place in this list. `href`s in `html` and URLs in `text`
+            that equal one of them are tracked.
+        list_id: List-Id of RFC 2919 without brackets, e.g. `news.example.com`.
+        unsubscribe: Append an unsubscribe link where the template has no `{{ unsubscribe_url }}`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    subject: str
+    html: str = ""
+    text: str = ""
+    links: list[str] = []
+    sender_name: str = ""
+    sender_address: str
+    reply_to: str = ""
+    list_name: str = ""
+    list_id: str = ""
+    unsubscribe: bool = True
+
+    def encoded(self) -> bytes:
+        """Return the bytes whose SHA-256 names the object."""
+        return orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+
+
+class PayloadRow(BaseModel):
+    """One recipient of a chunk; a blank row (`contact` == "") is a person who was erased.
+
+    Attributes:
+        address_key: Keyed hash of the canonical address, 16 hex digits.
+        lists: Ids of the lists the contact came from and has not left.
+        fields: Merge fields the template uses, as text.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    contact: str
+    address: str = ""
+    name: str = ""
+    address_key: str = ""
+    lists: list[str] = []
+    fields: dict[str, str] = {}
+
+
+def encode_rows(rows: list[dict[str, Any]]) -> tuple[bytes, list[bytes]]:
+    """Return the payload message (JSON lines) and each row's own bytes, over which its digest is taken."""
+    lines = [orjson.dumps(row, option=orjson.OPT_SORT_KEYS) for row in rows]
+    return b"\n".join(lines), lines

@@ -1,0 +1,43 @@
+"""Journal of opens and clicks (`evt.engagement.<p>`, written by the tracker), micro-batched and raw."""
+
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.contracts.envelope import DomainEvent
+
+
+class Hit(BaseModel):
+    """One request for a pixel or a tracked link, as it came.
+
+    Attributes:
+        id: Fact id, derived from token and second: the same hit twice is one fact.
+        link: Link id for clicks, None for opens.
+        agent: Class of the user agent, never the string itself.
+        network: Address prefix (/24 or /48).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    kind: Literal["open", "click"]
+    mailing: str
+    n: int
+    index: int
+    link: int | None = None
+    at: datetime
+    method: str = "GET"
+    agent: str = ""
+    network: str = ""
+
+
+class HitsRecorded(DomainEvent):
+    """Hits that came within a few milliseconds."""
+
+    TYPE: ClassVar[str] = "engagement.hits_recorded/1"
+
+    hits: list[Hit]
+
+
+EVENTS = (HitsRecorded,)

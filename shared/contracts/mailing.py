@@ -1,0 +1,217 @@
+"""Events of a mailing (`evt.mailing.<id>`, written by the planner), in the order of its life."""
+
+from datetime import datetime, time
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.contracts.account import Limits
+from shared.contracts.envelope import DomainEvent
+
+DoubtPolicy = Literal["hold", "resend"]
+Tracking = Literal["off", "anonymous", "person"]
+DoubtDecision = Literal["resend", "accepted", "rejected"]
+
+
+class SendingHours(BaseModel):
+    """When mails may go out: every chosen weekday from `start` until before `end`, in the mailing's zone.
+
+    Attributes:
+        start: First local time of day.
+        end: Local time of day at which the window closes; before `start` it means the next day.
+        weekdays: 0 is Monday.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start: time
+    end: time
+    weekdays: list[int] = Field(default=[0, 1, 2, 3, 4, 5, 6])
+
+
+class MailingDrafted(DomainEvent):
+    """What shall be sent, by which account. `content` is the hash of the template in CONTENT."""
+
+    TYPE: ClassVar[str] = "mailing.drafted/1"
+
+    campaign: str
+    name: str
+    account: str
+    content: str
+    subject: str
+    links: list[str] = []
+    doubt: DoubtPolicy = "hold"
+    tracking: Tracking = "person"
+    limits: Limits = Limits()
+    retry_for: int = 86_400
+
+
+class MailingEdited(DomainEvent):
+    """The draft was replaced as a whole; the audience has to be frozen anew."""
+
+    TYPE: ClassVar[str] = "mailing.edited/1"
+
+    name: str
+    account: str
+    content: str
+    subject: str
+    links: list[str] = []
+    doubt: DoubtPolicy = "hold"
+    tracking: Tracking = "person"
+    limits: Limits = Limits()
+    retry_for: int = 86_400
+
+
+class TestSent(DomainEvent):
+    """A test mail was planned in the prompt lane as chunk 0 of the pseudo-mailing `test`."""
+
+    TYPE: ClassVar[str] = "mailing.test_sent/1"
+    __test__: ClassVar[bool] = False
+
+    test: str
+    recipients: int
+
+
+class AudienceFrozen(DomainEvent):
+    """Who shall get it is fixed: the AUDIENCE object named by its hash. Skipped: reason -> contacts left out.
+
+    Attributes:
+        position: Sequence of EVENTS up to which suppression was taken into account.
+        chunks: Chunks by lane: numbers run from 0 over all lanes.
+    """
+
+    TYPE: ClassVar[str] = "mailing.audience_frozen/1"
+
+    object: str
+    recipients: int
+    skipped: dict[str, int] = {}
+    chunks: int
+    lanes: dict[str, int]
+    position: int
+
+
+class MailingScheduled(DomainEvent):
+    """It starts by itself at `at`. After `deadline` nothing goes out."""
+
+    TYPE: ClassVar[str] = "mailing.scheduled/1"
+
+    at: datetime
+    zone: str = "UTC"
+    hours: SendingHours | None = None
+    deadline: datetime | None = None
+
+
+class MailingUnscheduled(DomainEvent):
+    """Back to planned: the start was withdrawn before it came."""
+
+    TYPE: ClassVar[str] = "mailing.unscheduled/1"
+
+
+class SendingStarted(DomainEvent):
+    """Chunks are planned from now on. `until`: end of the open window, where there are sending hours."""
+
+    TYPE: ClassVar[str] = "mailing.sending_started/1"
+
+    until: datetime | None = None
+
+
+class WindowClosed(DomainEvent):
+    """Outside the sending hours: nothing goes out until the window opens at `opens`."""
+
+    TYPE: ClassVar[str] = "mailing.window_closed/1"
+
+    opens: datetime
+
+
+class WindowOpened(DomainEvent):
+    """Inside the sending hours, until `until`."""
+
+    TYPE: ClassVar[str] = "mailing.window_opened/1"
+
+    until: datetime
+
+
+class MailingPaused(DomainEvent):
+    """Nothing goes out until it is resumed."""
+
+    TYPE: ClassVar[str] = "mailing.paused/1"
+
+    reason: str = ""
+
+
+class MailingResumed(DomainEvent):
+    """Goes on after a pause or a failure. `until` as in SendingStarted."""
+
+    TYPE: ClassVar[str] = "mailing.resumed/1"
+
+    until: datetime | None = None
+
+
+class RateChanged(DomainEvent):
+    """New limits, valid at once for all senders."""
+
+    TYPE: ClassVar[str] = "mailing.rate_changed/1"
+
+    limits: Limits
+
+
+class DoubtDecided(DomainEvent):
+    """An operator decided on recipients in doubt: send them again, or settle them by hand."""
+
+    TYPE: ClassVar[str] = "mailing.doubt_decided/1"
+
+    n: int
+    indexes: str
+    decision: DoubtDecision
+
+
+class MailingCompleted(DomainEvent):
+    """No recipient is pending. Totals by outcome; `in_doubt` of them wait for evidence or a decision."""
+
+    TYPE: ClassVar[str] = "mailing.completed/1"
+
+    totals: dict[str, int]
+    in_doubt: int = 0
+
+
+class MailingFailed(DomainEvent):
+    """It cannot go on by itself; `resume` takes it up again once the cause is mended."""
+
+    TYPE: ClassVar[str] = "mailing.failed/1"
+
+    reason: str
+
+
+class MailingCancelled(DomainEvent):
+    """Nothing goes out any more; what is not yet sent is settled as cancelled."""
+
+    TYPE: ClassVar[str] = "mailing.cancelled/1"
+
+    reason: str = ""
+
+
+class MailingDeleted(DomainEvent):
+    """Hidden from lists; its history is kept."""
+
+    TYPE: ClassVar[str] = "mailing.deleted/1"
+
+
+EVENTS = (
+    MailingDrafted,
+    MailingEdited,
+    TestSent,
+    AudienceFrozen,
+    MailingScheduled,
+    MailingUnscheduled,
+    SendingStarted,
+    WindowClosed,
+    WindowOpened,
+    MailingPaused,
+    MailingResumed,
+    RateChanged,
+    DoubtDecided,
+    MailingCompleted,
+    MailingFailed,
+    MailingCancelled,
+    MailingDeleted,
+)

@@ -1,0 +1,228 @@
+"""The only place where a subject, a stream, a bucket or a durable is spelled.
+
+An entity is one exact subject; a journal is one of 16 partitions by address key. Ids hold neither dots nor wildcards
+(`shared.ids`), which `token` checks once more for what comes from outside.
+"""
+
+from dataclasses import dataclass
+
+# Streams
+EVENTS = "EVENTS"
+JOBS = "JOBS"
+TIMERS = "TIMERS"
+PAYLOADS = "PAYLOADS"
+PEOPLE = "PEOPLE"
+INBOX = "INBOX"
+PARKED = "PARKED"
+
+# Object stores and key-value buckets
+AUDIENCE = "AUDIENCE"
+CONTENT = "CONTENT"
+PACING = "PACING"
+SECRETS = "SECRETS"
+
+JOURNAL_PARTITIONS = 16
+
+ALL_EVENTS = "evt.>"
+ALL_MAILINGS = "evt.mailing.*"
+ALL_CAMPAIGNS = "evt.campaign.*"
+ALL_ACCOUNTS = "evt.account.*"
+ALL_PLANS = "evt.plan.*.*.*.*"
+ALL_CHUNKS = "evt.chunk.*.*"
+ALL_CONSENT = "evt.consent.*"
+ALL_ENGAGEMENT = "evt.engagement.*"
+ALL_JOBS = "job.>"
+ALL_PEOPLE = "person.>"
+
+# Lanes of an account (the large providers get lanes of their own beside these)
+PROMPT = "prompt"
+REST = "rest"
+
+
+def token(value: str) -> str:
+    """Return `value` if it may stand as one token of a subject, else raise `ValueError`."""
+    if not value or any(c in value for c in ".*> \t\r\n") or not value.isprintable():
+        raise ValueError(f"{value!r} cannot stand in a subject")
+    return value
+
+
+def campaign(campaign_id: str) -> str:
+    """Entity: one campaign."""
+    return f"evt.campaign.{campaign_id}"
+
+
+def mailing(mailing_id: str) -> str:
+    """Entity: one mailing."""
+    return f"evt.mailing.{mailing_id}"
+
+
+def account(account_id: str) -> str:
+    """Entity: one SMTP account."""
+    return f"evt.account.{account_id}"
+
+
+def relay(account_id: str) -> str:
+    """Entity: what the senders learnt of an account's relay."""
+    return f"evt.relay.{account_id}"
+
+
+def plan(mailing_id: str, account_id: str, lane: str, n: int) -> str:
+    """Entity: the plan of one chunk."""
+    return f"evt.plan.{mailing_id}.{account_id}.{lane}.{n}"
+
+
+def plans_of(mailing_id: str) -> str:
+    """Filter: all planned chunks of a mailing."""
+    return f"evt.plan.{mailing_id}.*.*.*"
+
+
+def chunk(mailing_id: str, n: int) -> str:
+    """Entity: the work on one chunk."""
+    return f"evt.chunk.{mailing_id}.{n}"
+
+
+def chunks_of(mailing_id: str) -> str:
+    """Filter: the work on all chunks of a mailing."""
+    return f"evt.chunk.{mailing_id}.*"
+
+
+def partition(address_key: str) -> int:
+    """Return the journal partition of an address key (16 hex digits)."""
+    return int(address_key[-1], 16) % JOURNAL_PARTITIONS
+
+
+def engagement(part: int) -> str:
+    """Journal: opens and clicks."""
+    return f"evt.engagement.{part}"
+
+
+def consent(part: int) -> str:
+    """Journal: opt-outs, opt-ins, suppression."""
+    return f"evt.consent.{part}"
+
+
+def feedback(part: int) -> str:
+    """Journal: bounces, complaints, replies."""
+    return f"evt.feedback.{part}"
+
+
+def audience(part: int) -> str:
+    """Journal: imports and list changes, ids and counts only."""
+    return f"evt.audience.{part}"
+
+
+def payload(mailing_id: str, n: int) -> str:
+    """Personal data of one chunk, in PAYLOADS."""
+    return f"payload.{mailing_id}.{n}"
+
+
+def person_page(page: int) -> str:
+    """One page of the directory of people, in PEOPLE."""
+    return f"person.page.{page}"
+
+
+def person_note(key: str) -> str:
+    """Free text one person wrote, in PEOPLE."""
+    return f"person.note.{key}"
+
+
+def upload_part(upload_id: str, part: int) -> str:
+    """One part of an uploaded file, in INBOX."""
+    return f"in.upload.{upload_id}.{part}"
+
+
+def parked(service: str, role: str) -> str:
+    """Pointer to a poison message, in PARKED."""
+    return f"parked.{service}.{role}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRef:
+    """Where the work on one chunk belongs: the four tokens of a job."""
+
+    account: str
+    lane: str
+    mailing: str
+    n: int
+
+    @property
+    def job(self) -> str:
+        """Subject of the chunk's jobs in JOBS."""
+        return f"job.{self.account}.{self.lane}.{self.mailing}.{self.n}"
+
+    @property
+    def retry_timer(self) -> str:
+        """Subject of the chunk's one timer in TIMERS; publishing again re-arms it."""
+        return f"timer.retry.{self.account}.{self.lane}.{self.mailing}.{self.n}"
+
+    @property
+    def due_retry(self) -> str:
+        """Subject on which TIMERS fires; JOBS sources it as a job."""
+        return f"due.retry.{self.account}.{self.lane}.{self.mailing}.{self.n}"
+
+    @classmethod
+    def of_job(cls, subject: str) -> "ChunkRef":
+        """Read the subject of a job."""
+        _, account_id, lane, mailing_id, n = subject.split(".")
+        return cls(account_id, lane, mailing_id, int(n))
+
+    @classmethod
+    def of_plan(cls, subject: str) -> "ChunkRef":
+        """Read the subject of a planned chunk."""
+        _, _, mailing_id, account_id, lane, n = subject.split(".")
+        return cls(account_id, lane, mailing_id, int(n))
+
+
+def jobs_of(account_id: str, lane: str) -> str:
+    """Filter: the jobs of one lane of an account."""
+    return f"job.{account_id}.{lane}.>"
+
+
+def job_consumer(account_id: str, lane: str) -> str:
+    """Durable that all senders share for one lane of an account."""
+    return f"sender-jobs-{account_id}-{lane}"
+
+
+def mailing_timer(kind: str, mailing_id: str) -> str:
+    """Timer of a mailing (`start`, `window`); one of each kind."""
+    return f"timer.{kind}.{mailing_id}"
+
+
+def mailing_due(kind: str, mailing_id: str) -> str:
+    """Subject on which a mailing's timer fires."""
+    return f"due.{kind}.{mailing_id}"
+
+
+ALL_MAILING_DUES = ("due.start.*", "due.window.*")
+ALL_DUE_RETRIES = "due.retry.*.*.*.*"
+
+# Durables
+PLANNER_FACTS = "planner-facts"
+PLANNER_TIMERS = "planner-timers"
+REPORTING_VIEWS = "reporting-views"
+REPORTING_DIRECTORY = "reporting-directory"
+
+
+def command(principal: str, name: str) -> str:
+    """Request subject of a command; NATS permissions tie the second token to the NATS user."""
+    return f"cmd.{principal}.{name}"
+
+
+def command_filter(name: str) -> str:
+    """What a service subscribes to for one command, whoever asks."""
+    return f"cmd.*.{name}"
+
+
+def query(principal: str, name: str) -> str:
+    """Request subject of a query."""
+    return f"query.{principal}.{name}"
+
+
+def query_filter(name: str) -> str:
+    """What a service subscribes to for one query."""
+    return f"query.*.{name}"
+
+
+def probe() -> str:
+    """Request subject on which any sender tries out an SMTP account for the planner."""
+    return "probe.account"

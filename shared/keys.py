@@ -1,0 +1,63 @@
+"""Secrets at work: one key ring for signing and sealing, and the keyed hash that stands for an address.
+
+The first key of the ring signs and seals; every key verifies and opens, so a ring rotates by putting a new key first.
+"""
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass, field
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from shared.addresses import canonical
+
+
+class KeyRingError(ValueError):
+    """The secrets of the environment are missing or too short."""
+
+
+def _derive(secret: str, purpose: str) -> bytes:
+    return hmac.digest(secret.encode(), purpose.encode(), "sha256")
+
+
+@dataclass(frozen=True)
+class KeyRing:
+    """Keys derived from the secrets, by purpose.
+
+    Attributes:
+        token_keys: Key id -> key for tokens in URLs, newest first.
+        active: Key id with which new tokens are signed.
+    """
+
+    token_keys: dict[str, bytes]
+    active: str
+    _sealer: MultiFernet = field(repr=False)
+    _pepper: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, secret_keys: str, address_pepper: str) -> "KeyRing":
+        """Build the ring from `POSTHASTE_SECRET_KEYS` and `POSTHASTE_ADDRESS_PEPPER`; `KeyRingError` if unusable."""
+        secrets = [part.strip() for part in secret_keys.split(",") if part.strip()]
+        if not secrets or any(len(secret) < 32 for secret in secrets):
+            raise KeyRingError("POSTHASTE_SECRET_KEYS needs one or more secrets of at least 32 characters")
+        if len(address_pepper) < 32:
+            raise KeyRingError("POSTHASTE_ADDRESS_PEPPER needs at least 32 characters")
+        keys = {hashlib.sha256(b"key id" + s.encode()).hexdigest()[:4]: _derive(s, "token") for s in secrets}
+        sealer = MultiFernet([Fernet(urlsafe_b64encode(_derive(secret, "seal"))) for secret in secrets])
+        return cls(keys, next(iter(keys)), sealer, _derive(address_pepper, "address"))
+
+    def address_key(self, address: str) -> str:
+        """Return the 16 hex digits that stand for an address in events, tokens and views."""
+        return hmac.digest(self._pepper, canonical(address).encode(), "sha256").hex()[:16]
+
+    def seal(self, text: str) -> bytes:
+        """Encrypt a secret for SECRETS."""
+        return self._sealer.encrypt(text.encode())
+
+    def unseal(self, sealed: bytes) -> str:
+        """Decrypt a secret; `KeyRingError` when no key of the ring opens it."""
+        try:
+            return self._sealer.decrypt(sealed).decode()
+        except InvalidToken as error:
+            raise KeyRingError("a sealed secret opens with none of POSTHASTE_SECRET_KEYS") from error

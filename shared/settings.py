@@ -1,0 +1,39 @@
+"""Settings common to all services, from the environment only (`POSTHASTE_...`); each service adds its own fields.
+
+Wrong or contradictory settings refuse the start with a message that names the variable.
+"""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What every service needs.
+
+    Attributes:
+        nats_url: Servers, comma separated.
+        nats_user: The service's NATS user; its permissions are in deploy/nats.
+        data_dir: Folder for local state (SQLite files, journals, spool).
+        database_url: SQLAlchemy URL; "" means SQLite in `data_dir`.
+        public_url: Base of the links in mails, served by the tracker.
+        secret_keys: Comma-separated secrets of at least 32 characters, the first signs and seals, all verify and open.
+        address_pepper: Secret of the keyed hash of addresses; never changes, or suppression is forgotten.
+        ops_port: Port of health and metrics on `ops_host`; 0 turns them off.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="POSTHASTE_", frozen=True, extra="ignore")
+
+    nats_url: str = "nats://127.0.0.1:4222"
+    nats_user: str = ""
+    nats_password: str = Field(default="", repr=False)
+    data_dir: Path = Path("data")
+    database_url: str = ""
+    public_url: str = "http://127.0.0.1:8025"
+    secret_keys: str = Field(default="", repr=False)
+    address_pepper: str = Field(default="", repr=False)
+    ops_host: str = "127.0.0.1"
+    ops_port: int = 0
+    log_level: str = "INFO"
+    log_format: str = "text"
