@@ -1,0 +1,1 @@
+"""The four services, each a process of its own; they meet in shared.contracts and on the wire."""

@@ -1,0 +1,1 @@
+"""Jobs in, mails out over SMTP, what became of each mail into evt.chunk."""

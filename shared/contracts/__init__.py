@@ -1,0 +1,1 @@
+"""The published language: events, commands, queries, subjects, the frozen content."""

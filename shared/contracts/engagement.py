@@ -8,13 +8,29 @@ from pydantic import BaseModel, ConfigDict
 from shared.contracts.envelope import DomainEvent
 
 
+AgentClass = Literal[
+    "none",  # no user agent was sent
+    "prefetch",  # the request said so itself (Sec-Purpose)
+    "google-proxy",  # GoogleImageProxy: normally a person who opened the mail in Gmail
+    "gmail-prefetch",  # Gmail's image fetch soon after delivery
+    "apple-privacy",  # a bare `Mozilla/5.0`: Apple Mail Privacy Protection
+    "yahoo-proxy",
+    "automat",  # scanners, crawlers, HTTP libraries
+    "mail-client",
+    "mobile",
+    "desktop",
+    "other",
+]
+"""What the user agent looks like; one input of the verdict, never the verdict."""
+
+
 class Hit(BaseModel):
     """One request for a pixel or a tracked link, as it came.
 
     Attributes:
-        id: Fact id, derived from token and second: the same hit twice is one fact.
+        id: Fact id, derived from token, second, method and source: the same hit twice is one fact.
         link: Link id for clicks, None for opens.
-        agent: Class of the user agent, never the string itself.
+        agent: Class of the user agent (`AgentClass`), never the string itself.
         network: Address prefix (/24 or /48).
     """
 

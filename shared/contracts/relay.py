@@ -6,7 +6,7 @@ from shared.contracts.envelope import DomainEvent
 
 
 class AccountPaused(DomainEvent):
-    """The relay refuses us as a whole (AUTH, TLS, 5xx greeting): nothing goes out until the account tests well again."""
+    """The relay refuses us as a whole (AUTH, TLS, 5xx greeting): nothing goes out until it tests well again."""
 
     TYPE: ClassVar[str] = "relay.account_paused/1"
 

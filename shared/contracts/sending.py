@@ -56,7 +56,7 @@ class ChunkPlanned(DomainEvent):
 
 
 class ChunkStarted(DomainEvent):
-    """A worker took the chunk up for the job at sequence `job` of JOBS; a takeover ends the claims of another worker."""
+    """A worker took the chunk up for the job at `job` in JOBS; a takeover ends the claims of another worker."""
 
     TYPE: ClassVar[str] = "chunk.started/1"
 
@@ -94,6 +94,7 @@ class Group(BaseModel):
         at: Milliseconds after `RecipientsSettled.base` at which each reply came, by place in `indexes`.
         until: Not to be tried before (deferred, released).
         cause: Why it was skipped, released or cancelled: id of the causing event, or a reason.
+        scope: For rejected ones, what is to blame: address, domain, sender, content, us; "" where unknown.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -107,6 +108,7 @@ class Group(BaseModel):
     at: list[int] = []
     until: datetime | None = None
     cause: str = ""
+    scope: str = ""
 
 
 class RecipientsSettled(DomainEvent):
@@ -125,7 +127,7 @@ class RecipientsSettled(DomainEvent):
 
 
 class ChunkPassed(DomainEvent):
-    """Every recipient was tried once or is settled; `deferred` of them will be tried again at `until` at the earliest."""
+    """Every recipient was tried once or is settled; `deferred` of them are tried again, from `until` on."""
 
     TYPE: ClassVar[str] = "chunk.passed/1"
 

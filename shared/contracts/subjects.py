@@ -34,6 +34,17 @@ ALL_CONSENT = "evt.consent.*"
 ALL_ENGAGEMENT = "evt.engagement.*"
 ALL_JOBS = "job.>"
 ALL_PEOPLE = "person.>"
+ALL_RELAYS = "evt.relay.*"
+ALL_FEEDBACK = "evt.feedback.*"
+ALL_AUDIENCE = "evt.audience.*"
+ALL_PAYLOADS = "payload.>"
+ALL_INTAKE = "in.>"
+ALL_PARKED = "parked.>"
+ALL_TIMERS = "timer.>"
+ALL_DUES = "due.>"
+
+# Metadata key of EVENTS: the id of this incarnation of the log, new after a restore
+INCARNATION = "posthaste.incarnation"
 
 # Lanes of an account (the large providers get lanes of their own beside these)
 PROMPT = "prompt"
