@@ -1,0 +1,206 @@
+"""Signed tokens in URLs: who a mail went to, where a link leads, who may unsubscribe from what.
+
+The sender signs (`Signer`), the tracker verifies (`verify_*`). A recipient part has one MAC that serves pixel, clicks
+and Message-ID; a link part is signed once a mailing. A token holds no address and no name, only ids and the keyed hash
+of the address. Whatever does not verify is None: the caller cannot tell a forged token from a broken or foreign one,
+and an unknown key id costs the same time. Every key of the ring verifies, so old links outlive a rotation.
+
+Shapes: `{public}/c/{recipient}/{link}` click, `{public}/o/{recipient}.gif` pixel, `{public}/u/{unsubscribe}`, with
+recipient `kid.mailing.n.index.mac` (`-` for n and index where recipients are not told apart), link `id.url.mac`,
+unsubscribe `kid.mailing.n.index.address_key.scope.mac` (scope: list ids in ascending order joined by `+`, or `*`).
+"""
+
+import hmac
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import b2a_base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from shared.keys import KeyRing
+
+CLICK_PATH = "/c/"
+PIXEL_PATH = "/o/"
+PIXEL_SUFFIX = ".gif"
+UNSUBSCRIBE_PATH = "/u/"
+
+MAX_URL = 2_000
+MAX_LISTS = 24
+EVERYTHING = "*"
+ANONYMOUS = -1
+
+_MAC_BYTES = 15
+_NO_KEY = bytes(32)
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_MAC = r"(?P<mac>[A-Za-z0-9_-]{20})"
+_WHO = r"(?P<mailing>[a-z0-9]{1,24})\.(?P<n>0|[1-9][0-9]{0,8})\.(?P<index>0|[1-9][0-9]{0,3})"
+_KID = r"(?P<kid>[0-9a-z]{1,8})"
+_RECIPIENT = re.compile(rf"{_KID}\.(?P<signed>{_WHO}|(?P<all>[a-z0-9]{{1,24}})\.-\.-)\.{_MAC}", re.ASCII)
+_LINK = re.compile(rf"(?P<signed>(?P<link>0|[1-9][0-9]{{0,3}})\.(?P<url>[A-Za-z0-9_-]{{1,2800}}))\.{_MAC}", re.ASCII)
+_UNSUBSCRIBE = re.compile(
+    rf"{_KID}\.(?P<signed>{_WHO}\.(?P<address>[0-9a-f]{{16}})\."
+    rf"(?P<scope>\*|[a-z0-9]{{1,24}}(?:\+[a-z0-9]{{1,24}}){{0,{MAX_LISTS - 1}}}))\.{_MAC}",
+    re.ASCII,
+)
+
+
+class UnknownKeyError(LookupError):
+    """A chunk pins a token key that the environment does not hold any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientToken:
+    """Whom a hit belongs to. `n` and `index` are `ANONYMOUS` where the mailing does not tell recipients apart."""
+
+    kid: str
+    mailing: str
+    n: int
+    index: int
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether the hit counts for the mailing only."""
+        return self.index == ANONYMOUS
+
+
+@dataclass(frozen=True, slots=True)
+class LinkToken:
+    """Where a tracked link leads: `link` is its place in `Content.links`."""
+
+    link: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnsubscribeToken:
+    """Who leaves what, by which mail. `scope` holds list ids, or `*` for all mail of the brand."""
+
+    kid: str
+    mailing: str
+    n: int
+    index: int
+    address_key: str
+    scope: tuple[str, ...]
+
+
+def _mac(key: bytes, signed: bytes) -> bytes:
+    """120 bits as 20 URL-safe characters."""
+    return b2a_base64(hmac.digest(key, signed, "sha256")[:_MAC_BYTES], newline=False).translate(_URL_SAFE)
+
+
+def scope_of(lists: Iterable[str]) -> str:
+    """Return the scope of an unsubscribe token; no lists, or too many for a URL, mean everything."""
+    ordered = sorted(set(lists))
+    return "+".join(ordered) if 0 < len(ordered) <= MAX_LISTS else EVERYTHING
+
+
+class Signer:
+    """Signs with one key of the ring: the one a chunk pins, or the active one."""
+
+    def __init__(self, key_ring: KeyRing, kid: str = "") -> None:
+        self.kid = kid or key_ring.active
+        try:
+            self._key = key_ring.token_keys[self.kid]
+        except KeyError as error:
+            raise UnknownKeyError(f"no key with id {self.kid} in POSTHASTE_SECRET_KEYS") from error
+
+    def recipient_mac(self, who: bytes) -> bytes:
+        """Return the MAC over `mailing.n.index`: the fast path of the sender."""
+        return _mac(self._key, b"r " + who)
+
+    def unsubscribe_mac(self, claim: bytes) -> bytes:
+        """Return the MAC over `mailing.n.index.address_key.scope`."""
+        return _mac(self._key, b"u " + claim)
+
+    def recipient(self, mailing: str, n: int, index: int) -> str:
+        """Return the recipient part."""
+        who = f"{mailing}.{n}.{index}"
+        return f"{self.kid}.{who}.{self.recipient_mac(who.encode()).decode()}"
+
+    def anonymous(self, mailing: str) -> str:
+        """Return the recipient part that all recipients of a mailing share."""
+        who = f"{mailing}.-.-"
+        return f"{self.kid}.{who}.{self.recipient_mac(who.encode()).decode()}"
+
+    def link(self, mailing: str, link: int, url: str) -> str:
+        """Return the link part, the same for every recipient of the mailing."""
+        signed = f"{link}.{urlsafe_b64encode(url.encode()).rstrip(b'=').decode()}"
+        return f"{signed}.{_mac(self._key, _link_claim(mailing, signed)).decode()}"
+
+    def unsubscribe(self, mailing: str, n: int, index: int, address_key: str, lists: Iterable[str]) -> str:
+        """Return the unsubscribe token."""
+        claim = f"{mailing}.{n}.{index}.{address_key}.{scope_of(lists)}"
+        return f"{self.kid}.{claim}.{self.unsubscribe_mac(claim.encode()).decode()}"
+
+
+def _link_claim(mailing: str, signed: str) -> bytes:
+    return f"l {mailing}.{signed}".encode()
+
+
+def _holds(keys: Mapping[str, bytes], kid: str, signed: bytes, mac: str) -> bool:
+    key = keys.get(kid)
+    same = hmac.compare_digest(_mac(key or _NO_KEY, signed), mac.encode())
+    return same and key is not None
+
+
+def verify_recipient(key_ring: KeyRing, text: str) -> RecipientToken | None:
+    """Return whom the recipient part names, or None."""
+    match = _RECIPIENT.fullmatch(text)
+    if match is None or not _holds(key_ring.token_keys, match["kid"], b"r " + match["signed"].encode(), match["mac"]):
+        return None
+    if match["all"] is not None:
+        return RecipientToken(match["kid"], match["all"], ANONYMOUS, ANONYMOUS)
+    return RecipientToken(match["kid"], match["mailing"], int(match["n"]), int(match["index"]))
+
+
+def verify_link(key_ring: KeyRing, recipient: RecipientToken, text: str) -> LinkToken | None:
+    """Return where the link part of that recipient's mailing leads, or None."""
+    match = _LINK.fullmatch(text)
+    if match is None:
+        return None
+    signed = _link_claim(recipient.mailing, match["signed"])
+    if not _holds(key_ring.token_keys, recipient.kid, signed, match["mac"]):
+        return None
+    url = _decoded(match["url"])
+    return LinkToken(int(match["link"]), url) if is_target(url) else None
+
+
+def verify_click(key_ring: KeyRing, recipient: str, link: str) -> tuple[RecipientToken, LinkToken] | None:
+    """Return both parts of a click, or None."""
+    who = verify_recipient(key_ring, recipient)
+    target = verify_link(key_ring, who, link) if who is not None else None
+    return (who, target) if who is not None and target is not None else None
+
+
+def verify_unsubscribe(key_ring: KeyRing, text: str) -> UnsubscribeToken | None:
+    """Return who leaves what, or None."""
+    match = _UNSUBSCRIBE.fullmatch(text)
+    if match is None or not _holds(key_ring.token_keys, match["kid"], b"u " + match["signed"].encode(), match["mac"]):
+        return None
+    return UnsubscribeToken(
+        match["kid"],
+        match["mailing"],
+        int(match["n"]),
+        int(match["index"]),
+        match["address"],
+        tuple(match["scope"].split("+")),
+    )
+
+
+def _decoded(text: str) -> str:
+    try:
+        return urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+    except ValueError:  # signed by us, so never seen; the caller refuses the empty target
+        return ""
+
+
+def is_target(url: str) -> bool:
+    """Whether a redirect may lead to `url`: http or https with a host, printable ASCII, bounded length."""
+    if len(url) > MAX_URL or not url.isascii() or not url.isprintable() or " " in url:
+        return False
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a broken bracketed host: no target
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
