@@ -1,0 +1,64 @@
+"""The connection to NATS as every service opens it.
+
+It waits for the first server to come up and reconnects for ever, quickly at first and with jitter, so that a restarted
+server is not stormed. What is published meanwhile is buffered up to 64 MiB and may arrive after its publisher gave up:
+every publish of the event log is harmless when it comes late. `on_closed` is called when the client gave up for good
+(credentials refused, closed by us): a service ends then and its supervisor starts it again.
+"""
+
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import nats
+from nats.aio.client import Client, Server
+from nats.errors import Error as NatsError
+
+logger = logging.getLogger(__name__)
+
+_FIRST_WAIT = 0.1
+_LONGEST_WAIT = 2.0
+_BUFFER = 64 * 2**20
+
+_jitter = random.SystemRandom()
+
+
+def _choose(servers: list[Server], _info: dict[str, Any]) -> tuple[Server, float]:
+    """Return the server to try next, one of those that failed least, and how long to wait before."""
+    fewest = min(server.reconnects for server in servers)
+    chosen = _jitter.choice([server for server in servers if server.reconnects == fewest])
+    longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(fewest, 10))
+    return chosen, _jitter.uniform(longest / 2, longest)
+
+
+async def connect(
+    url: str,
+    *,
+    user: str = "",
+    password: str = "",
+    name: str,
+    on_closed: Callable[[], Awaitable[None]] | None = None,
+) -> Client:
+    """Return a connected client named `name`. `url` may hold several servers, comma separated."""
+
+    async def on_error(error: Exception) -> None:
+        # The client goes on by itself after each of these: it reconnects, or drops what it was not allowed to do.
+        level = logging.WARNING if isinstance(error, (OSError, NatsError)) else logging.ERROR
+        logger.log(level, "connection %s to NATS: %s", name, error or type(error).__name__)
+
+    options: dict[str, Any] = {
+        "closed_cb": on_closed,
+        "connect_timeout": 5,
+        "error_cb": on_error,
+        "max_outstanding_pings": 2,
+        "max_reconnect_attempts": -1,
+        "name": name,
+        "pending_size": _BUFFER,
+        "ping_interval": 10,
+        "reconnect_time_wait": _FIRST_WAIT,
+        "reconnect_to_server_handler": _choose,
+    }
+    if user:
+        options |= {"user": user, "password": password}
+    return await nats.connect([part.strip() for part in url.split(",")], **options)

@@ -1,0 +1,65 @@
+"""Fixtures every level of tests shares: real servers, fresh for each test or emptied after it."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import uvloop
+from nats.aio.client import Client
+
+from shared.eventlog.connection import connect
+from tests.harness.nats import NatsCluster, NatsServer
+from tests.harness.waiting import until_sync
+
+
+@pytest.fixture(scope="session")
+def event_loop_policy() -> uvloop.EventLoopPolicy:
+    """Run tests on the loop the services run on."""
+    return uvloop.EventLoopPolicy()
+
+
+@pytest.fixture
+def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
+    """Yield a fresh server without streams."""
+    server = NatsServer(tmp_path / "nats").start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+async def nc(nats_server: NatsServer) -> AsyncIterator[Client]:
+    """Yield a connection to `nats_server`."""
+    client = await connect(nats_server.url, name="test")
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def log_streams(nats_server: NatsServer, nc: Client) -> NatsServer:
+    """Return a fresh server that has all streams of deploy/streams.py."""
+    from deploy.apply import apply  # noqa: PLC0415 - only tests that need the streams need deploy
+
+    await apply(nc)
+    return nats_server
+
+
+@pytest.fixture(scope="session")
+def cluster_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsCluster]:
+    """Yield one cluster of three for the whole run of this process."""
+    cluster = NatsCluster(tmp_path_factory.mktemp("cluster")).start()
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+async def cluster(cluster_nodes: NatsCluster) -> AsyncIterator[NatsCluster]:
+    """Yield the cluster without streams and with all nodes up; whatever a test killed is started again."""
+    cluster_nodes.start()
+    until_sync(cluster_nodes.healthy, 30)
+    yield cluster_nodes
+    cluster_nodes.start()
+    client = await connect(cluster_nodes.url, name="cleaner")
+    streams = client.jetstream(timeout=10)
+    for info in await streams.streams_info():
+        await streams.delete_stream(str(info.config.name))
+    await client.close()
