@@ -1,0 +1,1 @@
+"""Planner: decides on campaigns and mailings, freezes audiences, plans chunks, owes every chunk its progress."""

@@ -1,0 +1,111 @@
+"""The SMTP account: added once, used when a test showed that it works.
+
+Pure. Rules:
+1. An account is added once; its sender addresses are valid, and one account never sends as another's.
+2. A user name is never sent in clear: without TLS it is accepted for the loopback host only.
+3. The last test decides whether it works; before the first one it must not be used.
+4. A command repeated emits nothing; a test is an observation and is recorded each time.
+"""
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.addresses import AddressError, canonical, parse
+from shared.contracts.account import AccountAdded, AccountTested
+from shared.contracts.commands import Refusal
+from shared.contracts.envelope import DomainEvent
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Account(BaseModel):
+    """State of one account; `added` is None while there is none, `tested` before its first test."""
+
+    model_config = ConfigDict(frozen=True)
+
+    added: AccountAdded | None = None
+    tested: AccountTested | None = None
+
+    @property
+    def working(self) -> bool:
+        """Whether the last test went well."""
+        return self.tested is not None and self.tested.working
+
+    def refusal(self, sender: str | None = None) -> Refusal | None:
+        """Return why it must not be used now (to send as `sender`), None if it may."""
+        if self.added is None:
+            return Refusal(code="account_unknown", message="There is no such account.", field="account")
+        if self.tested is None:
+            return Refusal(code="account_not_tested", message="Test the account before it is used.", field="account")
+        if not self.tested.working:
+            message = f"The last test of the account failed: {self.tested.detail}"
+            return Refusal(code="account_not_working", message=message, field="account")
+        if sender is not None and canonical(sender) not in map(canonical, self.added.senders):
+            return Refusal(
+                code="sender_not_allowed",
+                message=f"The account may send as {', '.join(self.added.senders)} only.",
+                field="sender_address",
+            )
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """Add it as `added` says."""
+
+    added: AccountAdded
+
+
+@dataclass(frozen=True, slots=True)
+class RecordTest:
+    """Keep what a sender saw."""
+
+    tested: AccountTested
+
+
+class AccountDecider:
+    """Decider of one account."""
+
+    def initial(self) -> Account:
+        """Return the state before the first event."""
+        return Account()
+
+    def evolve(self, state: Account, event: DomainEvent) -> Account:
+        """Fold one event."""
+        match event:
+            case AccountAdded():
+                return Account(added=event)
+            case AccountTested():
+                return state.model_copy(update={"tested": event})
+            case _:
+                raise TypeError(f"{event.TYPE} is no event of an account")
+
+    def decide(self, state: Account, command: Add | RecordTest) -> list[DomainEvent] | Refusal:
+        """Return the events of `command`, or why it must not be."""
+        if isinstance(command, RecordTest):
+            if state.added is None:
+                return Refusal(code="account_unknown", message="There is no such account.", field="account")
+            return [command.tested]
+        wanted = command.added
+        if state.added is not None:
+            return [] if state.added == wanted else Refusal(code="account_exists", message="It was already added.")
+        return problem(wanted) or [wanted]
+
+
+def problem(wanted: AccountAdded) -> Refusal | None:
+    """Return what is wrong with an account to be added, None where nothing is."""
+    if wanted.tls == "none" and wanted.username and wanted.host.lower() not in LOOPBACK:
+        return Refusal(
+            code="password_in_clear",
+            message="Without TLS the password would go over the wire in clear: choose starttls or implicit.",
+            field="tls",
+        )
+    if any(c in wanted.host for c in " \t\r\n/@"):
+        return Refusal(code="host_invalid", message=f"{wanted.host!r} is no host name.", field="host")
+    for place, sender in enumerate(wanted.senders):
+        try:
+            parse(sender)
+        except AddressError as error:  # refused: the reason names what is wrong with it
+            return Refusal(code="address_invalid", message=f"{sender!r}: {error}", field=f"senders.{place}")
+    return None

@@ -1,0 +1,57 @@
+"""Which chunks to plan next: about two minutes of work a lane, never more.
+
+Pure. In: the rate, the chunks whose first pass is open, the chunks of the audience not yet planned. Out: the numbers to
+plan now. A chunk that passed and waits for greylisted recipients does not count, or a lane would stand still for them.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from shared.contracts.account import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A chunk of the frozen audience."""
+
+    n: int
+    lane: str
+    size: int
+
+
+def rate(*limits: Limits) -> float | None:
+    """Return the mails a second that all `limits` together allow, None where nothing limits them."""
+    rates = [each.per_hour / 3600 for each in limits if each.per_hour is not None]
+    rates += [1 / each.seconds_between for each in limits if each.seconds_between is not None]
+    return min(rates, default=None)
+
+
+def chunk_size(per_second: float | None, most: int = 500) -> int:
+    """Return how many recipients a chunk has at a rate: about a minute of work, at least one."""
+    return most if per_second is None else max(1, min(most, int(per_second * 60)))
+
+
+def choose(
+    per_second: float | None,
+    open_pieces: Iterable[Piece],
+    unplanned: Sequence[Piece],
+    *,
+    seconds: float = 120,
+    most_open: int = 64,
+) -> list[Piece]:
+    """Return the pieces of `unplanned` (in order) to plan now, so that every lane has `seconds` of work, no more."""
+    work: Counter[str] = Counter()
+    count: Counter[str] = Counter()
+    for piece in open_pieces:
+        work[piece.lane] += piece.size
+        count[piece.lane] += 1
+    wanted: list[Piece] = []
+    for piece in unplanned:
+        enough = per_second is not None and work[piece.lane] >= per_second * seconds and count[piece.lane] > 0
+        if enough or count[piece.lane] >= most_open:
+            continue
+        work[piece.lane] += piece.size
+        count[piece.lane] += 1
+        wanted.append(piece)
+    return wanted

@@ -1,0 +1,353 @@
+"""The mailing: planned, scheduled, sending, completed; the decisions about it and nothing else.
+
+Pure: the caller puts every fact a decision needs (time, account, campaign, frozen audience, doubts) into the command.
+Rules:
+1. Planned -> scheduled -> sending -> completed. While a window is closed it waits; paused, failed and cancelled are
+   its other states. Cancelled and completed are final (a doubt may still be decided on).
+2. It is drafted and edited on an open campaign, by a tested, working account, as one of that account's senders.
+3. It is edited until sending starts; an edit drops the frozen audience and withdraws the start.
+4. The audience is frozen while it is planned, as often as wanted; it is fixed once a start is set.
+5. A start needs at least one frozen recipient, a working account, a known zone and an instant that is not past.
+6. `Tick` does what is due by its instant: start, open, close. A start outside the sending hours waits for them.
+7. Pause and resume keep whether it had started. Resume reopens or waits, as the hours say, and needs the account.
+8. It completes only when the caller shows that every chunk of the audience is finished.
+9. It is deleted (hidden) only while nothing is or will be going out.
+10. A command repeated emits nothing.
+"""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from services.planner import schedule
+from services.planner.orders import (
+    Cancel,
+    Command,
+    Complete,
+    Decide,
+    Delete,
+    Draft,
+    Fail,
+    Freeze,
+    Pause,
+    Rate,
+    Resume,
+    Schedule,
+    Test,
+    Tick,
+    Unschedule,
+)
+from shared.contracts import ranges
+from shared.contracts.account import Limits
+from shared.contracts.commands import Refusal
+from shared.contracts.envelope import DomainEvent
+from shared.contracts.mailing import (
+    AudienceFrozen,
+    DoubtDecided,
+    DoubtDecision,
+    MailingCancelled,
+    MailingCompleted,
+    MailingDeleted,
+    MailingDrafted,
+    MailingEdited,
+    MailingFailed,
+    MailingPaused,
+    MailingResumed,
+    MailingScheduled,
+    MailingUnscheduled,
+    RateChanged,
+    SendingStarted,
+    TestSent,
+    WindowClosed,
+    WindowOpened,
+)
+
+Status = Literal[
+    "none", "planned", "scheduled", "sending", "waiting", "paused", "failed", "completed", "cancelled", "deleted"
+]
+FINAL: tuple[Status, ...] = ("completed", "cancelled", "deleted")
+LATE = timedelta(minutes=1)
+
+
+class Mailing(BaseModel):
+    """State of one mailing. `waiting` is shown as Scheduled: its window is closed.
+
+    Attributes:
+        until: End of the open window, None where there are no sending hours.
+        opens: When the next window opens, while `waiting`.
+        decided: What was decided on doubts: (chunk, packed indexes, decision).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Status = "none"
+    draft: MailingDrafted | None = None
+    audience: AudienceFrozen | None = None
+    schedule: MailingScheduled | None = None
+    started: bool = False
+    until: datetime | None = None
+    opens: datetime | None = None
+    limits: Limits = Limits()
+    tests: tuple[str, ...] = ()
+    decided: tuple[tuple[int, str, DoubtDecision], ...] = ()
+    reason: str = ""
+
+    @property
+    def due(self) -> datetime | None:
+        """When the next thing happens by itself, None while nothing will."""
+        if self.status == "scheduled" and self.schedule is not None:
+            return schedule.start(self.schedule.at, self.schedule.hours, self.schedule.zone)
+        return {"sending": self.until, "waiting": self.opens}.get(self.status)
+
+
+Decision = list[DomainEvent] | Refusal
+
+
+class MailingDecider:
+    """Decider of one mailing."""
+
+    def initial(self) -> Mailing:
+        """Return the state before the first event."""
+        return Mailing()
+
+    def evolve(self, state: Mailing, event: DomainEvent) -> Mailing:
+        """Fold one event."""
+        return state.model_copy(update=_changes(state, event))
+
+    def decide(self, state: Mailing, command: Command) -> Decision:
+        """Return the events of `command`, or why it must not be."""
+        if isinstance(command, Draft):
+            return _draft(state, command)
+        if state.status == "none":
+            return Refusal(code="mailing_unknown", message="There is no such mailing.", field="mailing")
+        if state.status == "deleted":
+            repeated = isinstance(command, Delete | Tick | Complete | Fail)
+            return [] if repeated else Refusal(code="mailing_deleted", message="The mailing was deleted.")
+        match command:
+            case Freeze() | Schedule() | Unschedule() | Tick() | Test():
+                return _before(state, command)
+            case _:
+                return _running(state, command)
+
+
+def _changes(state: Mailing, event: DomainEvent) -> dict[str, object]:  # noqa: PLR0911 - one return a rule
+    match event:
+        case MailingDrafted():
+            return {"status": "planned", "draft": event, "limits": event.limits}
+        case MailingEdited():
+            campaign = state.draft.campaign if state.draft else ""
+            draft = MailingDrafted(
+                campaign=campaign, **{name: getattr(event, name) for name in type(event).model_fields}
+            )
+            return {"draft": draft, "limits": event.limits, "audience": None}
+        case AudienceFrozen():
+            return {"audience": event}
+        case TestSent():
+            return {"tests": (*state.tests, event.test)}
+        case RateChanged():
+            return {"limits": event.limits}
+        case DoubtDecided():
+            return {"decided": (*state.decided, (event.n, event.indexes, event.decision))}
+        case _:
+            return _moves(state, event)
+
+
+def _moves(state: Mailing, event: DomainEvent) -> dict[str, object]:  # noqa: C901, PLR0911 - one return a rule
+    match event:
+        case MailingScheduled():
+            return {"status": "scheduled", "schedule": event}
+        case MailingUnscheduled():
+            return {"status": "planned", "schedule": None}
+        case SendingStarted():
+            return {"status": "sending", "started": True, "until": event.until}
+        case WindowClosed():
+            return {"status": "waiting", "until": None, "opens": event.opens}
+        case WindowOpened():
+            return {"status": "sending", "until": event.until, "opens": None}
+        case MailingPaused():
+            return {"status": "paused", "reason": event.reason}
+        case MailingResumed():
+            status = "sending" if state.started else "scheduled"
+            return {"status": status, "until": event.until, "opens": None, "reason": ""}
+        case MailingFailed():
+            return {"status": "failed", "reason": event.reason}
+        case MailingCompleted():
+            return {"status": "completed"}
+        case MailingCancelled():
+            return {"status": "cancelled", "reason": event.reason}
+        case MailingDeleted():
+            return {"status": "deleted"}
+        case _:
+            raise TypeError(f"{event.TYPE} is no event of a mailing")
+
+
+def _draft(state: Mailing, command: Draft) -> Decision:  # noqa: PLR0911 - one return a rule
+    wanted = command.drafted
+    if command.edit and state.status == "none":
+        return Refusal(code="mailing_unknown", message="There is no such mailing.", field="mailing")
+    if state.draft is not None and state.draft == wanted and not state.started:
+        return []
+    if not command.edit and state.status != "none":
+        return Refusal(code="mailing_exists", message="The mailing was already drafted otherwise.")
+    if state.started or state.status in FINAL:
+        return Refusal(code="mailing_started", message="Its content is fixed since sending started.", field="mailing")
+    if command.campaign.opened is None:
+        return Refusal(code="campaign_unknown", message="There is no such campaign.", field="campaign")
+    if command.campaign.closed:
+        return Refusal(code="campaign_closed", message="The campaign takes no more mailings.", field="campaign")
+    if state.draft is not None and state.draft.campaign != wanted.campaign:
+        return Refusal(code="campaign_fixed", message="A mailing stays in its campaign.", field="campaign")
+    refusal = command.account.refusal(command.sender)
+    if refusal is not None:
+        return refusal
+    if not command.edit:
+        return [wanted]
+    edited = MailingEdited(**{name: getattr(wanted, name) for name in MailingEdited.model_fields})
+    return [edited] if state.status == "planned" else [MailingUnscheduled(), edited]
+
+
+def _before(state: Mailing, command: Freeze | Schedule | Unschedule | Tick | Test) -> Decision:
+    match command:
+        case Freeze():
+            return _freeze(state, command)
+        case Schedule():
+            return _schedule(state, command)
+        case Unschedule():
+            return _unschedule(state)
+        case Tick():
+            return _tick(state, command)
+        case Test():
+            return [] if command.sent.test in state.tests else [command.sent]
+
+
+def _freeze(state: Mailing, command: Freeze) -> Decision:
+    if state.status != "planned":
+        return Refusal(code="audience_fixed", message="The audience is fixed: withdraw the start first.")
+    known = state.audience
+    if known is not None and known.object == command.frozen.object and known.position >= command.frozen.position:
+        return []
+    return [command.frozen]
+
+
+def _schedule(state: Mailing, command: Schedule) -> Decision:  # noqa: PLR0911 - one return a rule
+    wanted = command.wanted
+    if state.started or state.status not in ("planned", "scheduled", "paused", "failed"):
+        return Refusal(code="mailing_started", message=f"It is {state.status}: a start can no longer be set.")
+    refusal = schedule.problem(wanted.hours, wanted.zone)
+    if refusal is not None:
+        return refusal
+    at = command.now if wanted.at is None else schedule.instant(wanted.at, wanted.zone)
+    deadline = None if wanted.deadline is None else schedule.instant(wanted.deadline, wanted.zone)
+    scheduled = MailingScheduled(at=at, zone=wanted.zone, hours=wanted.hours, deadline=deadline)
+    before = state.schedule
+    if state.status == "scheduled" and before is not None:
+        same = before.model_copy(update={"at": at}) == scheduled
+        if same and (before.at == at or (wanted.at is None and before.at <= at)):
+            return []
+    if state.audience is None:
+        return Refusal(code="audience_missing", message="Freeze the audience first.", field="mailing")
+    if state.audience.recipients == 0:
+        return Refusal(code="audience_empty", message="Nobody would get it: all contacts were left out.")
+    if at < command.now - LATE:
+        return Refusal(code="start_in_past", message=f"{at:%Y-%m-%d %H:%M} UTC is past.", field="at")
+    if deadline is not None and deadline <= schedule.start(at, wanted.hours, wanted.zone):
+        return Refusal(code="deadline_too_early", message="The deadline comes before the start.", field="deadline")
+    return command.account.refusal() or [scheduled]
+
+
+def _unschedule(state: Mailing) -> Decision:
+    if state.status == "planned":
+        return []
+    if state.started or state.status not in ("scheduled", "paused", "failed"):
+        return Refusal(code="mailing_started", message=f"It is {state.status}: there is no start to withdraw.")
+    return [MailingUnscheduled()]
+
+
+def _tick(state: Mailing, command: Tick) -> Decision:
+    due, planned = state.due, state.schedule
+    if due is None or planned is None or due > command.now:
+        return []
+    if state.status == "scheduled":
+        refusal = command.account.refusal()
+        if refusal is not None:
+            return [MailingFailed(reason=f"{refusal.code}: {refusal.message}")]
+        if planned.deadline is not None and planned.deadline <= command.now:
+            return [MailingFailed(reason="deadline_passed: its deadline passed before the start")]
+    window = schedule.next_window(planned.hours, planned.zone, command.now)
+    if not window.holds(command.now):
+        return [WindowClosed(opens=window.opens)] if state.status == "sending" else []
+    if state.status == "scheduled":
+        return [SendingStarted(until=window.closes)]
+    return [] if window.closes is None else [WindowOpened(until=window.closes)]
+
+
+def _running(state: Mailing, command: Command) -> Decision:  # noqa: C901, PLR0911 - one return a rule
+    match command:
+        case Pause():
+            return _pause(state, command)
+        case Resume():
+            return _resume(state, command)
+        case Cancel():
+            if state.status == "completed":
+                return Refusal(code="mailing_completed", message="It is completed: nothing is left to cancel.")
+            return [] if state.status == "cancelled" else [MailingCancelled(reason=command.reason)]
+        case Rate():
+            if state.status in FINAL:
+                return Refusal(code=f"mailing_{state.status}", message="Nothing goes out any more.")
+            return [] if state.limits == command.limits else [RateChanged(limits=command.limits)]
+        case Decide():
+            return _decide_doubt(state, command)
+        case Complete():
+            done = state.started and state.status not in FINAL
+            totals = command.totals
+            return [MailingCompleted(totals=totals, in_doubt=totals.get("in_doubt", 0))] if done else []
+        case Fail():
+            return [MailingFailed(reason=command.reason)] if state.status in ("sending", "waiting") else []
+        case _:
+            if state.status in ("scheduled", "sending", "waiting") or (state.started and state.status not in FINAL):
+                return Refusal(code="mailing_running", message="Cancel it before it is deleted.")
+            return [MailingDeleted()]
+
+
+def _pause(state: Mailing, command: Pause) -> Decision:
+    if state.status == "paused":
+        return []
+    if state.status not in ("scheduled", "sending", "waiting"):
+        return Refusal(code="mailing_not_running", message=f"It is {state.status}: there is nothing to pause.")
+    return [MailingPaused(reason=command.reason)]
+
+
+def _resume(state: Mailing, command: Resume) -> Decision:
+    if state.status in ("scheduled", "sending", "waiting"):
+        return []
+    if state.status not in ("paused", "failed") or state.schedule is None:
+        return Refusal(code="mailing_not_paused", message=f"It is {state.status}: there is nothing to resume.")
+    refusal = command.account.refusal()
+    if refusal is not None:
+        return refusal
+    if not state.started:
+        return [MailingResumed()]
+    window = schedule.next_window(state.schedule.hours, state.schedule.zone, command.now)
+    if window.holds(command.now):
+        return [MailingResumed(until=window.closes)]
+    return [MailingResumed(until=command.now), WindowClosed(opens=window.opens)]
+
+
+def _decide_doubt(state: Mailing, command: Decide) -> Decision:
+    try:
+        indexes = frozenset(ranges.unpack(command.indexes))
+    except ValueError:  # refused: the text is no set of indexes
+        return Refusal(code="indexes_invalid", message="Write indexes like 0-4,7.", field="indexes")
+    if not indexes:
+        return Refusal(code="indexes_invalid", message="Name at least one recipient.", field="indexes")
+    made = [each for each in state.decided if each[0] == command.n]
+    unknown = indexes - command.open_doubts
+    if (unknown or len(made) > command.known) and (command.n, ranges.pack(indexes), command.decision) in made:
+        return []
+    if len(made) > command.known:
+        return Refusal(code="decided_meanwhile", message="Another decision came first: look again.", field="indexes")
+    if unknown:
+        message = f"Recipients {ranges.pack(unknown)} of chunk {command.n} are not in doubt."
+        return Refusal(code="not_in_doubt", message=message, field="indexes")
+    return [DoubtDecided(n=command.n, indexes=ranges.pack(indexes), decision=command.decision)]

@@ -1,0 +1,142 @@
+"""What the mailing decider is asked, with every fact its decision needs: who calls it looks the facts up.
+
+They are made by the request handlers and by the process manager; they never travel.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.planner.account import Account
+from services.planner.campaign import Campaign
+from shared.contracts.account import Limits
+from shared.contracts.commands import ScheduleMailing
+from shared.contracts.mailing import AudienceFrozen, DoubtDecision, MailingDrafted, TestSent
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Draft or, with `edit`, replace the draft; `sender` is the From address of its content."""
+
+    drafted: MailingDrafted
+    sender: str
+    campaign: Campaign
+    account: Account
+    edit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """Fix the audience that stands in the AUDIENCE object."""
+
+    frozen: AudienceFrozen
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Set the start as asked for at `now`."""
+
+    wanted: ScheduleMailing
+    now: datetime
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Unschedule:
+    """Withdraw the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Do what is due by `now`."""
+
+    now: datetime
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Let nothing go out."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Go on after a pause or a failure."""
+
+    now: datetime
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """End it."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Replace the limits."""
+
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """Decide on doubts of chunk `n`.
+
+    Attributes:
+        open_doubts: Recipients in doubt on which no decision was made since.
+        known: Decisions on this chunk that `open_doubts` takes into account.
+    """
+
+    n: int
+    indexes: str
+    decision: DoubtDecision
+    open_doubts: frozenset[int]
+    known: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """Record that a test was planned."""
+
+    sent: TestSent
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Every chunk is finished, with these totals."""
+
+    totals: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """It cannot go on by itself."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Hide it."""
+
+
+Command = (
+    Draft
+    | Freeze
+    | Schedule
+    | Unschedule
+    | Tick
+    | Pause
+    | Resume
+    | Cancel
+    | Rate
+    | Decide
+    | Test
+    | Complete
+    | Fail
+    | Delete
+)
