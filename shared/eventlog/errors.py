@@ -36,3 +36,11 @@ class LogBehindViewError(EventLogError):
 
 class MissingError(EventLogError):
     """There is no document, object or message of that name."""
+
+
+class ConsumerGoneError(EventLogError):
+    """The consumer a reader pulls from, or its stream, is not there any more: create it anew and read on."""
+
+
+class ViewOutdatedError(EventLogError):
+    """The tables hold another version of the view than this program computes: rebuild it."""
