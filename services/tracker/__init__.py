@@ -1,0 +1,1 @@
+"""The tracker: opens, clicks and unsubscribes as they come in over public HTTP."""

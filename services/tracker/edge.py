@@ -1,0 +1,173 @@
+"""The HTTP edge: routes, what a request shows of its sender, bounded bodies, one 404 for whatever does not verify.
+
+Requests come from anywhere; nothing here redirects except a verified click, and every unknown path, forged, truncated
+or foreign token gets the same bytes. A handler that fails is answered 500 and logged with the path's kind only (a path
+holds a token). Requests under way are counted, so that a stop can wait for them.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Router
+from starlette.types import Message, Receive, Scope, Send
+
+from services.tracker import hits, metrics, pages
+from shared.clock import now
+
+log = logging.getLogger(__name__)
+
+MAX_BODY = 64 * 1024
+BODY_SECONDS = 10.0
+MAX_PATH = 6_000
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class BodyTooLargeError(Exception):
+    """The body is larger than `MAX_BODY`."""
+
+
+class BodyTooSlowError(Exception):
+    """The body did not come within `BODY_SECONDS`, or the client went away."""
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """Return the first value of a header, "" where there is none."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value.decode("latin-1"))
+    return ""
+
+
+async def answer(send: Send, status: int, headers: Headers, body: bytes = b"") -> None:
+    """Send a whole response."""
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def read_body(receive: Receive) -> bytes:
+    """Return the body of a request.
+
+    Raises:
+        BodyTooLargeError: It is larger than allowed.
+        BodyTooSlowError: It did not come in time.
+    """
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while True:
+                message: Message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise BodyTooSlowError
+                part = message.get("body", b"")
+                size += len(part)
+                if size > MAX_BODY:
+                    raise BodyTooLargeError
+                parts.append(part)
+                if not message.get("more_body", False):
+                    return b"".join(parts)
+    except TimeoutError as error:
+        raise BodyTooSlowError from error
+
+
+class Witness:
+    """Says what a request shows of its sender; only `trusted` proxies may say for whom they speak."""
+
+    def __init__(self, trusted: Sequence[str] = ()) -> None:
+        self._trusted: list[IPv4Network | IPv6Network] = [ip_network(text) for text in trusted]
+        self._is_trusted = lru_cache(maxsize=1024)(self._compare)
+
+    def _compare(self, address: str) -> bool:
+        try:
+            ip = ip_address(address)
+        except ValueError:  # a name or nonsense: never trusted
+            return False
+        return any(ip.version == net.version and ip in net for net in self._trusted)
+
+    def _client(self, scope: Scope, forwarded: str) -> str:
+        client = str(scope["client"][0]) if scope.get("client") else ""
+        if not forwarded or not self._is_trusted(client):
+            return client
+        for hop in reversed([part.strip() for part in forwarded.split(",")][-20:]):
+            client = hop
+            if not self._is_trusted(hop):
+                break
+        return client
+
+    def seen(self, scope: Scope) -> hits.Seen:
+        """Return the signals of a request."""
+        agent = forwarded = ""
+        prefetch = False
+        for key, value in scope["headers"]:
+            if key == b"user-agent":
+                agent = value.decode("latin-1")
+            elif key == b"x-forwarded-for":
+                forwarded = value.decode("latin-1")
+            elif key in {b"sec-purpose", b"purpose", b"x-moz", b"x-purpose"}:
+                prefetch = prefetch or value.lower().startswith((b"prefetch", b"preview"))
+        return hits.Seen(
+            at=now(),
+            method=scope["method"],
+            agent=hits.agent_class(agent[:300], prefetch=prefetch),
+            network=hits.network(self._client(scope, forwarded)),
+        )
+
+
+async def not_found(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - the shape of an ASGI app
+    """Answer 404: the same for every reason."""
+    page = pages.not_found()
+    headers = [*page.headers, (b"content-length", str(len(page.body)).encode())]
+    await answer(send, 404, headers, b"" if scope["method"] == "HEAD" else page.body)
+
+
+class Edge:
+    """The outermost application: routes requests, counts them, answers for handlers that fail."""
+
+    def __init__(self, routes: Sequence[BaseRoute]) -> None:
+        self._router = Router(routes, redirect_slashes=False, default=not_found)
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        started = 0
+
+        async def counting(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = message["status"]
+            await send(message)
+
+        kind = scope["path"][1:3]
+        kind = kind[:1] if kind in {"o/", "c/", "u/"} else "other"
+        self._under_way += 1
+        self._idle.clear()
+        try:
+            if len(scope["path"]) > MAX_PATH:
+                await not_found(scope, receive, counting)
+            else:
+                await self._router(scope, receive, counting)
+        except Exception:  # answered 500 where nothing was sent yet; the service goes on
+            log.exception("request of kind %r failed", kind)
+            if not started:
+                await Response("Internal error", 500)(scope, receive, counting)
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
+            metrics.requests(kind, started)
+
+    async def idle(self, within: float) -> bool:
+        """Wait until no request is under way, at most `within` seconds; return whether that came."""
+        try:
+            async with asyncio.timeout(within):
+                await self._idle.wait()
+        except TimeoutError:  # the stop goes on without the stragglers
+            return False
+        return True

@@ -1,0 +1,26 @@
+"""Counters of the tracker."""
+
+from prometheus_client import Counter, Histogram
+
+REQUESTS = Counter(
+    "posthaste_tracker_requests_total", "Requests by what they asked for and the answer", ("kind", "status")
+)
+HITS_LOGGED = Counter("posthaste_tracker_facts_logged_total", "Hits and consent acts acknowledged by the log")
+HITS_SPOOLED = Counter("posthaste_tracker_facts_spooled_total", "Hits and consent acts kept in the spool")
+HITS_REPLAYED = Counter(
+    "posthaste_tracker_facts_replayed_total", "Hits and consent acts handed from the spool to the log"
+)
+HITS_LOST = Counter("posthaste_tracker_facts_lost_total", "Hits and consent acts that neither log nor spool took")
+COMMIT_HITS = Histogram(
+    "posthaste_tracker_commit_hits", "Hits in one commit", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
+)
+
+_children: dict[tuple[str, int], Counter] = {}
+
+
+def requests(kind: str, status: int) -> None:
+    """Count a request (`status` 0: nobody was answered)."""
+    child = _children.get((kind, status))
+    if child is None:
+        child = _children[kind, status] = REQUESTS.labels(kind, str(status))
+    child.inc()

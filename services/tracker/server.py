@@ -1,0 +1,120 @@
+"""The tracker put together: HTTP in front, recorder and spool behind; serves from the first moment, broker or not.
+
+A stop closes the listener, waits for the requests under way and for their commits, then lets go of the spool. What the
+log did not take by then stays in the spool for the next process.
+"""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from services.tracker.clicks import Clicks
+from services.tracker.edge import Edge, Witness
+from services.tracker.group_commit import GroupCommit
+from services.tracker.opens import Opens
+from services.tracker.recorder import Recorder
+from services.tracker.spool import Spool
+from services.tracker.unsubscribe import Unsubscribe
+from shared.keys import KeyRing
+from shared.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_BACKLOG = 2048
+_HEADER_MS = 10_000
+_DRAIN_SECONDS = 15.0
+
+
+class TrackerSettings(Settings):
+    """What the tracker needs beside the common settings.
+
+    Attributes:
+        tracker_host: Address to listen on.
+        tracker_port: Port to listen on; `public_url` leads here.
+        trusted_proxies: Networks, comma separated, whose `X-Forwarded-For` is believed.
+        spool_bytes: Most hits kept on disk while the broker is away.
+        commit_linger: Seconds for which hits are gathered into one commit.
+        log_patience: Seconds the log has to answer before a hit goes to the spool.
+    """
+
+    tracker_host: str = "127.0.0.1"
+    tracker_port: int = Field(default=8025, ge=1, le=65_535)
+    trusted_proxies: str = ""
+    spool_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
+    commit_linger: float = Field(default=0.003, ge=0, le=0.02)
+    log_patience: float = Field(default=0.025, gt=0, le=1)
+
+    @property
+    def spool_folder(self) -> Path:
+        """Where the spool files stand."""
+        return self.data_dir / "tracker-spool"
+
+
+class Tracker:
+    """One tracker process.
+
+    Attributes:
+        recorder: To be attached to the log once it is reached.
+    """
+
+    def __init__(self, settings: TrackerSettings) -> None:
+        key_ring = KeyRing.of(settings.secret_keys, settings.address_pepper)
+        witness = Witness([part.strip() for part in settings.trusted_proxies.split(",") if part.strip()])
+        self._spool = Spool(settings.spool_folder, settings.spool_bytes)
+        self.recorder = Recorder(self._spool, patience=settings.log_patience)
+        self._commits = GroupCommit(self.recorder, linger=settings.commit_linger)
+        self.edge = Edge(
+            [
+                Route("/o/{recipient}.gif", Opens(key_ring, witness, self._commits)),
+                Route("/c/{recipient}/{link}", Clicks(key_ring, witness, self._commits)),
+                Route("/u/{token}", Unsubscribe(key_ring, self.recorder)),
+                Route("/healthz", self._health),
+            ]
+        )
+        self._server = Server(
+            self.edge,
+            address=settings.tracker_host,
+            port=settings.tracker_port,
+            interface=Interfaces.ASGINL,
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MS, max_buffer_size=64 * 1024),
+            websockets=False,
+            backlog=_BACKLOG,
+            backpressure=_BACKLOG,
+            log_enabled=False,
+        )
+
+    async def _health(self, request: Request) -> JSONResponse:  # noqa: ARG002 - the shape of a Starlette endpoint
+        return JSONResponse(
+            {"ok": True, "broker": "away" if self.recorder.away else "connected", "spooled_bytes": self._spool.bytes}
+        )
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set, then drain and return."""
+        self._spool.open()
+        replay = asyncio.create_task(self.recorder.run())
+        serving = asyncio.create_task(self._server.serve())
+        stopping = asyncio.create_task(stop.wait())
+        ended, _ = await asyncio.wait({replay, serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        self._server.stop()
+        await serving
+        if not await self.edge.idle(_DRAIN_SECONDS):
+            log.warning("stop: requests were still under way after %s s", _DRAIN_SECONDS)
+        await self._commits.close()
+        replay.cancel()
+        await asyncio.gather(replay, return_exceptions=True)
+        await self.recorder.close()
+        await self._spool.close()
+        if replay in ended:
+            await replay  # it never ends by itself: raise what ended it, the supervisor starts the service again
+        if not stop.is_set():
+            raise RuntimeError("the HTTP server ended by itself")
