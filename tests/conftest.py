@@ -52,14 +52,10 @@ def cluster_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsClus
 
 
 @pytest.fixture
-async def cluster(cluster_nodes: NatsCluster) -> AsyncIterator[NatsCluster]:
+def cluster(cluster_nodes: NatsCluster) -> Iterator[NatsCluster]:
     """Yield the cluster without streams and with all nodes up; whatever a test killed is started again."""
     cluster_nodes.start()
     until_sync(cluster_nodes.healthy, 30)
     yield cluster_nodes
     cluster_nodes.start()
-    client = await connect(cluster_nodes.url, name="cleaner")
-    streams = client.jetstream(timeout=10)
-    for info in await streams.streams_info():
-        await streams.delete_stream(str(info.config.name))
-    await client.close()
+    cluster_nodes.delete_streams()

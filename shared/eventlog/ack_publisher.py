@@ -14,13 +14,17 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import OutboundBufferLimitError
 
-from shared.eventlog.errors import EventLogError, UnavailableError
+from shared.eventlog.errors import EventLogError, UnavailableError, UnknownOutcomeError
 from shared.eventlog.inbox import Inbox
 
 WINDOW = 4000
 _TICK = 0.05
+_PAUSE = 0.1
 _HEADER_FRAME = 16
 _GRACE_AFTER_RECONNECT = 0.3
+
+WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
+"""Refusals of an expectation; the second one while another message to the subject is in flight."""
 
 TRANSIENT_CODES = frozenset({10158, 10167})
 """Refusals that pass by themselves: an equal message id in flight, too many publishes in flight."""
@@ -40,6 +44,7 @@ class PublishRefusedError(EventLogError):
     def __init__(self, subject: str, code: int, err_code: int, description: str) -> None:
         super().__init__(f"{subject}: refused with {code}/{err_code}: {description}")
         self.err_code = err_code
+        self.wrong_sequence = err_code in WRONG_LAST_SEQUENCE
         self.transient = code in (429, 503) or err_code in TRANSIENT_CODES
 
 
@@ -100,6 +105,31 @@ class AckPublisher:
         await self._inbox.open()
         async with self._slots:
             return await self._send(subject, payload, headers, patience)
+
+    async def confirmed(
+        self, subject: str, payload: bytes, headers: dict[str, str] | None = None, *, budget: float = 30.0
+    ) -> Ack:
+        """Publish again and again until there is an ack; for what may be stored twice, or refuses to be by its headers.
+
+        Raises:
+            PublishRefusedError: Refused for good.
+            UnknownOutcomeError: No ack within the budget.
+        """
+        problem: EventLogError | None = None
+        try:
+            async with asyncio.timeout(budget):
+                while True:
+                    try:
+                        return await self.publish(subject, payload, headers, patience=min(5.0, budget))
+                    except (NoAckError, NoStreamError) as error:  # try again
+                        problem = error
+                    except PublishRefusedError as error:
+                        if not error.transient:
+                            raise
+                        problem = error
+                    await asyncio.sleep(_PAUSE)
+        except TimeoutError as error:
+            raise UnknownOutcomeError(f"{subject} within {budget} s: {problem or error}") from error
 
     async def _send(self, subject: str, payload: bytes, headers: dict[str, str] | None, patience: float) -> Ack:
         loop = asyncio.get_running_loop()

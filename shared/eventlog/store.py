@@ -22,7 +22,6 @@ from shared.eventlog.reader import Reader, Stored
 from shared.eventlog.scan import scan
 from shared.ids import event_id
 
-_WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 1.0
 _LOAD_BATCH = 500
@@ -57,11 +56,13 @@ class EventLog:
     """The log in `stream`.
 
     Attributes:
+        nc: The connection it uses.
         reader: Raw reads of the same stream.
     """
 
     def __init__(self, nc: Client, *, stream: str = EVENTS, timeout: float = 5.0, budget: float = 30.0) -> None:
         """Use `nc`; an answer is waited for `timeout` seconds, an append or a read is tried for `budget` seconds."""
+        self.nc = nc
         self.reader = Reader(nc, stream, timeout=timeout, budget=budget)
         self._publisher = AckPublisher.of(nc)
         self._timeout = timeout
@@ -135,7 +136,7 @@ class EventLog:
                 append.problem = error
             except PublishRefusedError as error:
                 append.problem = error
-                if error.err_code not in _WRONG_LAST_SEQUENCE and not error.transient:
+                if not error.wrong_sequence and not error.transient:
                     raise
             if append.expected is not None and not isinstance(append.problem, NoStreamError):
                 seq = await self._find(append, append.expected)

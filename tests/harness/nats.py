@@ -5,6 +5,7 @@ A watchdog process ends a server whose test run was killed. Everything here bloc
 event loop must go on meanwhile, call it through `asyncio.to_thread`.
 """
 
+import asyncio
 import json
 import random
 import shutil
@@ -14,8 +15,11 @@ import subprocess
 import sys
 import sysconfig
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+import nats
 
 from tests.harness.waiting import until_sync
 
@@ -220,6 +224,18 @@ class NatsCluster:
                     if detail["name"] == stream and detail.get("cluster", {}).get("leader") == node.name:
                         return node
         return None
+
+    def delete_streams(self) -> None:
+        """Empty the cluster, in a loop of its own."""
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(asyncio.run, self._delete_streams()).result()
+
+    async def _delete_streams(self) -> None:
+        client = await nats.connect([node.url for node in self.nodes])
+        streams = client.jetstream(timeout=20)
+        for info in await streams.streams_info():
+            await streams.delete_stream(str(info.config.name))
+        await client.close()
 
     def healthy(self) -> bool:
         """Return whether all nodes run and have caught up with all their streams."""
