@@ -1,0 +1,88 @@
+"""What happened, in a sentence for people: one per event that the log of a mailing or campaign shows. Pure."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from shared.contracts import account, audience, campaign, mailing, relay, sending
+from shared.contracts.account import Limits
+from shared.contracts.envelope import DomainEvent
+
+
+def _time(instant: datetime | None) -> str:
+    return instant.isoformat(sep=" ", timespec="seconds").replace("+00:00", " UTC") if instant else ""
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
+
+
+def _until(instant: datetime | None) -> str:
+    return f" until {_time(instant)}" if instant else ""
+
+
+def _limits(limits: Limits) -> str:
+    parts = [f"{limits.per_hour} an hour"] if limits.per_hour else []
+    parts += [f"{limits.seconds_between:g} s between mails"] if limits.seconds_between else []
+    return ", ".join(parts) or "none"
+
+
+def _frozen(event: mailing.AudienceFrozen) -> str:
+    left = "".join(f", {count} left out ({reason})" for reason, count in sorted(event.skipped.items()))
+    return f"Audience fixed: {event.recipients} recipients in {event.chunks} chunks{left}"
+
+
+def _scheduled(event: mailing.MailingScheduled) -> str:
+    deadline = f", not after {_time(event.deadline)}" if event.deadline else ""
+    hours = f", {event.hours.start:%H:%M} to {event.hours.end:%H:%M}" if event.hours else ""
+    return f"Scheduled for {_time(event.at)} ({event.zone}){hours}{deadline}"
+
+
+def _completed(event: mailing.MailingCompleted) -> str:
+    totals = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(event.totals.items()) if count)
+    return f"Completed: {totals or 'nobody'}"
+
+
+def _tested(event: account.AccountTested) -> str:
+    return f"Account {'works' if event.working else 'does not work'}{_because(event.detail)}"
+
+
+def _imported(event: audience.ContactsImported) -> str:
+    numbers = f"{event.added} added, {event.updated} updated, {event.unchanged} unchanged, {event.rejected} rejected"
+    return f"Contacts imported into list {event.list}: {numbers}"
+
+
+_SENTENCES: dict[type[DomainEvent], Callable[[Any], str]] = {
+    campaign.CampaignOpened: lambda e: f"Campaign {e.name!r} opened",
+    campaign.CampaignClosed: lambda _: "Campaign closed",
+    mailing.MailingDrafted: lambda e: f"Mailing {e.name!r} drafted",
+    mailing.MailingEdited: lambda e: f"Mailing {e.name!r} edited",
+    mailing.TestSent: lambda e: f"Test sent to {e.recipients} addresses ({e.test})",
+    mailing.AudienceFrozen: _frozen,
+    mailing.MailingScheduled: _scheduled,
+    mailing.MailingUnscheduled: lambda _: "Start withdrawn",
+    mailing.SendingStarted: lambda e: f"Sending started{_until(e.until)}",
+    mailing.WindowClosed: lambda e: f"Outside the sending hours; goes on at {_time(e.opens)}",
+    mailing.WindowOpened: lambda e: f"Inside the sending hours{_until(e.until)}",
+    mailing.MailingPaused: lambda e: f"Paused{_because(e.reason)}",
+    mailing.MailingResumed: lambda e: f"Resumed{_until(e.until)}",
+    mailing.RateChanged: lambda e: f"Limits changed: {_limits(e.limits)}",
+    mailing.DoubtDecided: lambda e: f"Doubt in chunk {e.n}, recipients {e.indexes}, decided: {e.decision}",
+    mailing.MailingCompleted: _completed,
+    mailing.MailingFailed: lambda e: f"Failed{_because(e.reason)}",
+    mailing.MailingCancelled: lambda e: f"Cancelled{_because(e.reason)}",
+    mailing.MailingDeleted: lambda _: "Deleted (hidden, history kept)",
+    sending.ChunkParked: lambda e: f"A chunk waits for an operator{_because(e.reason)}",
+    account.AccountAdded: lambda e: f"Account {e.name!r} added ({e.host}:{e.port})",
+    account.AccountTested: _tested,
+    relay.AccountPaused: lambda e: f"The relay refuses the account{_because(e.reason)}",
+    relay.AccountReleased: lambda _: "The account may be used again",
+    audience.ContactsImported: _imported,
+}
+
+TOLD: frozenset[str] = frozenset(event.TYPE for event in _SENTENCES)
+
+
+def sentence(event: DomainEvent) -> str:
+    """Return the sentence for an event of a type in `TOLD`."""
+    return _SENTENCES[type(event)](event)
