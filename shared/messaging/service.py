@@ -1,0 +1,166 @@
+"""The life of a service process: connect, start, answer, stop in good order.
+
+`run_service` calls the service's `start`, which registers requests and spawns background tasks, and then waits. SIGTERM
+or SIGINT: no new requests, tasks get their grace, connections drain, exit 0. A background task that ends with an
+exception, or a connection that was closed for good, ends the process with exit 1: whoever supervises it starts it
+anew, and all state is in the log.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import uvloop
+from faststream.nats import NatsBroker
+from faststream.specification import AsyncAPI
+from nats.aio.client import Client
+
+from shared import logs
+from shared.eventlog.connection import connect
+from shared.messaging.answers import CommandRouter
+from shared.messaging.broker import create_broker
+from shared.messaging.ops import Check, OpsServer
+from shared.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_CLEANUP_SECONDS = 10.0
+
+Cleanup = Callable[[], Awaitable[None]]
+Start = Callable[["Service"], Awaitable[None]]
+
+
+class Service:
+    """What a service's `start` works with.
+
+    Attributes:
+        name: `planner`, `sender`, ...
+        settings: Its settings.
+        nc: Connection for the event log, buckets and everything but requests.
+        broker: FastStream broker for requests; started after `start` returned.
+        stopping: Set when the service is to stop: loops look at it, long work waits on it.
+    """
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        self.name = name
+        self.settings = settings
+        self.nc: Client = Client()
+        self.stopping = asyncio.Event()
+        self.broker: NatsBroker = create_broker(settings, name, on_closed=self._connection_closed)
+        self._ops = OpsServer(settings.ops_host, settings.ops_port, self._asyncapi)
+        self._tasks: dict[asyncio.Task[None], float] = {}
+        self._cleanups: list[Cleanup] = []
+        self._failure: BaseException | None = None
+        self._ended = asyncio.Event()
+
+    def include(self, requests: CommandRouter) -> None:
+        """Answer these requests once the service is up."""
+        self.broker.include_router(requests.router)
+
+    def spawn(self, name: str, work: Coroutine[Any, Any, None], *, grace: float = 0.0) -> asyncio.Task[None]:
+        """Run `work` in the background. At the stop it has `grace` seconds to see `stopping` before it is cancelled."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks[task] = grace
+        task.add_done_callback(self._task_ended)
+        return task
+
+    def on_stop(self, cleanup: Cleanup) -> None:
+        """Call `cleanup` when everything else has stopped; last registered, first called."""
+        self._cleanups.append(cleanup)
+
+    def check(self, name: str, check: Check) -> None:
+        """Let readiness depend on `check`, which returns "" or what is wrong."""
+        self._ops.checks[name] = check
+
+    def stop(self) -> None:
+        """Begin to stop."""
+        self.stopping.set()
+        self._ended.set()
+
+    def fail(self, reason: BaseException) -> None:
+        """End the process with exit 1 because of `reason`."""
+        if self._failure is None and not self.stopping.is_set():
+            self._failure = reason
+            self._ended.set()
+
+    async def run(self, start: Start) -> int:
+        """Live until told to stop or something fails; return the exit code."""
+        settings = self.settings
+        self.nc = await connect(
+            settings.nats_url,
+            user=settings.nats_user,
+            password=settings.nats_password,
+            name=self.name,
+            on_closed=self._connection_closed,
+        )
+        self._ops.checks["nats"] = lambda: "" if self.nc.is_connected else "not connected"
+        await self._ops.start()
+        try:
+            await start(self)
+            await self.broker.start()
+            self._ops.ready = True
+            logger.info("up", extra={"ops_port": settings.ops_port})
+            await self._ended.wait()
+        except Exception as error:  # noqa: BLE001 - whatever kept it from starting ends it, in good order
+            self.fail(error)
+        await self._shut_down()
+        if self._failure is not None:
+            logger.error("ended: %s", self._failure or repr(self._failure), exc_info=self._failure)
+            return 1
+        logger.info("stopped")
+        return 0
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.fail(error)
+
+    async def _connection_closed(self) -> None:
+        self.fail(ConnectionError("the connection to NATS was closed for good: credentials refused?"))
+
+    async def _shut_down(self) -> None:
+        self._ops.ready = False
+        self.stopping.set()
+        with contextlib.suppress(Exception):  # requests under way end with the process otherwise
+            await self.broker.stop()
+        await asyncio.gather(*(self._end(task, grace) for task, grace in list(self._tasks.items())))
+        for cleanup in reversed(self._cleanups):
+            await self._cleaned(cleanup)
+        with contextlib.suppress(Exception):  # what could not be flushed is repeated by its idempotent owner
+            async with asyncio.timeout(_CLEANUP_SECONDS):
+                await self.nc.drain()
+        await self._ops.stop()
+
+    async def _end(self, task: asyncio.Task[None], grace: float) -> None:
+        if grace:
+            await asyncio.wait([task], timeout=grace)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=_CLEANUP_SECONDS)
+
+    async def _cleaned(self, cleanup: Cleanup) -> None:
+        try:
+            async with asyncio.timeout(_CLEANUP_SECONDS):
+                await cleanup()
+        except Exception:  # the others are still cleaned up; the state is in the log
+            logger.exception("cleaning up failed")
+
+    def _asyncapi(self) -> str:
+        return AsyncAPI(self.broker, title=f"Posthaste {self.name}", version="1").to_specification().to_json()
+
+
+async def _live(name: str, settings: Settings, start: Start) -> int:
+    service = Service(name, settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, service.stop)
+    return await service.run(start)
+
+
+def run_service(name: str, settings: Settings, start: Start) -> None:
+    """Run a service to its end and exit with its code. Call it last in `services/<name>/app.py`."""
+    logs.set_up(name, settings.log_level, settings.log_format)
+    raise SystemExit(uvloop.run(_live(name, settings, start)))

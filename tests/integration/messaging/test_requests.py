@@ -1,0 +1,187 @@
+"""Requests over real NATS: typed in, typed out, refused with the place at fault, shared by instances."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import ClassVar
+
+import pytest
+from nats.aio.client import Client as Connection
+from pydantic import Field
+
+from shared.contracts.commands import Answer, Command, Query, Refusal
+from shared.eventlog.errors import UnknownOutcomeError
+from shared.messaging.answers import Caller, CommandRouter
+from shared.messaging.broker import create_broker
+from shared.messaging.client import Client, UnansweredError
+from shared.settings import Settings
+from tests.harness.nats import NatsServer
+from tests.harness.waiting import until
+
+
+class Inner(Command):
+    """A part of a command."""
+
+    NAME: ClassVar[str] = "inner"
+
+    per_hour: int = Field(default=1, ge=1)
+
+
+class Echo(Command):
+    """Say it back."""
+
+    NAME: ClassVar[str] = "test.echo"
+
+    text: str = ""
+    limits: Inner = Inner()
+
+
+class Size(Query):
+    """Return that many bytes."""
+
+    NAME: ClassVar[str] = "test.size"
+
+    bytes: int
+
+
+class Instance:
+    """One instance of an echo service."""
+
+    def __init__(self, server: NatsServer) -> None:
+        self.callers: list[Caller] = []
+        self.broker = create_broker(Settings(nats_url=server.url), "echo")
+        self._requests = CommandRouter("echo")
+        self._requests.command(Echo)(self.echo)
+        self._requests.query(Size)(self.size)
+        self.broker.include_router(self._requests.router)
+
+    async def echo(self, command: Echo, caller: Caller) -> Answer | Refusal:
+        """Say it back, or fail in the way that is asked for."""
+        self.callers.append(caller)
+        if command.text == "no":
+            return Refusal(code="not_wanted", message="No.")
+        if command.text == "boom":
+            raise RuntimeError("unforeseen")
+        if command.text == "unknown":
+            raise UnknownOutcomeError
+        return Answer(ok=True, position=7, data={"text": command.text})
+
+    async def size(self, query: Size, _caller: Caller) -> Answer | Refusal:
+        """Return that many bytes."""
+        return Answer(ok=True, data={"text": "x" * query.bytes})
+
+
+@pytest.fixture
+async def instance(nats_server: NatsServer) -> AsyncIterator[Instance]:
+    """Yield a running instance."""
+    running = Instance(nats_server)
+    await running.broker.start()
+    yield running
+    await running.broker.stop()
+
+
+@pytest.fixture
+def client(nc: Connection) -> Client:
+    """Return a client that asks as `alice`."""
+    return Client(nc, "alice", seconds=5)
+
+
+async def test_a_command_reaches_its_handler_typed(instance: Instance, client: Client) -> None:
+    """The handler gets the model, who asked by the subject, and the key; its answer comes back."""
+    answer = await client.command(Echo(text="hello"), key="k1")
+    assert answer == Answer(ok=True, position=7, data={"text": "hello"})
+    assert (instance.callers[0].principal, instance.callers[0].key) == ("alice", "k1")
+
+
+async def test_the_same_body_has_the_same_digest(instance: Instance, client: Client) -> None:
+    """The digest tells a repeated request from another one under the same key."""
+    for text in ("a", "a", "b"):
+        await client.command(Echo(text=text), key="k")
+    first, second, third = (caller.digest for caller in instance.callers)
+    assert first == second != third
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"data": {"limits": {"per_hour": 0}}}', "limits.per_hour"),
+        (b'{"data": {"txet": "typo"}}', "txet"),
+        (b'{"at_least": "soon"}', "at_least"),
+        (b"not json", ""),
+        (b"[]", ""),
+    ],
+)
+async def test_a_body_that_does_not_fit_is_refused_with_its_field(
+    instance: Instance, nc: Connection, body: bytes, field: str
+) -> None:
+    """The refusal names the path; no handler is called."""
+    answer = Answer.model_validate_json((await nc.request("cmd.alice.test.echo", body, timeout=5)).data)
+    assert answer.refusal is not None
+    assert (answer.ok, answer.refusal.code, answer.refusal.field) == (False, "invalid", field)
+    assert instance.callers == []
+
+
+@pytest.mark.usefixtures("instance")
+@pytest.mark.parametrize(("text", "code"), [("no", "not_wanted"), ("boom", "internal"), ("unknown", "unknown_outcome")])
+async def test_every_failure_is_answered(client: Client, text: str, code: str) -> None:
+    """A refusal, an unforeseen error and an unknown outcome each have their code; nobody waits in vain."""
+    answer = await client.command(Echo(text=text))
+    assert answer.refusal is not None
+    assert (answer.ok, answer.refusal.code) == (False, code)
+
+
+@pytest.mark.usefixtures("instance")
+async def test_an_answer_too_large_for_the_wire_is_refused(client: Client) -> None:
+    """The caller learns it instead of waiting."""
+    answer = await client.query(Size(bytes=1_100_000))
+    assert answer.refusal is not None
+    assert answer.refusal.code == "too_large"
+
+
+async def test_instances_share_the_requests(instance: Instance, nats_server: NatsServer, client: Client) -> None:
+    """Each request goes to one of two instances, and both work."""
+    second = Instance(nats_server)
+    await second.broker.start()
+    try:
+        for n in range(60):
+            await client.command(Echo(text=str(n)))
+        assert len(instance.callers) + len(second.callers) == 60
+        assert instance.callers
+        assert second.callers
+    finally:
+        await second.broker.stop()
+
+
+async def test_a_request_while_nobody_listens_is_made_when_somebody_does(
+    nats_server: NatsServer, client: Client
+) -> None:
+    """The client bridges the restart of a service."""
+    asked = asyncio.create_task(client.command(Echo(text="late")))
+    late = Instance(nats_server)
+    await late.broker.start()
+    try:
+        assert (await asked).data == {"text": "late"}
+    finally:
+        await late.broker.stop()
+
+
+async def test_nobody_there_is_said(nc: Connection) -> None:
+    """Without a service the error says so, and carries the key."""
+    with pytest.raises(UnansweredError) as caught:
+        await Client(nc, "alice", seconds=0.3).command(Echo(), key="k9")
+    assert (caught.value.reached, caught.value.key) == (False, "k9")
+
+
+async def test_requests_go_on_after_a_restart_of_the_server(
+    instance: Instance, nats_server: NatsServer, client: Client
+) -> None:
+    """Broker and client reconnect by themselves."""
+    await asyncio.to_thread(nats_server.restart, kill=True)
+
+    async def answered() -> bool:
+        try:
+            return (await client.command(Echo(text="again"))).ok
+        except Exception:  # noqa: BLE001 - not yet connected: ask again
+            return False
+
+    await until(answered, 20)
+    assert instance.callers

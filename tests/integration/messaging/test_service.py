@@ -1,0 +1,105 @@
+"""The life of a service process: up, probed, told to stop, or ended by what fails in it."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import urllib.error
+import urllib.request
+from asyncio.subprocess import PIPE, Process
+
+from nats.aio.client import Client as Connection
+
+from shared.messaging.client import Client
+from tests.harness.nats import NatsServer, free_port
+from tests.harness.waiting import until
+from tests.integration.messaging.example_service import Do
+
+
+async def start(server: NatsServer, port: int, *arguments: str) -> Process:
+    """Start the example service."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.integration.messaging.example_service",
+        *arguments,
+        stdout=PIPE,
+        stderr=PIPE,
+        env=os.environ | {"POSTHASTE_NATS_URL": server.url, "POSTHASTE_OPS_PORT": str(port)},
+    )
+
+
+def probe(port: int, page: str) -> tuple[int, str]:
+    """Ask the ops port; status 0 while nobody listens."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=2) as reply:
+            return reply.status, reply.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError:
+        return 0, ""
+
+
+async def ready(port: int) -> None:
+    """Wait until the service is ready."""
+
+    async def is_ready() -> bool:
+        return (await asyncio.to_thread(probe, port, "readyz"))[0] == 200
+
+    await until(is_ready, 15)
+
+
+async def test_sigterm_ends_it_in_good_order(nats_server: NatsServer) -> None:
+    """Work with a grace is finished, cleanup runs after it, the exit code is 0."""
+    port = free_port()
+    process = await start(nats_server, port)
+    await ready(port)
+    process.send_signal(signal.SIGTERM)
+    out, err = await process.communicate()
+    assert (process.returncode, out.decode().splitlines()) == (0, ["finished its work", "cleaned up"]), err.decode()
+
+
+async def test_the_ops_port_tells_how_it_is(nats_server: NatsServer, nc: Connection) -> None:
+    """Metrics count requests by name, the AsyncAPI document has them, and readiness follows the connection."""
+    port = free_port()
+    process = await start(nats_server, port)
+    try:
+        await ready(port)
+        await Client(nc, "alice").command(Do(what="nothing"))
+        _, numbers = await asyncio.to_thread(probe, port, "metrics")
+        assert 'posthaste_requests_total{name="example.do",outcome="ok"} 1.0' in numbers
+        _, document = await asyncio.to_thread(probe, port, "asyncapi.json")
+        assert "cmd.*.example.do" in document
+        assert "what" in json.dumps(json.loads(document)["components"]["schemas"])
+        assert (await asyncio.to_thread(probe, port, "healthz")) == (200, "ok\n")
+        assert (await asyncio.to_thread(probe, port, "nothing"))[0] == 404
+        await asyncio.to_thread(nats_server.stop)
+
+        async def unready() -> bool:
+            return (await asyncio.to_thread(probe, port, "readyz"))[0] == 503
+
+        await until(unready, 10)
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def test_a_failed_task_ends_the_process(nats_server: NatsServer, nc: Connection) -> None:
+    """A background task that dies is never missed: exit 1, after cleanup, and the log line holds no address."""
+    port = free_port()
+    process = await start(nats_server, port)
+    await ready(port)
+    await Client(nc, "alice").command(Do(what="fail"))
+    out, err = await process.communicate()
+    assert (process.returncode, out.decode().splitlines()) == (1, ["finished its work", "cleaned up"])
+    assert b"told to fail by <address>" in err
+    assert b"someone@example.com" not in err
+
+
+async def test_a_service_that_cannot_start_says_why(nats_server: NatsServer) -> None:
+    """An error in `start` is logged and ends the process with 1."""
+    process = await start(nats_server, 0, "refuse")
+    _, err = await process.communicate()
+    assert process.returncode == 1
+    assert b"cannot start" in err
