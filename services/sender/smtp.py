@@ -1,0 +1,398 @@
+r"""Mails over one connection: pipelined transactions that know in which phase they are.
+
+Windows of prepared bytes go in, results come out; everything between is driven by arriving replies, without a task or a
+future per mail. On a relay with PIPELINING the envelope of the next mail follows the body of the last at once:
+env(0) | body(0) env(1) | body(1) env(2) ...; otherwise it is one command at a time. `transport.connect` opens.
+
+What a result says is decided by phase and reply only: an explicit reply is the result; before the final dot nothing is
+accepted; a dot without reply is in doubt. Any error, silence or reply that was not owed ends the connection, which is
+never used again: results so far stay, mails not begun come back NOT_SENT. `send` never raises for the relay's faults.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from services.sender import wire
+from services.sender.link import BODY, DATA, DEAD, DOT, IDLE, MAIL, QUIT, RCPT, RSET, Capabilities, Link, Timeouts
+from services.sender.reply import Phase, parse, queue_id
+from services.sender.window import Guard, Mail, Result, Window, Witness
+
+__all__ = ["Capabilities", "Connection", "Guard", "Mail", "Phase", "Result", "Timeouts", "Witness"]
+
+SLICE = 65_536
+"""A longer message goes in slices and its dot only when the rest has left us, so a loss before that is no doubt."""
+
+
+class _Turn:
+    """One mail whose envelope is written."""
+
+    __slots__ = ("mail", "place", "rcpt_taken", "refused", "window")
+
+    def __init__(self, window: Window, place: int, mail: Mail) -> None:
+        self.window = window
+        self.place = place
+        self.mail = mail
+        self.refused: Result | None = None
+        self.rcpt_taken = False
+
+
+class Connection(Link):
+    """An open, authenticated connection that carries windows of mails.
+
+    Attributes:
+        relay: `host:port`, for records.
+        capabilities: What the relay offers.
+        sent: Mails whose final dot was answered on this connection.
+        failure: Why it cannot be used any more, "" while it can.
+        last_words: Text of the 421 that ended it, unscrubbed; "" otherwise.
+        on_lost: Called once when it ends, for whatever reason.
+    """
+
+    def __init__(self, relay: str, capabilities: Capabilities, timeouts: Timeouts | None = None) -> None:
+        super().__init__(timeouts)
+        self.relay = relay
+        self.capabilities = capabilities
+        self.sent = 0
+        self.failure = ""
+        self.last_words = ""
+        self.on_lost: Callable[[Connection], None] | None = None
+        self._pipelining = capabilities.pipelining
+        self._current: _Turn | None = None
+        self._ahead: _Turn | None = None
+        self._todo: deque[Window] = deque()
+        self._unsure: _Turn | None = None
+        self._pacer: asyncio.TimerHandle | None = None
+        self._rest = memoryview(b"")
+
+    # -- used by the sender
+
+    @property
+    def botched(self) -> bool:
+        """Whether it ended or must not be used again."""
+        return self._state >= QUIT
+
+    @property
+    def idle(self) -> bool:
+        """Whether no mail is under way or waiting."""
+        return self._state == IDLE and not self._todo
+
+    def send(self, window: Sequence[Mail], guard: Guard, journal: Witness) -> asyncio.Future[list[Result]]:
+        """Send mails in order; the future holds one result each, in their order.
+
+        A further window may be handed over while one is under way: its first envelope then goes ahead too.
+        """
+        for mail in window:
+            if not mail.message.endswith(b"\r\n.\r\n") or not mail.envelope.endswith(b"\r\nDATA\r\n"):
+                raise ValueError(f"mail {mail.index} is not in wire form")
+        batch = Window(window, guard, journal, self._loop.create_future())
+        if not window:
+            batch.future.set_result([])
+        elif self._state >= QUIT:
+            batch.give_back(self.failure or "connection is closing")
+        else:
+            self._todo.append(batch)
+            self._kick()
+        return batch.future
+
+    async def quit(self) -> None:
+        """Say goodbye where the connection is at rest, else just end it; returns when the transport is gone."""
+        if self.idle:
+            self._write(b"QUIT\r\n")
+            self._enter(QUIT)
+        elif self._state < QUIT:
+            self._fail("closed by us")
+        await self.closed
+
+    def abort(self, reason: str = "closed by us") -> None:
+        """End it now. A mail whose dot is out without a reply is in doubt."""
+        self._fail(reason)
+
+    # -- replies, by state
+
+    def _reply(self, code: int, lines: list[bytes]) -> None:
+        if code == 421:
+            self._closing(lines)
+        else:
+            _HANDLERS[self._state](self, code, lines)
+
+    def _on_idle(self, code: int, lines: list[bytes]) -> None:
+        del lines
+        self._botch(f"reply {code} to nothing")
+
+    def _on_mail(self, code: int, lines: list[bytes]) -> None:
+        turn = self._turn
+        if code >= 400:
+            turn.refused = _said(turn, Phase.MAIL, code, lines)
+        elif code >= 300:
+            self._botch(f"reply {code} to MAIL")
+            return
+        if self._pipelining:
+            self._enter(RCPT)
+        elif turn.refused is not None:
+            self._settle(turn.refused)
+            self._next()
+        else:
+            self._command(turn, RCPT)
+
+    def _on_rcpt(self, code: int, lines: list[bytes]) -> None:
+        turn = self._turn
+        if code < 300:
+            turn.rcpt_taken = True
+        elif code < 400:
+            self._botch(f"reply {code} to RCPT")
+            return
+        elif turn.refused is None:
+            turn.refused = _said(turn, Phase.RCPT, code, lines)
+        if self._pipelining:
+            self._enter(DATA)
+        elif turn.refused is not None:
+            self._settle(turn.refused)
+            self._reset()
+        elif (reason := turn.window.guard(turn.mail.index)) is not None:
+            self._settle(Result(turn.mail.index, Phase.NOT_SENT, reason=reason))
+            self._reset()
+        else:
+            self._command(turn, DATA)
+
+    def _on_data(self, code: int, lines: list[bytes]) -> None:
+        turn = self._turn
+        if code < 300 or (self._unread and code < 400):
+            self._botch(f"replies out of step at DATA ({code})")
+            return
+        self._sure()
+        if code >= 400:
+            self._settle(turn.refused or _said(turn, Phase.DATA, code, lines))
+            self._reset()
+        elif turn.refused is not None:
+            self._end_empty(turn)
+        elif (reason := turn.window.guard(turn.mail.index)) is not None:
+            self._settle(Result(turn.mail.index, Phase.NOT_SENT, reason=reason))
+            self._fail(f"dropped before a body that may not go: {reason}")
+        else:
+            self._body(turn)
+
+    def _end_empty(self, turn: _Turn) -> None:
+        """End a transaction without recipient by a lone dot (RFC 2920); with one, that would deliver an empty mail."""
+        if turn.rcpt_taken:
+            self._fail("MAIL refused, but RCPT and DATA taken")
+        else:
+            self._write(wire.END + self._open_ahead())
+            self._enter(DOT)
+
+    def _on_dot(self, code: int, lines: list[bytes]) -> None:
+        turn = self._turn
+        if turn.refused is not None:
+            self._settle(turn.refused)
+        elif 300 <= code < 400 or code == 221:
+            self._botch(f"reply {code} to the final dot")
+            return
+        else:
+            self.sent += 1
+            result = _said(turn, Phase.DOT, code, lines)
+            if self._ahead is None:
+                self._settle(result)
+            else:
+                self._unsure, self._current = turn, None
+                turn.window.keep(turn.place, result)
+        self._next()
+
+    def _on_rset(self, code: int, lines: list[bytes]) -> None:
+        del lines
+        if code >= 300:
+            self._botch(f"reply {code} to RSET")
+        else:
+            self._next()
+
+    def _on_body(self, code: int, lines: list[bytes]) -> None:
+        """Take a refusal while the message is still going out; its dot was not written."""
+        if code >= 400:
+            self._settle(_said(self._turn, Phase.DATA, code, lines))
+        self._botch(f"reply {code} before the end of the message")
+
+    def _on_quit(self, code: int, lines: list[bytes]) -> None:
+        del lines
+        self._fail("closed by us" if code == 221 else f"reply {code} to QUIT")
+
+    def _closing(self, lines: list[bytes]) -> None:
+        """Take a 421: the reply to whatever was asked, and the end of the connection."""
+        enhanced, self.last_words = parse(lines)
+        turn = self._current
+        if turn is not None and turn.refused is None and self._state != RSET:
+            phase = Phase.DATA if self._state == BODY else Phase(self._state)
+            if phase == Phase.MAIL:  # it has not heard of the recipient yet
+                reason = "the relay closes"
+                self._settle(
+                    Result(turn.mail.index, Phase.NOT_SENT, 421, enhanced, self.last_words, "", _now(), reason)
+                )
+            else:
+                self._settle(_said(turn, phase, 421, lines))
+        self._fail("the relay closes (421)")
+
+    # -- what is written
+
+    @property
+    def _turn(self) -> _Turn:
+        assert self._current is not None  # noqa: S101 - states MAIL to DOT have a mail
+        return self._current
+
+    def _kick(self) -> None:
+        """Write the next envelope if this is a moment for one."""
+        if self._ahead is not None:
+            return
+        if self._state == IDLE:
+            self._start(self._open_next())
+        elif self._pipelining and self._state in (DOT, RSET) and (envelope := self._open_ahead()):
+            self._write(envelope)
+
+    def _open_next(self) -> _Turn | None:
+        """Return the next mail that may be begun now; mails their guard holds back are settled on the way."""
+        while self._todo:
+            window = self._todo[0]
+            while window.next < len(window.mails):
+                mail = window.mails[window.next]
+                if mail.not_before is not None and mail.not_before > self._loop.time():
+                    self._wait(mail.not_before)
+                    return None
+                reason = window.guard(mail.index)
+                place = window.next
+                window.next += 1
+                if reason is None:
+                    return _Turn(window, place, mail)
+                window.settle(place, Result(mail.index, Phase.NOT_SENT, reason=reason))
+            self._todo.popleft()
+        return None
+
+    def _open_ahead(self) -> bytes:
+        if not self._pipelining or self._ahead is not None or (turn := self._open_next()) is None:
+            return b""
+        self._ahead = turn
+        return turn.mail.envelope
+
+    def _start(self, turn: _Turn | None) -> None:
+        self._current = turn
+        if turn is None:
+            self._state = IDLE
+        elif self._pipelining:
+            self._write(turn.mail.envelope)
+            self._enter(MAIL)
+        else:
+            self._command(turn, MAIL)
+
+    def _command(self, turn: _Turn, state: int) -> None:
+        self._write(turn.mail.envelope.splitlines(keepends=True)[state - MAIL])
+        self._enter(state)
+
+    def _next(self) -> None:
+        """Go to the mail that is ahead, or begin the next one."""
+        turn, self._ahead = self._ahead, None
+        if turn is None:
+            self._state = IDLE
+            self._start(self._open_next())
+        else:
+            self._current = turn
+            self._enter(MAIL)
+
+    def _reset(self) -> None:
+        self._write(b"RSET\r\n" + self._open_ahead())
+        self._enter(RSET)
+
+    def _body(self, turn: _Turn) -> None:
+        message = turn.mail.message
+        if len(message) > SLICE:
+            self._rest = memoryview(message)[: -len(wire.END)]
+            self._enter(BODY)
+            self._room()
+        else:
+            self._finish(turn, message)
+
+    def _room(self) -> None:
+        """Write slices while there is room; the dot when all have left."""
+        if self._state != BODY:
+            return
+        self._enter(BODY)
+        while self._rest and not self._full:
+            part, self._rest = self._rest[:SLICE], self._rest[SLICE:]
+            self._write(part)
+        if not self._rest and not self._full:
+            self._finish(self._turn, wire.END)
+
+    def _finish(self, turn: _Turn, ending: bytes) -> None:
+        """Write what ends with the final dot, and the next envelope behind it."""
+        envelope = self._open_ahead()
+        turn.window.witness.dot(turn.mail.index)
+        self._write(ending + envelope if envelope else ending)
+        self._enter(DOT)
+
+    def _wait(self, instant: float) -> None:
+        if self._pacer is not None:
+            self._pacer.cancel()
+        self._pacer = self._loop.call_at(instant, self._paced)
+
+    def _paced(self) -> None:
+        self._pacer = None
+        self._guarded(self._kick)
+
+    # -- ends
+
+    def _settle(self, result: Result) -> None:
+        turn, self._current = self._turn, None
+        turn.window.settle(turn.place, result)
+
+    def _sure(self) -> None:
+        """Replies are in step up to here, so the one to the last dot was its own."""
+        if (turn := self._unsure) is not None:
+            self._unsure = None
+            turn.window.count()
+
+    def _botch(self, reason: str) -> None:
+        """End a connection whose replies cannot be trusted; nor can the last one that was taken for a dot's."""
+        if (turn := self._unsure) is not None:
+            result = Result(turn.mail.index, Phase.DOT, at_ms=_now(), reason=f"replies out of step: {reason}")
+            turn.window.keep(turn.place, result)
+        self._fail(reason)
+
+    def _fail(self, reason: str) -> None:
+        """End the connection; every mail gets the result that its phase tells."""
+        if self._state == DEAD:
+            return
+        state = self._die()
+        self.failure = reason
+        if self._pacer is not None:
+            self._pacer.cancel()
+        self._rest = memoryview(b"")
+        self._sure()
+        if (turn := self._current) is not None:
+            phase = Phase.DOT if state == DOT else Phase.NOT_SENT
+            self._settle(turn.refused or Result(turn.mail.index, phase, at_ms=_now(), reason=reason))
+        if (turn := self._ahead) is not None:
+            self._ahead = None
+            turn.window.settle(turn.place, Result(turn.mail.index, Phase.NOT_SENT, reason=reason))
+        while self._todo:
+            self._todo.popleft().give_back(reason)
+        if self.on_lost is not None:
+            self.on_lost(self)
+
+
+def _said(turn: _Turn, phase: Phase, code: int, lines: list[bytes]) -> Result:
+    enhanced, text = parse(lines)
+    queued = queue_id(text) if code < 300 else ""
+    return Result(turn.mail.index, phase, code, enhanced, text, queued, _now(), "")
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+_HANDLERS: Final = (
+    Connection._on_idle,  # noqa: SLF001 - by state, in the order of the states
+    Connection._on_mail,  # noqa: SLF001
+    Connection._on_rcpt,  # noqa: SLF001
+    Connection._on_data,  # noqa: SLF001
+    Connection._on_dot,  # noqa: SLF001
+    Connection._on_rset,  # noqa: SLF001
+    Connection._on_body,  # noqa: SLF001
+    Connection._on_quit,  # noqa: SLF001
+)

@@ -1,0 +1,33 @@
+r"""Messages to wire form: CRLF line ends only, dots stuffed, ended by `\r\n.\r\n`.
+
+Every lone CR or LF becomes CRLF, so neither `\n.\n` nor any other spelling of the end can be smuggled into a message:
+what leaves is exactly one message. Lines are not folded; encoding the body is the composer's work.
+"""
+
+import re
+
+_LINE_ENDS = re.compile(rb"\r\n|\r|\n")
+_STRAY = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+
+END = b".\r\n"
+
+
+def normal(message: bytes) -> bytes:
+    """Return `message` with CRLF as its only line end, also at its end. This is what gets signed and digested."""
+    if _STRAY.search(message):
+        message = _LINE_ENDS.sub(b"\r\n", message)
+    return message if message.endswith(b"\r\n") else message + b"\r\n"
+
+
+def stuffed(message: bytes) -> bytes:
+    """Return a `normal` message as it follows DATA: dots doubled at line starts, final dot added."""
+    if message.startswith(b"."):
+        message = b"." + message
+    return message.replace(b"\r\n.", b"\r\n..") + END
+
+
+def envelope(sender: bytes, recipient: bytes, parameters: bytes = b"") -> bytes:
+    """Return MAIL, RCPT and DATA; `parameters` go to MAIL (`SIZE=..`, `SMTPUTF8`). Line ends in them are refused."""
+    if b"\r" in sender + recipient + parameters or b"\n" in sender + recipient + parameters:
+        raise ValueError("a line end inside an envelope")
+    return b"MAIL FROM:<%b>%b\r\nRCPT TO:<%b>\r\nDATA\r\n" % (sender, b" " * bool(parameters) + parameters, recipient)
