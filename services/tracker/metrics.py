@@ -1,17 +1,19 @@
 """Counters of the tracker."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter
 
-REQUESTS = Counter(
+from shared.metrics import counter, histogram
+
+REQUESTS = counter(
     "posthaste_tracker_requests_total", "Requests by what they asked for and the answer", ("kind", "status")
 )
-HITS_LOGGED = Counter("posthaste_tracker_facts_logged_total", "Hits and consent acts acknowledged by the log")
-HITS_SPOOLED = Counter("posthaste_tracker_facts_spooled_total", "Hits and consent acts kept in the spool")
-HITS_REPLAYED = Counter(
+HITS_LOGGED = counter("posthaste_tracker_facts_logged_total", "Hits and consent acts acknowledged by the log")
+HITS_SPOOLED = counter("posthaste_tracker_facts_spooled_total", "Hits and consent acts kept in the spool")
+HITS_REPLAYED = counter(
     "posthaste_tracker_facts_replayed_total", "Hits and consent acts handed from the spool to the log"
 )
-HITS_LOST = Counter("posthaste_tracker_facts_lost_total", "Hits and consent acts that neither log nor spool took")
-COMMIT_HITS = Histogram(
+HITS_LOST = counter("posthaste_tracker_facts_lost_total", "Hits and consent acts that neither log nor spool took")
+COMMIT_HITS = histogram(
     "posthaste_tracker_commit_hits", "Hits in one commit", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
 )
 

@@ -105,7 +105,7 @@ class Tracker:
         stopping = asyncio.create_task(stop.wait())
         ended, _ = await asyncio.wait({replay, serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        self._server.stop()
+        self._server.stop()  # type: ignore[no-untyped-call]  # granian is typed in part
         await serving
         if not await self.edge.idle(_DRAIN_SECONDS):
             log.warning("stop: requests were still under way after %s s", _DRAIN_SECONDS)

@@ -1,0 +1,82 @@
+"""The tracker process: what the public sees comes in by HTTP, facts go out to the log.
+
+In: `GET /o/{recipient}.gif`, `GET /c/{recipient}/{link}`, `GET|POST /u/{token}`, `/healthz`.
+Out: HitsRecorded on `evt.engagement.<p>`, OptedOut and OptedIn on `evt.consent.<p>`, comments in PEOPLE.
+Unlike the other services it does not wait for the broker: HTTP is served from the first moment, the log is attached
+when it is reached, and again when the connection was closed for good; until then everything is spooled.
+"""
+
+import asyncio
+import logging
+import signal
+from functools import partial
+
+import uvloop
+
+from services.tracker.recorder import Log
+from services.tracker.server import Tracker, TrackerSettings
+from shared import logs
+from shared.contracts import subjects
+from shared.eventlog.connection import connect
+from shared.eventlog.documents import Documents
+from shared.eventlog.store import EventLog
+from shared.messaging.ops import OpsServer
+
+log = logging.getLogger(__name__)
+
+_PAUSE = 1.0
+
+
+async def reach_log(settings: TrackerSettings, tracker: Tracker) -> None:
+    """Keep the recorder attached to the log, for ever."""
+    while True:
+        closed = asyncio.Event()
+
+        async def on_closed(closed: asyncio.Event = closed) -> None:
+            closed.set()
+
+        try:
+            nc = await connect(
+                settings.nats_url,
+                user=settings.nats_user,
+                password=settings.nats_password,
+                name="tracker",
+                on_closed=on_closed,
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is: hits are spooled, and it is tried again
+            log.error("no connection to NATS: %s", error)  # noqa: TRY400 - the cause is in the message
+        else:
+            notes = Documents(nc, subjects.PEOPLE)
+            tracker.recorder.attach(Log(EventLog(nc), notes, partial(getattr, nc, "is_connected")))
+            await closed.wait()
+            log.error("the connection to NATS was closed for good: credentials refused?")
+        await asyncio.sleep(_PAUSE)
+
+
+async def run(settings: TrackerSettings) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    tracker = Tracker(settings)
+    ops = OpsServer(settings.ops_host, settings.ops_port, lambda: "{}")
+    ops.checks["broker"] = lambda: "away: hits are spooled" if tracker.recorder.away else ""
+    await ops.start()
+    ops.ready = True
+    reaching = asyncio.create_task(reach_log(settings, tracker))
+    try:
+        await tracker.serve(stop)
+    finally:
+        reaching.cancel()
+        await ops.stop()
+
+
+def main() -> None:
+    """Run the tracker."""
+    settings = TrackerSettings()
+    logs.set_up("tracker", settings.log_level, settings.log_format)
+    uvloop.run(run(settings))
+
+
+if __name__ == "__main__":
+    main()
