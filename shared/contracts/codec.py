@@ -5,6 +5,8 @@ An unknown type or a newer version than this program knows raises `UnknownEventE
 """
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -75,6 +77,22 @@ def decode_event(wire_type: str, data: dict[str, Any]) -> DomainEvent:
         raise MalformedCommitError(f"{wire_type}: {error}") from error
 
 
+def _record(item: dict[str, Any], *, seq: int, subject: str, recorded_at: datetime, index: int) -> EventRecord:
+    return EventRecord(
+        id=item["id"],
+        event=decode_event(item["type"], item["data"]),
+        subject=subject,
+        seq=seq,
+        index=index,
+        time=datetime.fromisoformat(item["time"]),
+        recorded_at=recorded_at,
+        source=item["source"],
+        correlation_id=item.get("correlationid", ""),
+        causation_id=item.get("causationid", ""),
+        principal=item.get("principal", ""),
+    )
+
+
 def decode(body: bytes, *, seq: int, subject: str, recorded_at: datetime) -> Commit:
     """Return the commit that stands at `seq`.
 
@@ -91,24 +109,55 @@ def decode(body: bytes, *, seq: int, subject: str, recorded_at: datetime) -> Com
             subject=subject,
             recorded_at=recorded_at,
             events=tuple(
-                EventRecord(
-                    id=item["id"],
-                    event=decode_event(item["type"], item["data"]),
-                    subject=subject,
-                    seq=seq,
-                    index=index,
-                    time=datetime.fromisoformat(item["time"]),
-                    recorded_at=recorded_at,
-                    source=item["source"],
-                    correlation_id=item.get("correlationid", ""),
-                    causation_id=item.get("causationid", ""),
-                    principal=item.get("principal", ""),
-                )
+                _record(item, seq=seq, subject=subject, recorded_at=recorded_at, index=index)
                 for index, item in enumerate(batch)
             ),
         )
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
         raise MalformedCommitError(f"seq {seq} on {subject}: {error!r}") from error
+
+
+def name_of(wire_type: str) -> str:
+    """Return the name of a wire type without its version."""
+    return wire_type.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A commit as far as somebody reads it.
+
+    Attributes:
+        commit: The commit with the events of the names asked for, perhaps none.
+        first_id: Id of its first event, "" where it is no commit at all.
+        problems: Name of an event type asked for -> why it cannot be decoded; "" is the commit as a whole.
+    """
+
+    commit: Commit
+    first_id: str
+    problems: dict[str, Exception]
+
+
+def decode_selected(
+    body: bytes, *, seq: int, subject: str, recorded_at: datetime, names: AbstractSet[str]
+) -> Selection:
+    """Decode only events of `names` (types without version), and say what could not be decoded instead of raising."""
+    events: list[EventRecord] = []
+    problems: dict[str, Exception] = {}
+    first_id = ""
+    try:
+        batch = orjson.loads(body)
+        first_id = batch[0]["id"]
+        for index, item in enumerate(batch):
+            name = name_of(upcasters.newest(item["type"]))
+            if name not in names:
+                continue
+            try:
+                events.append(_record(item, seq=seq, subject=subject, recorded_at=recorded_at, index=index))
+            except (UnknownEventError, MalformedCommitError, KeyError, TypeError, ValueError) as error:
+                problems[name] = error  # the reader pauses what handles this type
+    except (orjson.JSONDecodeError, KeyError, TypeError, IndexError, AttributeError) as error:
+        problems[""] = MalformedCommitError(f"seq {seq} on {subject}: {error!r}")  # the reader pauses all it feeds
+    return Selection(Commit(seq, subject, recorded_at, tuple(events)), first_id, problems)
 
 
 def event_ids(body: bytes) -> tuple[str, ...]:

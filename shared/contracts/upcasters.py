@@ -12,6 +12,13 @@ Data = dict[str, Any]
 STEPS: Mapping[str, tuple[str, Callable[[Data], Data]]] = {}
 
 
+def newest(wire_type: str, steps: Mapping[str, tuple[str, Callable[[Data], Data]]] = STEPS) -> str:
+    """Return the type that `lift` would lead to."""
+    while (step := steps.get(wire_type)) is not None:
+        wire_type = step[0]
+    return wire_type
+
+
 def lift(
     wire_type: str, data: Data, steps: Mapping[str, tuple[str, Callable[[Data], Data]]] = STEPS
 ) -> tuple[str, Data]:

@@ -115,7 +115,7 @@ class Pull:
         self._expires = 0.0
         self._heard = 0.0
         self._beats = False
-        self._reconnects = 0
+        self._reconnects = nc.stats["reconnects"]
         self._doubt = ""
         self._refused = ""
 
@@ -142,8 +142,11 @@ class Pull:
         return [buffer.popleft() for _ in range(min(batch, len(buffer)))]
 
     async def ask(self, batch: int, expires: float) -> None:
-        """Open a request for `batch` messages unless one is open, so that they arrive before the next `fetch`."""
-        if self._open or not self._nc.is_connected:
+        """Open a request for `batch` messages unless one is open, so that they arrive before the next `fetch`.
+
+        After a reconnect it does nothing: the next `fetch` takes note of that first.
+        """
+        if self._open or not self._nc.is_connected or self._nc.stats["reconnects"] != self._reconnects:
             return
         if self._subscription is None:
             self._subscription = await self._nc.subscribe(
@@ -153,7 +156,6 @@ class Pull:
         now = time.monotonic()
         self._open, self._left, self._heard, self._expires = True, batch, now, now + expires
         self._beats = expires > 2 * _HEARTBEAT + 0.1
-        self._reconnects = self._nc.stats["reconnects"]
         request: dict[str, Any] = {"batch": batch, "expires": max(1, int(expires * 1e9))}
         if self._resume:
             request["no_wait"] = True  # with `expires`: wait for the first, then end where the stream ends
@@ -203,12 +205,12 @@ class Pull:
             raise UnavailableError(f"consumer {self._name}: the connection to NATS is closed")
         if self._refused:
             raise EventLogError(f"consumer {self._name} refuses requests: {self._refused}")
-        if self._open:
-            now = time.monotonic()
-            if self._nc.stats["reconnects"] != self._reconnects:
-                self._interrupted("reconnected")
-            elif (self._beats and now > self._heard + _SILENCE) or now > self._expires + _OVERDUE:
-                self._interrupted("the server is silent")
+        now = time.monotonic()
+        if self._nc.stats["reconnects"] != self._reconnects:
+            self._reconnects = self._nc.stats["reconnects"]
+            self._interrupted("reconnected")
+        elif self._open and ((self._beats and now > self._heard + _SILENCE) or now > self._expires + _OVERDUE):
+            self._interrupted("the server is silent")
         if self._doubt:
             doubt, self._doubt = self._doubt, ""
             if not self._resume:
