@@ -49,7 +49,7 @@ class TrackerProcess:
         self._process = subprocess.Popen(  # noqa: ASYNC220 - forks in a millisecond
             [sys.executable, "-m", "services.tracker.app"], env=environment
         )
-        await until(lambda: asyncio.ensure_future(self.broker_is(broker)), 20)
+        await until(lambda: self.broker_is(broker), 20)
         return self
 
     async def broker_is(self, state: str) -> bool:

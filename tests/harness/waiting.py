@@ -3,10 +3,18 @@
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
+
+
+@overload
+async def until(predicate: Callable[[], Coroutine[Any, Any, T]], timeout: float = ..., *, every: float = ...) -> T: ...  # noqa: ASYNC109 - as below
+
+
+@overload
+async def until(predicate: Callable[[], T], timeout: float = ..., *, every: float = ...) -> T: ...  # noqa: ASYNC109 - as below
 
 
 async def until(predicate: Callable[[], T | Awaitable[T]], timeout: float = 10.0, *, every: float = 0.01) -> T:  # noqa: ASYNC109 - the deadline is the point

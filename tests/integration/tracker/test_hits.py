@@ -6,7 +6,7 @@ import pytest
 
 from shared.keys import KeyRing
 from shared.tokens import Signer
-from tests.harness.tracker import PEPPER, RING, SIGNER, TrackerProcess, click, pixel, unsubscribe
+from tests.harness.tracker import PEPPER, RING, SECRET, SIGNER, TrackerProcess, click, pixel, unsubscribe
 from tests.integration.tracker.conftest import Written
 
 TARGET = "https://shop.example.com/offer?a=1&b=%C3%A9#top"
@@ -123,9 +123,7 @@ async def test_a_proxy_is_believed_only_where_it_is_trusted(tracker: TrackerProc
 async def test_old_links_work_after_a_rotation_of_keys(tracker: TrackerProcess, written: Written) -> None:
     """A new key in front of the ring leaves the old one good for what was signed with it."""
     tracker.kill()
-    tracker.environment["POSTHASTE_SECRET_KEYS"] = "brand-new-secret-0123456789abcdefghijkl,tracker-tests-" + (
-        "0123456789abcdefghijklmn"
-    )
+    tracker.environment["POSTHASTE_SECRET_KEYS"] = f"brand-new-secret-0123456789abcdefghijkl,{SECRET}"
     await tracker.start()
     assert RING.active == SIGNER.kid
     assert (await tracker.web.get(click(TARGET))).status == 302
