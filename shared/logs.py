@@ -57,7 +57,7 @@ class _Text(_Structured):
     def format(self, record: logging.LogRecord) -> str:
         fields = self.fields(record)
         head = f"{fields.pop('time')} {fields.pop('level'):<7} {fields.pop('service')} {fields.pop('logger')}: "
-        message = fields.pop("message")
+        message: str = fields.pop("message")
         tail = "".join(f" {key}={_value(value)}" for key, value in fields.items())
         return (head + message + tail).replace("\n", "\\n").replace("\r", "\\r")
 
@@ -68,4 +68,5 @@ def _clean(value: object) -> str:
 
 def _value(value: object) -> str:
     text = str(value)
-    return text if text and not any(c.isspace() or c == '"' for c in text) else orjson.dumps(text).decode()
+    plain = text and not any(c.isspace() or c == '"' for c in text)
+    return text if plain else orjson.dumps(text).decode()
