@@ -13,7 +13,7 @@ Pure. Rules:
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
@@ -245,9 +245,14 @@ def _take(chunk: Chunk, command: Take) -> list[DomainEvent] | Refusal:
         return []
     takeover = command.redelivered and chunk.job == command.job
     events: list[DomainEvent] = [ChunkStarted(job=command.job, worker=command.worker, takeover=takeover)]
-    if command.found:
-        events.append(RecipientsSettled(groups=list(command.found), host=command.host))
-    return events
+    if not command.found:
+        return events
+    events.append(RecipientsSettled(groups=list(command.found), host=command.host))
+    after = bytearray(chunk.status)
+    for group in command.found:
+        for index in ranges.unpack(group.indexes):
+            after[index] = _after(chunk, group, index)
+    return events + _milestones(chunk, command.found, after)
 
 
 def _advance(chunk: Chunk, command: Advance) -> list[DomainEvent] | Refusal:
@@ -271,7 +276,7 @@ def _advance(chunk: Chunk, command: Advance) -> list[DomainEvent] | Refusal:
     if command.claim:
         packed = ranges.pack(command.claim)
         events.append(RecipientsClaimed(indexes=packed, digests=command.digests, date=command.date))
-    return events + _milestones(chunk, command, after)
+    return events + _milestones(chunk, command.groups, after)
 
 
 def _may_settle(chunk: Chunk, group: Group, index: int) -> bool:
@@ -289,18 +294,18 @@ def _after(chunk: Chunk, group: Group, index: int) -> int:
     return _OUTCOMES[group.outcome]
 
 
-def _milestones(chunk: Chunk, command: Advance, after: bytearray) -> list[DomainEvent]:
+def _milestones(chunk: Chunk, groups: Sequence[Group], after: bytearray) -> list[DomainEvent]:
     events: list[DomainEvent] = []
     if not chunk.passed and not any(s in (Status.PENDING, Status.CLAIMED) for s in after):
         until = {i: chunk.until.get(i) for i, s in enumerate(after) if s == Status.DEFERRED}
-        for group in command.groups:
+        for group in groups:
             if group.outcome == "deferred":
                 until |= dict.fromkeys(ranges.unpack(group.indexes), group.until)
         due = min((instant for instant in until.values() if instant), default=None)
         events.append(ChunkPassed(deferred=len(until), until=due))
     if not any(s in OPEN for s in after):
         totals = Counter(Status(status).name.lower() for status in after)
-        blamed = chunk.blamed.union(*(ranges.unpack(g.indexes) for g in command.groups if g.scope == "address"))
+        blamed = chunk.blamed.union(*(ranges.unpack(g.indexes) for g in groups if g.scope == "address"))
         finished = ChunkFinished(totals=dict(sorted(totals.items())), address_rejected=ranges.pack(blamed))
         if chunk.finished != finished.totals:
             events.append(finished)

@@ -1,0 +1,212 @@
+"""The sender: jobs in, mails out over SMTP, what became of each mail into evt.chunk.
+
+    job.<account>.<lane>.>  ->  attend -> work -> SMTP  ->  evt.chunk.<mailing>.<n>
+    evt.mailing, evt.account, evt.relay, evt.consent  ->  gates and suppression (in memory)
+    probe.account  ->  try an account out
+
+Run in any number: `python -m services.sender.app`. Stateless but for the local journals, which are evidence only.
+SIGTERM begins nothing new, waits for open dots and gives back the rest.
+"""
+
+import asyncio
+import logging
+
+from faststream.nats import NatsRouter
+
+from services.sender.attend import Attendant
+from services.sender.confirm import Confirmation
+from services.sender.contents import Contents
+from services.sender.flight import Draining
+from services.sender.gates import AccountGate, Gates
+from services.sender.jobs import Lane
+from services.sender.journal import Journal
+from services.sender.line import Line
+from services.sender.pacing import Pacing
+from services.sender.probe import try_account
+from services.sender.relay import PauseAccount, RelayDecider
+from services.sender.retry import BackOff
+from services.sender.settings import SenderSettings
+from services.sender.smtp import Connection
+from services.sender.suppression import Suppression
+from services.sender.transport import Relay, connect
+from services.sender.work import Means
+from shared.clock import now
+from shared.contracts import subjects
+from shared.contracts.commands import Probe, ProbeResult
+from shared.contracts.envelope import Commit, Origin
+from shared.eventlog.documents import Documents
+from shared.eventlog.follow import Follower
+from shared.eventlog.handling import handle
+from shared.eventlog.keys import Bucket
+from shared.eventlog.objects import Objects
+from shared.eventlog.reader import Reader
+from shared.eventlog.server_clock import ServerClock
+from shared.eventlog.store import EventLog
+from shared.eventlog.timers import Timers
+from shared.ids import new_id
+from shared.keys import KeyRing
+from shared.messaging.service import Service, run_service
+
+logger = logging.getLogger(__name__)
+
+FOLLOWED = [subjects.ALL_MAILINGS, subjects.ALL_ACCOUNTS, subjects.ALL_RELAYS, subjects.ALL_CONSENT]
+LANES = (subjects.PROMPT, subjects.REST)
+
+
+class Sender:
+    """Wires the parts of one sender process together."""
+
+    def __init__(self, service: Service, settings: SenderSettings) -> None:
+        """Take the connected service and its settings."""
+        self.service, self.settings = service, settings
+        self.log = EventLog(service.nc, budget=600.0)
+        self.keys = KeyRing.of(settings.secret_keys, settings.address_pepper)
+        self.secrets = Bucket(service.nc, subjects.SECRETS)
+        self.worker = new_id(6)
+        self.draining = Draining()
+        self.clock = ServerClock(service.nc)
+        self.timers = Timers(service.nc)
+        self.gates = Gates(self.log.load)
+        self.lanes: dict[tuple[str, str], asyncio.Task[None]] = {}
+
+    async def start(self) -> None:
+        """Read the views up to now, then open a lane for every account and lane."""
+        service, settings = self.service, self.settings
+        await self.clock.sync()
+        begins = (await self.log.bounds()).last_seq
+        self.suppression = Suppression(begins, lambda f, start, stop: self.log.scan(f, start=start, stop=stop))
+        async for commits in self.log.scan([subjects.ALL_ACCOUNTS, subjects.ALL_RELAYS], stop=begins):
+            for commit in commits:
+                self.gates.apply(commit)
+        self.follower = Follower(self.log, FOLLOWED, self._apply)
+        await self.follower.start(begins)
+        confirmation = Confirmation(self.log.last_seq, self.follower.wait_for)
+        jobs = Reader(service.nc, subjects.JOBS)
+        content = Objects(service.nc, subjects.CONTENT)
+        self.attendant = Attendant(
+            log=self.log,
+            clock=self.clock,
+            worker=self.worker,
+            gates=self.gates,
+            suppression=self.suppression,
+            payloads=Documents(service.nc, subjects.PAYLOADS),
+            contents=Contents(content.get, self.keys, settings.public_url),
+            means=Means(
+                confirmation,
+                Pacing(Bucket(service.nc, subjects.PACING), self.clock),
+                BackOff(first=settings.retry_first, longest=settings.retry_longest),
+                settings.window,
+                settings.ack_wait,
+            ),
+            draining=self.draining,
+            journals=settings.data_dir / "journals",
+            job_exists=lambda seq: _exists(jobs, seq),
+        )
+        service.spawn("server clock", self.clock.run())
+        service.spawn("confirmation", confirmation.run())
+        service.spawn("lanes", self._keep_lanes(), grace=settings.drain)
+        service.broker.include_router(self._probes())
+
+    def _apply(self, commit: Commit) -> None:
+        if commit.subject.startswith("evt.consent."):
+            self.suppression.apply(commit)
+        else:
+            self.gates.apply(commit)
+
+    async def _keep_lanes(self) -> None:
+        """Open lanes as accounts appear; when the process is to end, let every lane drain."""
+        while not self.service.stopping.is_set():
+            for account in list(self.gates.accounts.values()):
+                for lane in LANES:
+                    if (account.account, lane) not in self.lanes:
+                        task = asyncio.create_task(self._lane(account, lane).run())
+                        task.add_done_callback(self._lane_ended)
+                        self.lanes[account.account, lane] = task
+            if self.follower.failure is not None:
+                raise self.follower.failure
+            try:
+                await asyncio.wait_for(self.service.stopping.wait(), 0.2)
+            except TimeoutError:
+                continue
+        self.draining.asked = True
+        await asyncio.gather(*self.lanes.values(), return_exceptions=True)
+
+    def _lane_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.service.fail(error)
+
+    def _lane(self, account: AccountGate, lane: str) -> Lane:
+        count = 1 if lane == subjects.PROMPT else account.settings.connections
+        folder = self.settings.data_dir / "journals"
+        relay = f"{account.settings.host}:{account.settings.port}"
+        lines = [
+            Line(
+                lambda: self._connect(account),
+                Journal.open(folder, self.worker, f"{account.account}-{lane}-{k}"),
+                relay,
+            )
+            for k in range(count)
+        ]
+        return Lane(
+            log=self.log,
+            account=account,
+            lane=lane,
+            lines=lines,
+            attendant=self.attendant,
+            timers=self.timers,
+            draining=self.draining,
+            pause_account=self._pause_account,
+            ack_wait=self.settings.ack_wait,
+        )
+
+    async def _connect(self, account: AccountGate) -> Connection:
+        settings = account.settings
+        return await connect(
+            Relay(
+                host=settings.host,
+                port=settings.port,
+                tls=settings.tls,
+                username=settings.username,
+                password=await self._password(account.account) if settings.username else "",
+                local_hostname=self.settings.hostname,
+            )
+        )
+
+    async def _password(self, account_id: str) -> str:
+        sealed = await self.secrets.get(account_id)
+        return self.keys.unseal(sealed[0]) if sealed else ""
+
+    async def _pause_account(self, account_id: str, reason: str) -> None:
+        origin = Origin(f"{self.worker}.pause.{new_id()}", "sender", now(), account_id)
+        await handle(self.log, RelayDecider(), subjects.relay(account_id), PauseAccount(reason), origin)
+        logger.error("account paused: %s", reason, extra={"account": account_id})
+
+    def _probes(self) -> NatsRouter:
+        router = NatsRouter()
+
+        @router.subscriber(subjects.probe(), queue="sender")
+        async def probe(body: bytes) -> bytes:
+            asked = Probe.model_validate_json(body)
+            password = await self._password(asked.account) if asked.username else ""
+            result: ProbeResult = await try_account(asked, password)
+            return result.model_dump_json().encode()
+
+        return router
+
+
+async def _exists(jobs: Reader, seq: int) -> bool:
+    return await jobs.at(seq) is not None
+
+
+def main() -> None:
+    """Run the sender until it is told to stop."""
+    settings = SenderSettings()
+
+    async def start(service: Service) -> None:
+        await Sender(service, settings).start()
+
+    run_service("sender", settings, start)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+"""From a job to the work: is it ours to do, what did the last worker leave, may anything go out now?
+
+A second job for a chunk whose first job still exists goes back: one worker at a time. The same job once more is a
+takeover, allowed when every open claim has outlived its validity; the dead worker's journal tells what it did.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from services.sender import chunk as chunks
+from services.sender import settle, takeover
+from services.sender.case import Case, fetch_rows, open_case
+from services.sender.chunk import Advance, Park, Status, Take
+from services.sender.compose import ChunkComposer
+from services.sender.contents import Contents
+from services.sender.errors import RelayError
+from services.sender.flight import DRAINING, Draining, Watch
+from services.sender.gates import Gates, MailingGate
+from services.sender.journal import read_evidence
+from services.sender.line import Line
+from services.sender.pacing import HORIZON
+from services.sender.suppression import Suppression
+from services.sender.work import Means, Rest, Work
+from shared.clock import now
+from shared.contracts import ranges
+from shared.contracts.sending import Group
+from shared.contracts.subjects import ChunkRef
+from shared.eventlog.documents import Documents
+from shared.eventlog.errors import MissingError
+from shared.eventlog.pull import PullMessage
+from shared.eventlog.server_clock import ServerClock
+from shared.eventlog.store import EventLog
+from shared.tokens import UnknownKeyError
+
+logger = logging.getLogger(__name__)
+
+CLOCK_MARGIN = 1.0
+"""Seconds a claim is left alone beyond its validity, for clocks that differ."""
+
+LEAD = timedelta(seconds=HORIZON / 2)
+"""How long before its slot a released chunk comes back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What to tell the queue: give the job back for `back_in` seconds, or come back `at` / `at_once`, and ack."""
+
+    back_in: float | None = None
+    at: datetime | None = None
+    at_once: bool = False
+    trouble: RelayError | None = None
+    worked: bool = False
+
+
+@dataclass(slots=True)
+class Attendant:
+    """Works jobs with the means of the process."""
+
+    log: EventLog
+    clock: ServerClock
+    worker: str
+    gates: Gates
+    suppression: Suppression
+    payloads: Documents
+    contents: Contents
+    means: Means
+    draining: Draining
+    journals: Path
+    job_exists: Callable[[int], Awaitable[bool]]
+
+    async def attend(self, job: PullMessage, line: Line) -> Done:
+        """Do what `job` hints at over `line`.
+
+        Raises:
+            WrongVersionError: Another worker has the chunk.
+        """
+        case = await open_case(self.log, self.clock, self.worker, ChunkRef.of_job(job.subject))
+        if case is None:
+            logger.warning("no such plan", extra={"job": job.subject})
+            return Done()
+        chunk = case.chunk
+        if chunk.job and chunk.job != job.seq and not chunk.settled and await self.job_exists(chunk.job):
+            return Done(back_in=5)
+        if (wait := self._claims_live(case)) > 0:
+            return Done(back_in=wait)
+        mailing = await self.gates.mailing(case.ref.mailing) if case.plan.kind == "campaign" else None
+        account = self.gates.accounts.get(case.ref.account)
+        if account is None:
+            return Done(back_in=1)
+        watch = Watch(case, self.gates, mailing, account, self.suppression, self.draining, self.clock.now)
+        if (idle := self._idle(case, watch)) is not None:
+            return idle
+        try:
+            case.rows = await fetch_rows(self.payloads, case.plan)
+            composer = (await self.contents.of(case.plan)).for_chunk(case.plan.n)
+        except (MissingError, UnknownKeyError, ValueError) as error:
+            # Nothing can be sent as it was planned: parked for the operator, who is told why.
+            await case.append(Park(f"cannot be rendered: {error}"))
+            return Done()
+        await self._take(case, job)
+        await self._decided(case, watch)
+        return await self._send(watch, line, composer)
+
+    def _claims_live(self, case: Case) -> float:
+        """Return for how many seconds an open claim of another worker may still be acted on."""
+        ends = [claim.recorded_at.timestamp() + self.means.validity for claim in case.chunk.claims]
+        return max(ends) + CLOCK_MARGIN - self.clock.now() if ends else 0.0
+
+    def _idle(self, case: Case, watch: Watch) -> Done | None:
+        """Return what to tell the queue when there is nothing to append and nothing to send, else None."""
+        chunk = case.chunk
+        if chunk.claims or self._verdicts(case, watch.mailing):
+            return None
+        if chunk.settled and chunk.finished is not None:
+            return Done()
+        if why := watch.closed():
+            return Done(at_once=why == DRAINING)
+        if chunk.claimable(now(), 1) or chunk.settled:
+            return None
+        return Done(at=chunk.next_try)
+
+    async def _take(self, case: Case, job: PullMessage) -> None:
+        chunk = case.chunk
+        found: list[Group] = []
+        if chunk.claims:
+            evidence = read_evidence(self.journals, case.ref.mailing, case.ref.n)
+            terms = settle.Terms(
+                now=now(),
+                addresses=dict(enumerate(row.address for row in case.rows)),
+                tries=chunk.tries,
+                dates=chunk.dates,
+                retry_for=case.plan.retry_for,
+                back_off=self.means.back_off,
+                jitter=0.0,
+            )
+            found = settle.groups(takeover.results(chunk, evidence), terms, 0)
+            found = [group.model_copy(update={"at": []}) for group in found]
+            logger.warning("takeover", extra={"job": job.subject, "found": [(g.outcome, g.indexes) for g in found]})
+        await case.append(Take(job=job.seq, worker=self.worker, redelivered=job.delivered > 1, found=tuple(found)))
+        if (index := chunks.dying_at(chunk)) is not None:
+            await case.append(Park("workers die at this recipient", index))
+
+    def _verdicts(self, case: Case, mailing: MailingGate | None) -> list[Group]:
+        """Return what was decided from outside: doubts settled by the operator, a cancel, a deadline."""
+        chunk = case.chunk
+        groups: list[Group] = []
+        for event_id, decision in mailing.decisions.items() if mailing else ():
+            if decision.n != case.ref.n or event_id in chunk.causes:
+                continue
+            doubtful = [i for i in ranges.unpack(decision.indexes) if chunk.status[i] == Status.IN_DOUBT]
+            if doubtful:
+                outcome = "released" if decision.decision == "resend" else decision.decision
+                groups.append(Group(outcome=outcome, indexes=ranges.pack(doubtful), cause=event_id))
+        waiting = ranges.pack(chunk.having(Status.PENDING, Status.DEFERRED))
+        if waiting and mailing is not None and mailing.cancelled:
+            groups.append(Group(outcome="cancelled", indexes=waiting, cause=mailing.cancelled))
+        elif waiting and case.plan.expires_at is not None and now() >= case.plan.expires_at:
+            groups.append(Group(outcome="expired", indexes=waiting, cause="deadline passed"))
+        return groups
+
+    async def _decided(self, case: Case, watch: Watch) -> None:
+        await case.append(Advance(groups=tuple(self._verdicts(case, watch.mailing))))
+
+    async def _send(self, watch: Watch, line: Line, composer: ChunkComposer) -> Done:
+        case = watch.case
+        if why := watch.closed():
+            return Done(at_once=why == DRAINING)
+        if not case.chunk.claimable(now(), 1):
+            return Done(at=case.chunk.next_try)
+        await self.suppression.cover(case.plan.checked)
+        work = Work(case, watch, line, composer, self.means)
+        rest: Rest = await work.run()
+        if rest.why == DRAINING:
+            return Done(at_once=True)
+        dues = [due for due in (rest.at and rest.at - LEAD, case.chunk.next_try) if due is not None]
+        return Done(at=min(dues, default=None), trouble=rest.trouble, worked=rest.trouble is None)

@@ -1,0 +1,135 @@
+"""One chunk in a worker's hands: its plan, its state, its payload, and the only way to append to it.
+
+Every append carries the sequence the state was folded to; if another worker appended meanwhile, this one is fenced
+(`WrongVersionError`) and must let go without a further word (G2).
+"""
+
+from base64 import b64decode
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+
+import orjson
+
+from services.sender import chunk as chunks
+from services.sender.chunk import Chunk, Command
+from shared.clock import now
+from shared.contracts import subjects
+from shared.contracts.commands import Refusal
+from shared.contracts.envelope import DomainEvent, Origin
+from shared.contracts.sending import PAYLOAD_DIGEST_BYTES, ChunkPlanned
+from shared.contracts.subjects import ChunkRef
+from shared.eventlog.documents import Documents
+from shared.eventlog.server_clock import ServerClock
+from shared.eventlog.store import EventLog
+
+
+class ChunkRuleError(RuntimeError):
+    """The worker asked for what the rules of a chunk forbid: a fault of this program; the job goes back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One recipient of the payload. `fault` says why it must not be sent, "" where it may."""
+
+    contact: str
+    address: str
+    name: str
+    address_key: str
+    lists: tuple[str, ...]
+    fields: dict[str, str]
+    fault: str = ""
+
+
+@dataclass(slots=True)
+class Case:
+    """See the module."""
+
+    log: EventLog
+    clock: ServerClock
+    worker: str
+    ref: ChunkRef
+    plan: ChunkPlanned
+    plan_id: str
+    chunk: Chunk
+    rows: list[Row] = field(default_factory=list)
+
+    async def append(self, *commands: Command) -> Sequence[DomainEvent]:
+        """Decide `commands` one after the other and append what they cause as one commit.
+
+        Raises:
+            WrongVersionError: Fenced.
+            ChunkRuleError: A rule of the chunk forbids it.
+        """
+        events: list[DomainEvent] = []
+        for command in commands:
+            decided = chunks.decide(self.chunk, command)
+            if isinstance(decided, Refusal):
+                raise ChunkRuleError(f"{self.ref.mailing}.{self.ref.n}: {decided.message}")
+            events += decided
+        if not events:
+            return ()
+        origin = Origin(
+            command_id=f"{self.ref.mailing}.{self.ref.n}.{self.chunk.seq}.{self.worker}",
+            source="sender",
+            time=now(),
+            correlation_id=self.ref.mailing,
+            causation_id=self.plan_id,
+        )
+        subject = subjects.chunk(self.ref.mailing, self.ref.n)
+        seq = await self.log.append(subject, events, expected=self.chunk.seq, origin=origin)
+        recorded_at = datetime.fromtimestamp(self.clock.now(), UTC)
+        for event in events:
+            chunks.evolve(self.chunk, event, seq=seq, recorded_at=recorded_at)
+        return events
+
+
+async def open_case(log: EventLog, clock: ServerClock, worker: str, ref: ChunkRef) -> Case | None:
+    """Load plan and state of the chunk a job names; None where there is no such plan."""
+    planned = await log.load(subjects.plan(ref.mailing, ref.account, ref.lane, ref.n))
+    if not planned:
+        return None
+    record = planned[0].events[0]
+    plan = record.event
+    if not isinstance(plan, ChunkPlanned):
+        raise ChunkRuleError(f"{record.id} on {record.subject} is no plan")
+    chunk = chunks.initial(len(plan.contacts), plan.doubt)
+    for commit in await log.load(subjects.chunk(ref.mailing, ref.n)):
+        for event in commit.events:
+            chunks.evolve(chunk, event.event, seq=commit.seq, recorded_at=commit.recorded_at)
+    return Case(log, clock, worker, ref, plan, record.id, chunk)
+
+
+async def fetch_rows(payloads: Documents, plan: ChunkPlanned) -> list[Row]:
+    """Return the recipients of the payload, each checked against the digest that the plan pins.
+
+    Raises:
+        MissingError: There is no payload.
+        ValueError: It has not as many rows as the plan.
+    """
+    body = await payloads.get(subjects.payload(plan.mailing, plan.n))
+    lines = body.split(b"\n")
+    if len(lines) != len(plan.contacts):
+        raise ValueError(f"payload has {len(lines)} rows, the plan {len(plan.contacts)}")
+    digests = b64decode(plan.digests)
+    size = PAYLOAD_DIGEST_BYTES
+    return [_row(line, digests[i * size : (i + 1) * size]) for i, line in enumerate(lines)]
+
+
+def _row(line: bytes, digest: bytes) -> Row:
+    row = orjson.loads(line)
+    fault = ""
+    if not row["contact"]:
+        fault = "erased"
+    elif sha256(line).digest()[: len(digest)] != digest:
+        fault = "payload differs from its digest"
+    return Row(
+        contact=row["contact"],
+        address=row.get("address", ""),
+        name=row.get("name", ""),
+        address_key=row.get("address_key", ""),
+        lists=tuple(row.get("lists", ())),
+        fields=row.get("fields", {}),
+        fault=fault,
+    )

@@ -1,0 +1,109 @@
+"""A half-window: recipients rendered, claimed and confirmed together, and the guard that may still hold one back.
+
+The guard is asked right before each envelope and each body. It is cheap while nothing changes: a clock reading and two
+version numbers; only when a pause, an opt-out or the like came in does it look at the mailing and the address.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from services.sender.case import Case
+from services.sender.gates import AccountGate, Gates, MailingGate
+from services.sender.pacing import Slot
+from services.sender.settle import SKIP
+from services.sender.suppression import Suppression
+from services.sender.window import Mail, Witness
+from shared.clock import boot_seconds, now
+from shared.contracts.sending import Group
+
+CLAIM_OVER = "claim over"
+SLOT_VOID = "slot void"
+DRAINING = "draining"
+WINDOW_CLOSED = "window closed"
+
+
+@dataclass(slots=True)
+class Draining:
+    """Set once, when the process is told to end: nothing new is begun."""
+
+    asked: bool = False
+
+
+@dataclass(slots=True)
+class Watch:
+    """What may forbid a mail of one chunk: the gates of mailing and account, suppression, the end of the process."""
+
+    case: Case
+    gates: Gates
+    mailing: MailingGate | None
+    account: AccountGate
+    suppression: Suppression
+    draining: Draining
+    server_now: Callable[[], float]
+
+    def closed(self) -> str:
+        """Return why nothing of this chunk may go out now, "" when it may."""
+        if self.draining.asked:
+            return DRAINING
+        if self.account.paused:
+            return f"account paused: {self.account.paused}"
+        if self.mailing is None:
+            return ""
+        if not self.mailing.sending:
+            return self.mailing.why
+        if self.mailing.until is not None and now() >= self.mailing.until:
+            return WINDOW_CLOSED
+        if self.case.plan.expires_at is not None and now() >= self.case.plan.expires_at:
+            return "deadline passed"
+        return ""
+
+    def blocked(self, index: int) -> str:
+        """Return the id of the event that forbids mail to recipient `index`, "" where none does."""
+        row = self.case.rows[index]
+        return self.suppression.blocks(row.address_key, row.lists, self.case.plan.checked)
+
+    def sift(self, indexes: Sequence[int]) -> tuple[list[int], list[Group]]:
+        """Part claimed recipients into those who may be sent and the groups of those who are skipped."""
+        causes = {index: cause for index in indexes if (cause := self.blocked(index))}
+        skipped = [Group(outcome="skipped", indexes=str(index), cause=cause) for index, cause in causes.items()]
+        return [index for index in indexes if index not in causes], skipped
+
+    @property
+    def timed(self) -> bool:
+        """Whether time alone may forbid a mail."""
+        return self.case.plan.expires_at is not None or (self.mailing is not None and self.mailing.until is not None)
+
+
+@dataclass(slots=True)
+class Guard:
+    """Says of one recipient why it must not be sent now, None when it may; made when its half-window is confirmed."""
+
+    watch: Watch
+    valid_until: float
+    slots: dict[int, Slot] = field(default_factory=dict)
+    gates_seen: int = -1
+    consent_seen: int = -1
+
+    def __call__(self, index: int) -> str | None:
+        """Return the reason to hold recipient `index` back."""
+        watch = self.watch
+        if boot_seconds() > self.valid_until:
+            return CLAIM_OVER
+        if self.slots and watch.server_now() > self.slots[index].void_after:
+            return SLOT_VOID
+        if (watch.draining.asked or watch.timed or watch.gates.version != self.gates_seen) and (why := watch.closed()):
+            return why
+        if watch.suppression.version != self.consent_seen and (cause := watch.blocked(index)):
+            return SKIP + cause
+        return None
+
+
+@dataclass(slots=True)
+class Flight:
+    """A half-window on its way: the sequence of its claim, its recipients, their mails, guard and witness."""
+
+    seq: int
+    claimed: list[int]
+    mails: list[Mail]
+    guard: Guard
+    witness: Witness

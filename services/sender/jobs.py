@@ -1,0 +1,148 @@
+"""The jobs of one lane of an account: pulled when a line is free, worked, and settled with the queue.
+
+A job is a hint. It is held only while its chunk is being sent or will be within seconds; else the chunk's timer is set
+and the job is acked. It goes back for at most five seconds where another worker may still hold the chunk. A lane whose
+relay is in trouble is not pulled: it rests, longer each time, with jitter; no mail is charged for that.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from services.sender.attend import Attendant, Done
+from services.sender.errors import AuthFailed, RelayError, RelayRefused, TlsFailed
+from services.sender.flight import Draining
+from services.sender.gates import AccountGate
+from services.sender.line import Line
+from shared.clock import now
+from shared.contracts import subjects
+from shared.contracts.consumers import JOB_CONSUMER
+from shared.eventlog.errors import ConsumerGoneError, EventLogError, WrongVersionError
+from shared.eventlog.pull import Pull, PullMessage, ensure_consumer
+from shared.eventlog.store import EventLog
+from shared.eventlog.timers import Timers
+
+logger = logging.getLogger(__name__)
+
+GIVE_BACK = 5.0
+LONGEST_REST = 60.0
+PATIENCE = 2.0
+
+PauseAccountOf = Callable[[str, str], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Lane:
+    """One lane of an account in this process."""
+
+    log: EventLog
+    account: AccountGate
+    lane: str
+    lines: list[Line]
+    attendant: Attendant
+    timers: Timers
+    draining: Draining
+    pause_account: PauseAccountOf
+    ack_wait: float
+    held: dict[int, PullMessage] = field(default_factory=dict)
+    failures: int = 0
+    rests_until: float = 0.0
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def run(self) -> None:
+        """Pull and work until the process drains; then wait until every held job is settled."""
+        durable = subjects.job_consumer(self.account.account, self.lane)
+        free: asyncio.Queue[Line] = asyncio.Queue()
+        for line in self.lines:
+            free.put_nowait(line)
+        beat = asyncio.create_task(self._beat())
+        pull: Pull | None = None
+        while not self.draining.asked:
+            if self.account.paused or asyncio.get_running_loop().time() < self.rests_until:
+                await asyncio.sleep(0.1)
+                continue
+            line = await free.get()
+            try:
+                pull = pull or await self._pull(durable)
+                jobs = await pull.fetch(1, PATIENCE)
+            except (ConsumerGoneError, EventLogError) as error:
+                # The consumer was deleted with its stream, or the server is away: make it anew, after a moment.
+                logger.warning("job consumer lost: %s", error, extra={"durable": durable})
+                pull, jobs = None, []
+                await asyncio.sleep(1)
+            if not jobs:
+                free.put_nowait(line)
+                continue
+            task = asyncio.create_task(self._work(jobs[0], line, free))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+        await asyncio.gather(*self.tasks)
+        beat.cancel()
+        for line in self.lines:
+            await line.close()
+            line.journal.close()
+
+    async def _pull(self, durable: str) -> Pull:
+        config = JOB_CONSUMER | {
+            "durable_name": durable,
+            "filter_subject": subjects.jobs_of(self.account.account, self.lane),
+            "ack_wait": int(self.ack_wait * 1e9),
+        }
+        await ensure_consumer(self.log.nc, subjects.JOBS, config)
+        return Pull(self.log.nc, subjects.JOBS, durable)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self.ack_wait / 3)
+            for job in list(self.held.values()):
+                await job.in_progress()
+
+    async def _work(self, job: PullMessage, line: Line, free: asyncio.Queue[Line]) -> None:
+        self.held[job.consumer_seq] = job
+        try:
+            await self._finish(job, await self.attendant.attend(job, line))
+        except WrongVersionError as error:
+            # Fenced: the chunk belongs to another worker now, and so does the job.
+            logger.info("fenced: %s", error, extra={"job": job.subject})
+            await line.close()
+        except Exception:
+            # Nothing is known to be settled: the job goes back, its chunk's events say what is left to do.
+            logger.exception("job goes back", extra={"job": job.subject})
+            await line.close()
+            await job.nak(GIVE_BACK)
+        finally:
+            self.held.pop(job.consumer_seq, None)
+            free.put_nowait(line)
+
+    async def _finish(self, job: PullMessage, done: Done) -> None:
+        """Settle the job with the queue: timer first, then ack, so that a crash between costs one more job."""
+        if done.back_in is not None:
+            await job.nak(min(done.back_in, GIVE_BACK))
+            return
+        ref = subjects.ChunkRef.of_job(job.subject)
+        at = done.at
+        if done.trouble is not None:
+            at = await self._trouble(done.trouble)
+        elif done.worked:
+            self.failures = 0
+        if done.at_once:
+            await self.timers.fire(ref.due_retry)
+        elif at is not None:
+            await self.timers.arm(ref.retry_timer, ref.due_retry, max(at, now()))
+        await job.ack()
+
+    async def _trouble(self, trouble: RelayError) -> datetime | None:
+        """Let the lane rest, or pause the account where the relay refuses it as a whole; return when to come back."""
+        if isinstance(trouble, AuthFailed | TlsFailed | RelayRefused):
+            await self.pause_account(self.account.account, f"{type(trouble).__name__}: {trouble}")
+            return None
+        self.failures += 1
+        rest = min(2.0 ** (self.failures - 1), LONGEST_REST) * (1 + 0.25 * random.random())  # noqa: S311 - spreads load
+        self.rests_until = max(self.rests_until, asyncio.get_running_loop().time() + rest)
+        logger.warning(
+            "lane rests %.1f s: %s", rest, trouble, extra={"account": self.account.account, "lane": self.lane}
+        )
+        return datetime.now(UTC) + timedelta(seconds=rest)

@@ -1,0 +1,59 @@
+"""One line to a relay: a connection slot of a lane with its journal, opened when needed, retired after any trouble.
+
+A connection that idled longer than `IDLE` is not trusted: relays close them silently, so it is opened anew before the
+next claim. Errors of opening are the lane's: nobody's mail is charged.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from services.sender.journal import Journal
+from services.sender.smtp import Connection
+
+IDLE = 10.0
+
+Connect = Callable[[], Awaitable[Connection]]
+
+
+@dataclass(slots=True)
+class Line:
+    """A connection slot.
+
+    Attributes:
+        connect: Opens a connection to the account's relay.
+        journal: The slot's local journal, owned for life.
+        relay: `host:port`, for the record.
+    """
+
+    connect: Connect
+    journal: Journal
+    relay: str
+    _connection: Connection | None = None
+    _used: float = field(default=0.0)
+
+    async def open(self) -> Connection:
+        """Return a connection that may be used now.
+
+        Raises:
+            services.sender.errors.RelayError: It cannot be opened; says whose fault that is.
+        """
+        now = asyncio.get_running_loop().time()
+        connection = self._connection
+        if connection is not None and (connection.botched or now - self._used > IDLE):
+            await self.close()
+            connection = None
+        if connection is None:
+            connection = self._connection = await self.connect()
+        self._used = now
+        return connection
+
+    def used(self) -> None:
+        """Note that the connection just worked."""
+        self._used = asyncio.get_running_loop().time()
+
+    async def close(self) -> None:
+        """End the connection, politely where it still works."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.quit()

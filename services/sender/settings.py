@@ -1,0 +1,31 @@
+"""Settings of the sender."""
+
+from pydantic import Field, model_validator
+
+from shared.settings import Settings
+
+
+class SenderSettings(Settings):
+    """What the sender needs beside the common settings.
+
+    Attributes:
+        ack_wait: Seconds after which a silent worker's job goes to another; a claim is valid as long.
+        window: Most recipients one connection has claimed at once.
+        retry_first: Seconds until the first retry of a deferred recipient; each further wait is twice as long.
+        retry_longest: Longest wait between two tries, in seconds.
+        hostname: What the sender calls itself in EHLO; "" is the machine's name.
+        drain: Seconds that SIGTERM leaves for open dots (compose and Kubernetes grant one minute more).
+    """
+
+    ack_wait: float = Field(default=15.0, ge=2.0, le=600.0)
+    window: int = Field(default=50, ge=1, le=500)
+    retry_first: float = Field(default=300.0, gt=0)
+    retry_longest: float = Field(default=14_400.0, gt=0)
+    hostname: str = ""
+    drain: float = Field(default=600.0, gt=0)
+
+    @model_validator(mode="after")
+    def _coherent(self) -> "SenderSettings":
+        if self.retry_longest < self.retry_first:
+            raise ValueError("POSTHASTE_RETRY_LONGEST is shorter than POSTHASTE_RETRY_FIRST")
+        return self

@@ -1,0 +1,248 @@
+"""One job: work a chunk over one line, in windows, until nothing of it can go out now.
+
+    pace -> render -> one append that settles the last half-window and claims the next -> confirm -> send
+
+While one half-window is on the wire the next is claimed, so no connection waits for an append. Held here: a mail goes
+out only under a valid claim of this worker (G2), after the log was asked for what forbids it (G4), and no further
+window starts while an outcome cannot be recorded (G5). A worker that is fenced leaves everything as it is.
+"""
+
+import asyncio
+import random
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from services.sender import settle
+from services.sender.case import Case
+from services.sender.chunk import NARROW_AFTER, Advance
+from services.sender.compose import ChunkComposer, Rendered, RenderError
+from services.sender.confirm import Confirmation
+from services.sender.errors import RelayError, RelayUnreachable
+from services.sender.flight import CLAIM_OVER, Flight, Guard, Watch
+from services.sender.line import Line
+from services.sender.pacing import Later, Pacing, Slot, window
+from services.sender.retry import BackOff
+from services.sender.smtp import Connection
+from services.sender.window import Mail, Result
+from shared.clock import boot_seconds, now
+from shared.contracts import ranges
+from shared.contracts.account import Limits
+from shared.contracts.sending import Group
+
+BARREN_CONNECTIONS = 3
+"""So many connections in a row on which nothing was answered: the relay is taken to be down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What all workers share. `window`: most recipients claimed at once; `validity`: seconds of a claim."""
+
+    confirmation: Confirmation
+    pacing: Pacing
+    back_off: BackOff
+    window: int
+    validity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Why the work on a chunk ended and when it goes on.
+
+    Attributes:
+        why: "" when nothing is left to do now.
+        at: When to come back, None where nobody knows.
+        trouble: The relay failed us: the lane should rest.
+    """
+
+    why: str = ""
+    at: datetime | None = None
+    trouble: RelayError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Recipients rendered for the next claim: their mails, the Date they were rendered with, their slots."""
+
+    mails: dict[int, Rendered]
+    date: int
+    slots: dict[int, Slot]
+
+
+@dataclass(slots=True)
+class Work:
+    """The work on one chunk that was taken up; `run` returns why it ended."""
+
+    case: Case
+    watch: Watch
+    line: Line
+    composer: ChunkComposer
+    means: Means
+    rest: Rest = field(default_factory=Rest)
+    groups: list[Group] = field(default_factory=list)
+    base: int = 0
+    barren: int = 0
+    cap: int = 0
+
+    async def run(self) -> Rest:
+        """Send what can go out now; every claim of this worker is settled when it returns.
+
+        Raises:
+            WrongVersionError: Fenced by another worker.
+        """
+        self.cap = self.means.window
+        while not self.rest.why:
+            connection = await self._connect()
+            coming = await self._claim() if connection is not None else None
+            while coming is not None and connection is not None:
+                coming = await self._fly(coming, connection)
+                connection = await self._connect() if coming is not None else connection
+            if coming is not None:
+                self._give_back(coming.claimed)
+            await self._settle()
+            if not self.case.chunk.claimable(now(), 1):
+                break
+        return self.rest
+
+    async def _connect(self) -> Connection | None:
+        try:
+            return await self.line.open()
+        except RelayError as error:
+            self.rest = Rest(f"relay: {error}", trouble=error)
+            return None
+
+    async def _fly(self, flight: Flight, connection: Connection) -> Flight | None:
+        """Send one half-window while the next is claimed; return the next, None when there is none."""
+        sent = connection.send(flight.mails, flight.guard, flight.witness)
+        ahead = asyncio.ensure_future(self._claim()) if self._size() > 1 else None
+        results = await sent
+        self.line.used()
+        self._collect(results)
+        following = await ahead if ahead is not None else None
+        answered = any(result.code for result in results)
+        if connection.botched:
+            await self.line.close()
+        self.barren = 0 if answered or not connection.botched else self.barren + 1
+        if self.barren >= BARREN_CONNECTIONS:
+            trouble = RelayUnreachable("the relay drops connections")
+            self.rest = Rest("relay drops connections", trouble=trouble)
+        if following is not None and self.rest.why:
+            self._give_back(following.claimed)
+            return None
+        return following if following is not None or ahead is not None else await self._claim()
+
+    async def _claim(self) -> Flight | None:
+        """Pace, render, settle and claim, confirm; None when nothing may be claimed now (`rest` may say why)."""
+        while not self.rest.why:
+            if why := self.watch.closed():
+                self.rest = Rest(why)
+                break
+            indexes = self.case.chunk.claimable(now(), self._size())
+            if not indexes:
+                break
+            slots = await self.means.pacing.reserve(self._scopes(), len(indexes))
+            if isinstance(slots, Later):
+                self.rest = Rest("pacing", at=datetime.fromtimestamp(slots.at, UTC))
+                break
+            if slots is not None:
+                indexes = indexes[: len(slots)]
+            prepared = self._render(indexes, slots)
+            if not prepared.mails:
+                await self._settle()
+            elif (flight := await self._claim_rendered(prepared)) is not None:
+                return flight
+        return None
+
+    def _size(self) -> int:
+        """Return how many to claim at once: half of W, one where workers die."""
+        if self.case.chunk.takeovers >= NARROW_AFTER:
+            return 1
+        return max(1, window(self._scopes(), self.cap) // 2)
+
+    def _scopes(self) -> dict[str, Limits]:
+        scopes = {f"account.{self.case.ref.account}": self.watch.account.settings.limits}
+        if self.watch.mailing is not None:
+            scopes[f"mailing.{self.case.ref.mailing}"] = self.watch.mailing.limits
+        return scopes
+
+    def _render(self, indexes: Sequence[int], slots: list[Slot] | None) -> Prepared:
+        """Render `indexes`; those that do not render are skipped in the same commit as the claim."""
+        date = int(now().timestamp())
+        mails: dict[int, Rendered] = {}
+        for index in indexes:
+            row = self.case.rows[index]
+            try:
+                if row.fault:
+                    raise RenderError(row.fault)
+                mails[index] = self.composer.render(row, index, self.case.chunk.dates.get(index, date))
+            except RenderError as error:
+                self.groups.append(Group(outcome="skipped", indexes=str(index), cause=f"render: {error}"))
+        return Prepared(mails, date, dict(zip(mails, slots, strict=False)) if slots else {})
+
+    async def _claim_rendered(self, prepared: Prepared) -> Flight | None:
+        """Claim and confirm; None when all were skipped, or nothing may go out after all."""
+        indexes = list(prepared.mails)
+        valid_until = boot_seconds() + self.means.validity
+        await self._settle(prepared)
+        seq = self.case.chunk.seq
+        witness = self.line.journal.begin(self.case.ref.mailing, self.case.ref.n, seq, indexes)
+        try:
+            await self.means.confirmation.confirmed(self.case.ref.mailing)
+        except Exception as error:  # noqa: BLE001 - unconfirmed: nothing is sent, the claim is given back, the job rests
+            self.rest = Rest(f"not confirmed: {error!r}", at=now() + timedelta(seconds=1))
+        if why := self.watch.closed():
+            self.rest = Rest(why)
+        if self.rest.why:
+            self._give_back(indexes)
+            return None
+        guard = Guard(self.watch, valid_until, prepared.slots, self.watch.gates.version, self.watch.suppression.version)
+        send, skipped = self.watch.sift(indexes)
+        self.groups += skipped
+        if not send:
+            return None
+        mails = [self._mail(index, prepared) for index in send]
+        return Flight(seq, send, mails, guard, witness)
+
+    def _mail(self, index: int, prepared: Prepared) -> Mail:
+        not_before = None
+        if prepared.slots:
+            wait = prepared.slots[index].at - self.watch.server_now()
+            not_before = asyncio.get_running_loop().time() + wait
+        rendered = prepared.mails[index]
+        return Mail(index, rendered.envelope, rendered.message, not_before)
+
+    def _collect(self, results: Sequence[Result]) -> None:
+        """Turn what came back into groups for the next commit."""
+        chunk = self.case.chunk
+        if not self.base:
+            self.base = min((result.at_ms for result in results if result.at_ms), default=0)
+        terms = settle.Terms(
+            now=now(),
+            addresses={result.index: self.case.rows[result.index].address for result in results},
+            tries=chunk.tries,
+            dates=chunk.dates,
+            retry_for=self.case.plan.retry_for,
+            back_off=self.means.back_off,
+            jitter=random.random(),  # noqa: S311 - spreads load, guards nothing
+        )
+        self.groups += settle.groups(results, terms, self.base)
+        if any(result.reason == CLAIM_OVER for result in results):
+            self.cap = max(2, self.cap // 2)
+
+    def _give_back(self, indexes: Sequence[int]) -> None:
+        self.groups.append(Group(outcome="released", indexes=ranges.pack(indexes), until=self.rest.at))
+
+    async def _settle(self, prepared: Prepared | None = None) -> None:
+        """Append the groups at hand and, with them, the next claim."""
+        groups = tuple(self.groups)
+        command = Advance(groups=groups, host=self.line.relay if groups else "")
+        if any(group.at for group in groups):
+            command = replace(command, base=self.base)
+        if prepared is not None:
+            digests = b64encode(b"".join(mail.digest for mail in prepared.mails.values())).decode()
+            command = replace(command, claim=tuple(prepared.mails), digests=digests, date=prepared.date)
+        await self.case.append(command)
+        del self.groups[: len(groups)]
+        if not self.groups:
+            self.base = 0
