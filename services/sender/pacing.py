@@ -3,7 +3,7 @@
 A scope is a mailing or an account with limits. Its key holds the server time of the next free slot; a reservation moves
 it by compare-and-set, so the slots of all processes are spaced as if there were one sender, also over restarts.
 No limit, no key. A slot that is not used in time is void (`Limit.lateness`): in any window of the limit's period at
-most L + 1 mails go out. Dense slots are spaced a little wider, so that some lateness is allowed (decision 0008).
+most L + 1 mails go out. Dense slots are spaced a trifle wider, so that some lateness is allowed.
 """
 
 import asyncio
@@ -64,7 +64,7 @@ def spacing(limits: Limits) -> Spacing | None:
         if plain >= LATENESS_DENSE:
             found.append(Spacing(plain, plain))
         else:
-            found.append(Spacing((1 + LATENESS_DENSE) * plain, LATENESS_DENSE))
+            found.append(Spacing(plain * (HOUR + LATENESS_DENSE) / HOUR, LATENESS_DENSE))
     if limits.seconds_between:
         found.append(Spacing(limits.seconds_between, LATENESS_BETWEEN))
     if not found:
