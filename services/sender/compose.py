@@ -1,0 +1,276 @@
+"""Mails as bytes: a template is compiled once a mailing, a recipient costs a few joins, two MACs and one hash.
+
+In come a frozen `Content` and payload rows; out go the envelope commands and the message as it goes over the wire, dot
+and all. The same content, chunk, row, index and date give the same bytes on every attempt and machine. What cannot be
+rendered raises `RenderError` for that recipient only; a template that cannot be compiled raises `CompileError`.
+
+By construction the body is quoted-printable, canonical for DKIM (relaxed) and needs no dot-stuffing (see `quoted`).
+With tracking `anonymous` all recipients share one recipient token; Message-ID and unsubscribe stay their own.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from services.sender import headers, parts
+from services.sender.headers import HeaderError
+from services.sender.quoted import LINE_BREAK, SOFT_BREAK, encode, encode_value
+from shared import tokens
+from shared.contracts.content import Content
+from shared.contracts.mailing import Tracking
+from shared.contracts.sending import MAIL_DIGEST_BYTES
+from shared.contracts.template import TemplateError, parse
+from shared.tokens import Signer
+
+MAX_MESSAGE = 10_000_000
+END_OF_MESSAGE = b".\r\n"
+
+_MAILING = re.compile(r"[a-z0-9]{1,24}")
+_LABELS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_ADDRESS_KEY = re.compile(r"[0-9a-f]{16}")
+_SCOPE = re.compile(r"[a-z0-9+]+|\*")
+_SCOPE_COLUMNS = 45
+
+
+class CompileError(ValueError):
+    """The content cannot be made into mails at all: an operator has to look at the mailing."""
+
+
+class RenderError(ValueError):
+    """This recipient's mail cannot be made. The reason holds no personal data and may be recorded."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Rendered(NamedTuple):
+    """One mail: `MAIL FROM`, `RCPT TO` and `DATA`; the message up to and with the final dot; its digest."""
+
+    envelope: bytes
+    message: bytes
+    digest: bytes
+
+
+def compile_content(
+    content: Content, *, mailing: str, public_url: str, signer: Signer, tracking: Tracking, domain: str
+) -> "Compiled":
+    """Compile the content of a mailing; `domain` is the right side of Message-ID.
+
+    Raises:
+        CompileError: A placeholder, an address or a setting is wrong; the planner refuses such drafts.
+    """
+    if not _MAILING.fullmatch(mailing) or not _LABELS.fullmatch(domain):
+        raise CompileError(f"mailing id {mailing!r} or sender domain {domain!r} cannot stand in a Message-ID")
+    public_url = public_url.rstrip("/")
+    if not tokens.is_target(public_url):
+        raise CompileError(f"the public URL {public_url!r} is no http or https URL")
+    urls = parts.Urls(public_url, signer, mailing, tracking, content.links)
+    try:
+        return Compiled(content, urls, domain)
+    except (TemplateError, HeaderError) as error:
+        raise CompileError(f"mailing {mailing}: {error}") from error
+
+
+class Compiled:
+    """A mailing's content as bytes between slots; hands out a composer for each chunk."""
+
+    def __init__(self, content: Content, urls: parts.Urls, domain: str) -> None:
+        self.signer = urls.signer
+        self.mailing = urls.mailing
+        self.fields = parts.Fields()
+        self.subject = _subject_segments(content.subject, self.fields)
+        body = _body(content, urls, self.fields)
+        self.unsubscribes = content.unsubscribe or parts.UNSUBSCRIBE_IN_BODY in body
+        self.sender = headers.address(content.sender_address)
+        head = self._head(content, urls.public_url, domain)
+        self.static, self.order = _alternating([*head, *body, END_OF_MESSAGE])
+        size = sum(map(len, self.static))
+        if size > MAX_MESSAGE // 2:
+            raise CompileError(f"mailing {self.mailing}: a mail would take {size} bytes")
+        self.longest_value = (MAX_MESSAGE - size) // len(self.order)
+
+    def for_chunk(self, n: int) -> "ChunkComposer":
+        """Return the composer of chunk `n`."""
+        return ChunkComposer(self, n)
+
+    def _head(self, content: Content, public_url: str, domain: str) -> list[bytes | int]:
+        """Fields that all recipients share first, then the personal ones; the body's own fields follow."""
+        fixed = b"From: " + headers.mailbox(content.sender_name, self.sender, "sender name") + b"\r\n"
+        if content.reply_to:
+            fixed += b"Reply-To: <" + headers.address(content.reply_to) + b">\r\n"
+        if content.list_id:
+            if not _LABELS.fullmatch(content.list_id):
+                raise CompileError(f"mailing {self.mailing}: {content.list_id!r} is no List-Id")
+            fixed += b"List-Id: " + headers.mailbox(content.list_name, content.list_id.encode(), "list name") + b"\r\n"
+        fixed += b"MIME-Version: 1.0\r\nPrecedence: bulk\r\n"
+        head: list[bytes | int] = [fixed]
+        if self.unsubscribes:
+            path = (public_url + tokens.UNSUBSCRIBE_PATH).encode()
+            head += [b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\nList-Unsubscribe: <" + path]
+            head += [parts.UNSUBSCRIBE, b">\r\n"]
+        subject: bytes | int = parts.SUBJECT
+        if all(isinstance(segment, str) for segment in self.subject):
+            subject = headers.unstructured("".join(map(str, self.subject)), "subject")
+        head += [b"Date: ", parts.DATE, b"\r\nTo: ", parts.TO, b"\r\nSubject: ", subject]
+        return [*head, b"\r\nMessage-ID: <", parts.MESSAGE_ID, b"@" + domain.encode() + b">\r\n"]
+
+
+class ChunkComposer:
+    """Renders the recipients of one chunk."""
+
+    def __init__(self, compiled: Compiled, n: int) -> None:
+        self._compiled = compiled
+        self._signer = compiled.signer
+        self._kid = compiled.signer.kid.encode() + b"."
+        self._who = f"{compiled.mailing}.{n}.".encode()
+        self._uses = [(use.name, use.default) for use in compiled.fields.uses]
+        self._cells = compiled.fields.cells
+        self._longest = compiled.longest_value
+        self._unsubscribes = compiled.unsubscribes
+        self._merges_subject = parts.SUBJECT in compiled.order
+        self._envelope = b"MAIL FROM:<" + compiled.sender + b">\r\nRCPT TO:<%b>\r\nDATA\r\n"
+        self._static = compiled.static
+        self._choose: Callable[[Sequence[bytes]], tuple[bytes, ...]] = itemgetter(*compiled.order)
+        self._date = (-1, b"")
+        self._lists: list[str] | None = None
+        self._scope = b""
+
+    def render(self, row: Mapping[str, Any], index: int, date: int) -> Rendered:
+        """Return the mail of a payload row (the keys of `PayloadRow`).
+
+        Args:
+            row: The recipient; missing keys count as empty.
+            index: Its place in the chunk.
+            date: Seconds since 1970 that stand in Date.
+
+        Raises:
+            RenderError: This mail cannot be made.
+        """
+        try:
+            return self._render(row, index, date)
+        except HeaderError as error:
+            raise RenderError(str(error)) from None
+        except UnicodeEncodeError:  # chained, it would carry the value into the logs
+            raise RenderError("not valid Unicode") from None
+
+    def _render(self, row: Mapping[str, Any], index: int, date: int) -> Rendered:
+        if not row.get("contact"):
+            raise RenderError("erased")
+        text = row.get("address") or ""
+        name = row.get("name") or ""
+        address = headers.address(text)
+        who = b"%b%d" % (self._who, index)
+        mac = self._signer.recipient_mac(who)
+        message_id = b"%b.%b" % (who, mac)
+        unsubscribe, in_body = self._unsubscribe(row, who) if self._unsubscribes else (b"", b"")
+        values = self._values(row.get("fields") or {}, text, name)
+        if self._date[0] != date:
+            self._date = (date, headers.date(date))
+        cells = [
+            self._date[1],
+            headers.mailbox(name, address, "name"),
+            self._subject(values) if self._merges_subject else b"",
+            message_id,
+            unsubscribe,
+            in_body,
+            self._kid + message_id,
+        ]
+        for place, html in self._cells:
+            value = values[place]
+            cell = encode_value(escape(value) if html and not value.isalnum() else value)
+            if len(cell) > self._longest:
+                raise RenderError(f"field {self._uses[place][0]} is too long")
+            cells.append(cell)
+        pieces = self._static.copy()
+        pieces[1::2] = self._choose(cells)
+        message = b"".join(pieces)
+        return Rendered(self._envelope % address, message, hashlib.sha256(message).digest()[:MAIL_DIGEST_BYTES])
+
+    def _values(self, fields: Mapping[str, Any], address: str, name: str) -> list[str]:
+        values: list[str] = []
+        for field, default in self._uses:
+            value = address if field == "email" else name if field == "name" else fields.get(field)
+            if value is None:
+                value = next((given for key, given in fields.items() if key.lower() == field), None)
+            if default is not None and (value is None or value == ""):
+                value = default
+            elif value is None:
+                raise RenderError(f"missing field {field}")
+            values.append(value if isinstance(value, str) else str(value))
+        return values
+
+    def _subject(self, values: list[str]) -> bytes:
+        merged = [values[part] if isinstance(part, int) else part for part in self._compiled.subject]
+        return headers.unstructured("".join(merged), "subject")
+
+    def _unsubscribe(self, row: Mapping[str, Any], who: bytes) -> tuple[bytes, bytes]:
+        """Return the token as it stands in the header, and broken to lines for a body."""
+        key = row.get("address_key") or ""
+        if not _ADDRESS_KEY.fullmatch(key):
+            raise RenderError("no address key")
+        lists = row.get("lists") or []
+        if lists != self._lists:
+            scope = tokens.scope_of(lists)
+            if not _SCOPE.fullmatch(scope):
+                raise RenderError("bad list id")
+            self._scope, self._lists = scope.encode(), list(lists)
+        claim = b"%b.%b.%b" % (who, key.encode(), self._scope)
+        mac = self._signer.unsubscribe_mac(claim)
+        token = b"%b%b.%b" % (self._kid, claim, mac)
+        if len(self._scope) > _SCOPE_COLUMNS:
+            return token, encode(token.decode())
+        first_line = b"%b%b.%b" % (self._kid, who, key.encode())
+        return token, b"%b%b=2E%b.%b" % (first_line, SOFT_BREAK, self._scope, mac)
+
+
+def _subject_segments(source: str, fields: parts.Fields) -> list[parts.Segment]:
+    segments: list[parts.Segment] = []
+    last = 0
+    for at in parse(source):
+        segments += [source[last : at.start], fields.use(at.name, at.default)]
+        last = at.end
+    return [*segments, source[last:]]
+
+
+def _body(content: Content, urls: parts.Urls, fields: parts.Fields) -> list[bytes | int]:
+    """Return everything after the common header: its last fields, an empty line, the body."""
+    footer = content.unsubscribe
+    bodies: list[tuple[bytes, list[parts.Segment]]] = []
+    if content.text:
+        source = LINE_BREAK.sub("\n", content.text)
+        bodies.append((_part_head(b"plain"), parts.text_body(source, fields, urls, footer=footer)))
+    if content.html:
+        source = LINE_BREAK.sub("\n", content.html)
+        bodies.append((_part_head(b"html"), parts.html_body(source, fields, urls, footer=footer)))
+    if not bodies:
+        raise CompileError(f"mailing {urls.mailing}: the content has neither HTML nor text")
+    if len(bodies) == 1:
+        head, segments = bodies[0]
+        return [head, *parts.quoted_printable(parts.closed(segments))]
+    # "=_" cannot occur in quoted-printable, so no body holds the boundary
+    boundary = b"=_" + hashlib.sha256(urls.mailing.encode()).hexdigest()[:24].encode()
+    wire: list[bytes | int] = [b'Content-Type: multipart/alternative; boundary="' + boundary + b'"\r\n']
+    for head, segments in bodies:
+        wire += [b"\r\n--" + boundary + b"\r\n" + head, *parts.quoted_printable(segments)]
+    return [*wire, b"\r\n--" + boundary + b"--\r\n"]
+
+
+def _part_head(subtype: bytes) -> bytes:
+    return b"Content-Type: text/" + subtype + b"; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+
+
+def _alternating(wire: Sequence[bytes | int]) -> tuple[list[bytes], list[int]]:
+    """Return the bytes with an empty place at every odd position, and the cell that fills each of those."""
+    pieces = [b""]
+    order: list[int] = []
+    for item in wire:
+        if isinstance(item, int):
+            order.append(item)
+            pieces += [b"", b""]
+        else:
+            pieces[-1] += item
+    return pieces, order

@@ -1,0 +1,187 @@
+"""Bodies of a template as fixed text and slots: placeholders, tracked links, pixel and unsubscribe footer in place.
+
+In comes the source of one body, out go segments (text or a slot number) and, from those, the wire bytes between slots.
+Done once a mailing; nothing here knows a recipient.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from services.sender.quoted import SOFT_BREAK, encode
+from shared import tokens
+from shared.contracts.links import Link, ascii_url, links_in_html, links_in_text
+from shared.contracts.mailing import Tracking
+from shared.contracts.template import UNSUBSCRIBE_URL, masked, parse
+from shared.tokens import Signer
+
+Segment = str | int
+"""Text, or the number of the cell that fills a slot."""
+
+DATE, TO, SUBJECT, MESSAGE_ID, UNSUBSCRIBE, UNSUBSCRIBE_IN_BODY, RECIPIENT, FIRST_FIELD = range(8)
+
+_BODY_END = re.compile(r"</body\s*>", re.IGNORECASE)
+_HTML_END = re.compile(r"</html\s*>", re.IGNORECASE)
+_HTML_FOOTER = ('<p style="font-size:12px;color:#777777"><a href="', '">Unsubscribe</a></p>\n')
+_TEXT_FOOTER = ("\n\n-- \nUnsubscribe: ", "\n")
+_PIXEL = ('<img src="', '" width="1" height="1" alt="" style="display:block">')
+
+
+@dataclass(frozen=True, slots=True)
+class FieldUse:
+    """A merge field as a template uses it; the same use anywhere shares one value."""
+
+    name: str
+    default: str | None
+
+
+@dataclass(slots=True)
+class Fields:
+    """The cells of merge fields: (place in `uses`, as HTML) by cell number from `FIRST_FIELD`."""
+
+    uses: list[FieldUse] = field(default_factory=list)
+    cells: list[tuple[int, bool]] = field(default_factory=list)
+
+    def use(self, name: str, default: str | None) -> int:
+        """Return the place of the value."""
+        wanted = FieldUse(name, default)
+        if wanted not in self.uses:
+            self.uses.append(wanted)
+        return self.uses.index(wanted)
+
+    def cell(self, name: str, default: str | None, *, html: bool) -> int:
+        """Return the number of the cell that holds the value, encoded for the body."""
+        wanted = (self.use(name, default), html)
+        if wanted not in self.cells:
+            self.cells.append(wanted)
+        return FIRST_FIELD + self.cells.index(wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """The tracker's URLs of one mailing as segments."""
+
+    public_url: str
+    signer: Signer
+    mailing: str
+    tracking: Tracking
+    links: Sequence[str]
+
+    def _recipient(self) -> Segment:
+        return self.signer.anonymous(self.mailing) if self.tracking == "anonymous" else RECIPIENT
+
+    def click(self, url: str) -> list[Segment] | None:
+        """Return the tracked form of a link, None where it stays as it is."""
+        target = ascii_url(url)
+        if self.tracking == "off" or url not in self.links or not tokens.is_target(target):
+            return None
+        link = "/" + self.signer.link(self.mailing, self.links.index(url), target)
+        return [self.public_url + tokens.CLICK_PATH, self._recipient(), link]
+
+    def pixel(self) -> list[Segment]:
+        """Return the element that reports an open, or nothing."""
+        if self.tracking == "off":
+            return []
+        source = self.public_url + tokens.PIXEL_PATH
+        return [_PIXEL[0] + source, self._recipient(), tokens.PIXEL_SUFFIX + _PIXEL[1]]
+
+    def unsubscribe(self) -> list[Segment]:
+        """Return the unsubscribe URL as it stands in a body."""
+        return [self.public_url + tokens.UNSUBSCRIBE_PATH, UNSUBSCRIBE_IN_BODY]
+
+
+def html_body(source: str, fields: Fields, urls: Urls, *, footer: bool) -> list[Segment]:
+    """Return the HTML body: links tracked, then before `</body>` a footer (where it has no such link) and the pixel."""
+    edits = _edits(source, links_in_html(source), fields, urls, html=True)
+    added: list[Segment] = []
+    if footer and not _has_unsubscribe(edits):
+        added += [_HTML_FOOTER[0], *urls.unsubscribe(), _HTML_FOOTER[1]]
+    end = _end_of_body(source)
+    edits.append((end, end, added + urls.pixel()))
+    return _applied(source, edits)
+
+
+def text_body(source: str, fields: Fields, urls: Urls, *, footer: bool) -> list[Segment]:
+    """Return the text body: links tracked, and a footer where it has no unsubscribe link."""
+    edits = _edits(source, links_in_text(source), fields, urls, html=False)
+    if footer and not _has_unsubscribe(edits):
+        stripped = len(source.rstrip())
+        edits.append((stripped, len(source), [_TEXT_FOOTER[0], *urls.unsubscribe(), _TEXT_FOOTER[1]]))
+    return _applied(source, edits)
+
+
+_Edit = tuple[int, int, list[Segment]]
+
+
+def _edits(source: str, links: list[Link], fields: Fields, urls: Urls, *, html: bool) -> list[_Edit]:
+    edits: list[_Edit] = []
+    for at in parse(source, html=html):
+        if at.name == UNSUBSCRIBE_URL:
+            edits.append((at.start, at.end, urls.unsubscribe()))
+        else:
+            edits.append((at.start, at.end, [fields.cell(at.name, at.default, html=html)]))
+    for link in links:
+        click = urls.click(link.url)
+        if click is not None:
+            edits.append((link.start, link.end, click))
+    return edits
+
+
+def _has_unsubscribe(edits: list[_Edit]) -> bool:
+    return any(UNSUBSCRIBE_IN_BODY in replacement for _, _, replacement in edits)
+
+
+def _end_of_body(source: str) -> int:
+    covered = masked(source)
+    for pattern in (_BODY_END, _HTML_END):
+        places = [match.start() for match in pattern.finditer(covered)]
+        if places:
+            return places[-1]
+    return len(source)
+
+
+def _applied(source: str, edits: list[_Edit]) -> list[Segment]:
+    segments: list[Segment] = []
+    last = 0
+    for start, end, replacement in sorted(edits, key=lambda edit: edit[:2]):
+        segments += [source[last:start], *replacement]
+        last = end
+    return [*segments, source[last:]]
+
+
+def joined(segments: Sequence[Segment]) -> list[Segment]:
+    """Return the segments with neighbouring text as one and without empty text."""
+    merged: list[Segment] = []
+    for segment in segments:
+        if isinstance(segment, str) and merged and isinstance(merged[-1], str):
+            merged[-1] += segment
+        elif segment != "":
+            merged.append(segment)
+    return merged
+
+
+def closed(segments: Sequence[Segment]) -> list[Segment]:
+    """Return a body that stands alone, ended so that its last line is not empty whatever the values are."""
+    merged = joined(segments)
+    while merged and isinstance(merged[-1], str) and not merged[-1].rstrip("\n"):
+        merged.pop()
+    if not merged or isinstance(merged[-1], int):
+        return [*merged, " \n"]
+    return [*merged[:-1], merged[-1].rstrip("\n") + "\n"]
+
+
+def quoted_printable(segments: Sequence[Segment]) -> list[bytes | int]:
+    """Return the wire form: each slot begins a line, and a soft break follows unless the line ends there anyway."""
+    merged = joined(segments)
+    wire: list[bytes | int] = []
+    for place, segment in enumerate(merged):
+        before = merged[place - 1] if place else "\n"
+        if isinstance(segment, int):
+            if isinstance(before, int) or not before.endswith("\n"):
+                wire.append(SOFT_BREAK)
+            wire.append(segment)
+        else:
+            if isinstance(before, int) and not segment.startswith("\n"):
+                wire.append(SOFT_BREAK)
+            wire.append(encode(segment))
+    return wire
