@@ -1,21 +1,21 @@
 """Fixtures every level of tests shares: real servers, fresh for each test or emptied after it."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 import uvloop
 from nats.aio.client import Client
 
-from shared.eventlog.connection import connect
+from shared.eventlog.connection import close, connect
 from tests.harness.nats import NatsCluster, NatsServer
 from tests.harness.waiting import until_sync
 
 
-@pytest.fixture(scope="session")
-def event_loop_policy() -> uvloop.EventLoopPolicy:
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run tests on the loop the services run on."""
-    return uvloop.EventLoopPolicy()
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ async def nc(nats_server: NatsServer) -> AsyncIterator[Client]:
     """Yield a connection to `nats_server`."""
     client = await connect(nats_server.url, name="test")
     yield client
-    await client.close()
+    await close(client)
 
 
 @pytest.fixture

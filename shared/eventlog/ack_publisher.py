@@ -6,7 +6,6 @@ the timeout, or soon after a reconnect, when answers from before can no longer c
 
 import asyncio
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import orjson
 from nats.aio.client import Client
@@ -64,7 +63,7 @@ class _Waiting:
     number: int
 
 
-_of_connection: WeakKeyDictionary[Client, "AckPublisher"] = WeakKeyDictionary()
+_ATTRIBUTE = "_posthaste_publisher"
 
 
 class AckPublisher:
@@ -83,10 +82,10 @@ class AckPublisher:
     @classmethod
     def of(cls, nc: Client) -> "AckPublisher":
         """Return the publisher that all who use `nc` share."""
-        publisher = _of_connection.get(nc)
-        if publisher is None:
-            publisher = _of_connection[nc] = cls(nc)
-        return publisher
+        held: dict[str, AckPublisher] = vars(nc)  # kept with the connection, to live and die with it
+        if _ATTRIBUTE not in held:
+            held[_ATTRIBUTE] = cls(nc)
+        return held[_ATTRIBUTE]
 
     async def publish(
         self, subject: str, payload: bytes, headers: dict[str, str] | None = None, *, patience: float = 5.0

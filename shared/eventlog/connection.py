@@ -62,3 +62,11 @@ async def connect(
     if user:
         options |= {"user": user, "password": password}
     return await nats.connect([part.strip() for part in url.split(",")], **options)
+
+
+async def close(client: Client) -> None:
+    """Close `client`, also while it is disconnected; what is still buffered then is lost, as its publishers know."""
+    try:
+        await client.close()
+    except (OSError, RuntimeError) as error:  # it wanted to flush into a broken transport: nothing left to do
+        logger.info("closed while disconnected: %s", error)

@@ -65,7 +65,7 @@ class Documents:
         raise WrongVersionError(subject, expected, 0)
 
     async def get(self, subject: str) -> bytes:
-        """Return the document from the replica that answers first; `MissingError` if there is none, or none any more."""
+        """Return the document, from whichever replica is asked first; `MissingError` if there is none (any more)."""
         stored = await self._reader.glance(subject) or await self._reader.last(subject)
         if stored is None:
             raise MissingError(f"{subject}: no such document")

@@ -6,7 +6,6 @@ message that comes to its reply subject, until it is released. Handlers are plai
 
 import asyncio
 from collections.abc import Callable
-from weakref import WeakKeyDictionary
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -16,7 +15,7 @@ from shared.eventlog.errors import UnavailableError
 
 Handler = Callable[[Msg], None]
 
-_of_connection: WeakKeyDictionary[Client, "Inbox"] = WeakKeyDictionary()
+_ATTRIBUTE = "_posthaste_inbox"
 
 
 class Inbox:
@@ -33,10 +32,10 @@ class Inbox:
     @classmethod
     def of(cls, nc: Client) -> "Inbox":
         """Return the inbox that all who use `nc` share."""
-        inbox = _of_connection.get(nc)
-        if inbox is None:
-            inbox = _of_connection[nc] = cls(nc)
-        return inbox
+        held: dict[str, Inbox] = vars(nc)  # kept with the connection, to live and die with it
+        if _ATTRIBUTE not in held:
+            held[_ATTRIBUTE] = cls(nc)
+        return held[_ATTRIBUTE]
 
     async def open(self) -> None:
         """Subscribe, once; to be awaited before the first claim."""

@@ -126,7 +126,7 @@ class Reader:
         return await self._message({"seq": max(start, 1), "next_by_subj": subject_filter})
 
     async def glance(self, subject: str) -> Stored | None:
-        """Return the last message on one subject as some replica knows it: quick for large ones, perhaps not the last."""
+        """Return the last message on one subject as some replica knows it: cheap where it is large."""
         found = await self._direct({"last_by_subj": subject})
         return found[0] if found else None
 
