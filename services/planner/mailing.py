@@ -131,7 +131,7 @@ class MailingDecider:
                 return _running(state, command)
 
 
-def _changes(state: Mailing, event: DomainEvent) -> dict[str, object]:  # noqa: PLR0911 - one return a rule
+def _changes(state: Mailing, event: DomainEvent) -> dict[str, object]:
     match event:
         case MailingDrafted():
             return {"status": "planned", "draft": event, "limits": event.limits}
@@ -153,7 +153,7 @@ def _changes(state: Mailing, event: DomainEvent) -> dict[str, object]:  # noqa: 
             return _moves(state, event)
 
 
-def _moves(state: Mailing, event: DomainEvent) -> dict[str, object]:  # noqa: C901, PLR0911 - one return a rule
+def _moves(state: Mailing, event: DomainEvent) -> dict[str, object]:  # noqa: C901 - one return a rule
     match event:
         case MailingScheduled():
             return {"status": "scheduled", "schedule": event}
@@ -182,7 +182,7 @@ def _moves(state: Mailing, event: DomainEvent) -> dict[str, object]:  # noqa: C9
             raise TypeError(f"{event.TYPE} is no event of a mailing")
 
 
-def _draft(state: Mailing, command: Draft) -> Decision:  # noqa: PLR0911 - one return a rule
+def _draft(state: Mailing, command: Draft) -> Decision:
     wanted = command.drafted
     if command.edit and state.status == "none":
         return Refusal(code="mailing_unknown", message="There is no such mailing.", field="mailing")
@@ -230,7 +230,7 @@ def _freeze(state: Mailing, command: Freeze) -> Decision:
     return [command.frozen]
 
 
-def _schedule(state: Mailing, command: Schedule) -> Decision:  # noqa: PLR0911 - one return a rule
+def _schedule(state: Mailing, command: Schedule) -> Decision:
     wanted = command.wanted
     if state.started or state.status not in ("planned", "scheduled", "paused", "failed"):
         return Refusal(code="mailing_started", message=f"It is {state.status}: a start can no longer be set.")
@@ -282,7 +282,7 @@ def _tick(state: Mailing, command: Tick) -> Decision:
     return [] if window.closes is None else [WindowOpened(until=window.closes)]
 
 
-def _running(state: Mailing, command: Command) -> Decision:  # noqa: C901, PLR0911 - one return a rule
+def _running(state: Mailing, command: Command) -> Decision:  # noqa: C901 - one return a rule
     match command:
         case Pause():
             return _pause(state, command)

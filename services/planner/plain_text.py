@@ -12,14 +12,14 @@ from inscriptis import get_text  # type: ignore[import-untyped] # the package sh
 from inscriptis.model.config import ParserConfig  # type: ignore[import-untyped] # as above
 from inscriptis.model.tag import CustomHtmlTagHandlerMapping  # type: ignore[import-untyped] # as above
 
+from shared.contracts.links import links_in_html
 from shared.contracts.template import Placeholder, parse
 
 # Private-use characters that carry structure through the renderer
-_WORDS, _TARGET, _LINK_END, _FIELD, _FIELD_END = "\ue001\ue002\ue003\ue004\ue005"
-_OURS = dict.fromkeys(map(ord, _WORDS + _TARGET + _LINK_END + _FIELD + _FIELD_END))
-_STRUCTURE = dict.fromkeys(map(ord, _WORDS + _TARGET + _LINK_END))
+_WORDS, _TARGET, _LINK_END, _HOLD, _HOLD_END = "\ue001\ue002\ue003\ue004\ue005"
+_OURS = dict.fromkeys(map(ord, _WORDS + _TARGET + _LINK_END + _HOLD + _HOLD_END))
 _LINK = re.compile(f"{_WORDS}([^{_WORDS}]*?){_TARGET}([^{_LINK_END}]*){_LINK_END}")
-_HELD = re.compile(f"{_FIELD}([0-9]+){_FIELD_END}")
+_HELD = re.compile(f"{_HOLD}([0-9]+){_HOLD_END}")
 _DOUBLE_BRACE = re.compile(r"\{(?=\{)")
 _SPECIAL = re.compile(r"""[\\"{}]""")
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
@@ -36,7 +36,7 @@ class _State(Protocol):
 
 def _open_link(state: _State, attributes: Mapping[str, str]) -> None:
     target = attributes.get("href", "").strip()
-    state.link_target = target if target.lower().startswith(("http://", "https://", _FIELD)) else ""
+    state.link_target = target if target.lower().startswith(("http://", "https://", _HOLD)) else ""
     if state.link_target:
         state.tags[-1].write(_WORDS)
 
@@ -65,19 +65,20 @@ def text_from_html(html: str) -> str:
         TemplateError: A placeholder cannot be read.
     """
     html = html.translate(_OURS)
-    held: list[str] = []
+    edits = [(at.start, at.end, _written(at)) for at in parse(html, html=True)]
+    edits += [(link.start, link.end, link.url) for link in links_in_html(html)]
+    edits.sort()
     pieces: list[str] = []
     last = 0
-    for at in parse(html, html=True):
-        pieces += [html[last : at.start], f"{_FIELD}{len(held)}{_FIELD_END}"]
-        held.append(_written(at))
-        last = at.end
+    for number, (start, end, _) in enumerate(edits):
+        pieces += [html[last:start], f"{_HOLD}{number}{_HOLD_END}"]
+        last = end
     text: str = get_text("".join([*pieces, html[last:]]), _CONFIG)
-    text = _BLANK_LINES.sub("\n\n", _LINK.sub(_spelled, text)).translate(_STRUCTURE)
-    lines = "\n".join(line.rstrip() for line in text.splitlines()).strip("\n")
-    lines = _DOUBLE_BRACE.sub("{ ", lines)
-    restored = _HELD.sub(lambda match: held[int(match[1])], lines)
-    return f"{restored}\n" if restored.strip() else ""
+    text = _DOUBLE_BRACE.sub("{ ", _BLANK_LINES.sub("\n\n", text))
+    text = _HELD.sub(lambda match: edits[int(match[1])][2], text)
+    text = _LINK.sub(_spelled, text).translate(_OURS)
+    text = "\n".join(line.rstrip() for line in text.splitlines()).strip("\n")
+    return f"{text}\n" if text.strip() else ""
 
 
 def _written(at: Placeholder) -> str:

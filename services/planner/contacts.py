@@ -1,0 +1,175 @@
+"""Contacts: who can be written to, one row an address, with merge fields as JSON text.
+
+`upsert` takes a batch of imported rows into the transaction of the caller: new ones are inserted, changed ones updated,
+the rest left alone. A contact's id starts with its ordinal, so that rows that come together lie together on disk. Each
+belongs to a page of the directory; a page whose names or addresses changed is marked in the same transaction. `size` is
+what a contact takes in a payload.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import BigInteger, Column, Integer, String, Table, Text, bindparam, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.planner.providers import provider
+from services.planner.schema import METADATA, execute_many, insert, values_of
+from shared import clock
+from shared.addresses import domain
+
+PAGE = 256
+
+CONTACTS = Table(
+    "contacts",
+    METADATA,
+    Column("id", String(12), primary_key=True),
+    Column("address", Text, nullable=False),
+    Column("address_key", String(16), index=True),
+    Column("provider", String(16), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("fields", Text, nullable=False),
+    Column("page", Integer, nullable=False, index=True),
+    Column("size", Integer, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+)
+ORDINALS = Table(
+    "contact_ordinals",
+    METADATA,
+    Column("one", Integer, primary_key=True),
+    Column("next", BigInteger, nullable=False),
+)
+DIRTY_PAGES = Table(
+    "dirty_pages",
+    METADATA,
+    Column("page", Integer, primary_key=True),
+    Column("changes", BigInteger, nullable=False),
+)
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One contact as it shall be. `name` None leaves a known name as it is; `fields` are laid over the known ones."""
+
+    address: str
+    address_key: str
+    name: str | None
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Upserted:
+    """What became of a batch: counts by row, and the contact of each address."""
+
+    added: int
+    updated: int
+    unchanged: int
+    contacts: list[str]
+
+
+@dataclass(slots=True)
+class _Known:
+    id: str
+    address: str
+    name: str
+    fields: str
+    page: int
+    new: bool = False
+    changed: bool = False
+
+
+def contact_id(ordinal: int, chance: int) -> str:
+    """Return an id of 12 characters that sort as they were given: 35 bits of the ordinal, 25 of `chance`."""
+    bits = ordinal << 25 | chance & 0x1FFFFFF
+    return "".join([_PAIRS[bits >> shift & 1023] for shift in (50, 40, 30, 20, 10, 0)])
+
+
+def pack_fields(fields: Mapping[str, str]) -> str:
+    """Return merge fields as they are stored: sorted, empty ones left out."""
+    return orjson.dumps({k: v for k, v in fields.items() if v}, option=orjson.OPT_SORT_KEYS).decode()
+
+
+async def upsert(conn: AsyncConnection, rows: Sequence[Incoming]) -> Upserted:
+    """Take `rows` in; of two rows with one address the later one wins."""
+    known = await _known(conn, {row.address_key for row in rows})
+    ordinal = await _reserve(conn, sum(1 for key in {row.address_key for row in rows} if key not in known))
+    counts = [0, 0, 0]
+    chance = secrets.randbits(25 * len(rows))
+    for row in rows:
+        found = known.get(row.address_key)
+        if found is None:
+            name = row.name or ""
+            page = ordinal // PAGE
+            known[row.address_key] = _Known(
+                contact_id(ordinal, chance), row.address, name, pack_fields(row.fields), page, new=True
+            )
+            ordinal += 1
+            chance >>= 25
+            counts[0] += 1
+        elif _lay_over(found, row):
+            counts[1] += 1
+        else:
+            counts[2] += 1
+    await _write(conn, known)
+    return Upserted(counts[0], counts[1], counts[2], [each.id for each in known.values()])
+
+
+def _lay_over(found: _Known, row: Incoming) -> bool:
+    name = found.name if row.name is None else row.name
+    fields = pack_fields(row.fields)
+    if fields != found.fields:
+        fields = pack_fields({**orjson.loads(found.fields), **row.fields})
+    if (row.address, name, fields) == (found.address, found.name, found.fields):
+        return False
+    found.address, found.name, found.fields = row.address, name, fields
+    found.changed = True
+    return True
+
+
+async def _known(conn: AsyncConnection, keys: set[str]) -> dict[str, _Known]:
+    c = CONTACTS.c
+    rows = await conn.execute(
+        select(c.address_key, c.id, c.address, c.name, c.fields, c.page).where(c.address_key.in_(keys))
+    )
+    return {row[0]: _Known(*row[1:]) for row in rows}
+
+
+async def _reserve(conn: AsyncConnection, count: int) -> int:
+    await conn.execute(insert(conn, ORDINALS).values(one=1, next=0).on_conflict_do_nothing())
+    first = int(await conn.scalar(select(ORDINALS.c.next).with_for_update()) or 0)
+    if count:
+        await conn.execute(update(ORDINALS).values(next=first + count))
+    return first
+
+
+async def _write(conn: AsyncConnection, known: Mapping[str, _Known]) -> None:
+    now = int(clock.now().timestamp() * 1000)
+    new: list[tuple[Any, ...]] = []
+    changed: list[tuple[Any, ...]] = []
+    pages: set[int] = set()
+    for key, each in known.items():
+        if not each.new and not each.changed:
+            continue
+        pages.add(each.page)
+        size = len(orjson.dumps([each.address, each.name])) + len(each.fields.encode())
+        if each.new:
+            kind = provider(domain(each.address))
+            values = (each.id, each.address, key, kind, each.name, each.fields, each.page, size, now, now)
+            new.append(values)
+        else:
+            changed.append((each.address, each.name, each.fields, size, now, each.id))
+    await execute_many(
+        conn, insert(conn, CONTACTS).values(values_of(CONTACTS, *(c.name for c in CONTACTS.columns))), new
+    )
+    change = values_of(CONTACTS, "address", "name", "fields", "size", "updated")
+    await execute_many(conn, update(CONTACTS).where(CONTACTS.c.id == bindparam("contact")).values(change), changed)
+    mark = insert(conn, DIRTY_PAGES).values(values_of(DIRTY_PAGES, "page", "changes"))
+    count = {"changes": DIRTY_PAGES.c.changes + mark.excluded.changes}
+    mark = mark.on_conflict_do_update(index_elements=[DIRTY_PAGES.c.page], set_=count)
+    await execute_many(conn, mark, [(page, 1) for page in sorted(pages)])

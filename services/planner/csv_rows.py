@@ -1,0 +1,280 @@
+"""A CSV file, part by part, as rows: memory holds one part, whatever the size of the file.
+
+In come the parts as bytes; out come `Row`s and `Reject`s in the order of the file, each with its line. What is wrong
+with one row rejects that row; what makes the rest of the file unreadable (encoding, NUL, a quote that is not closed, a
+header without an address) raises `CsvError` with the line. Same bytes, same rows: an import resumes by counting them.
+"""
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from shared.addresses import AddressError, parse
+
+LONGEST_FIELD = 10_000
+LONGEST_NAME = 300
+LONGEST_ROW = 48_000
+LONGEST_LINE = 4_000_000
+DELIMITERS = ",;\t"
+
+ADDRESS = "email"
+NAME = "name"
+_ALIASES = {"email": ADDRESS, "e-mail": ADDRESS, "mail": ADDRESS, "email address": ADDRESS, "e-mail address": ADDRESS}
+_ALIASES |= {"name": NAME, "full name": NAME}
+_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_UNFIT = re.compile(r"[^\w.-]+")
+
+
+class CsvError(ValueError):
+    """The file cannot be imported; `line` is 1-based, `column` the header at fault or ""."""
+
+    def __init__(self, code: str, message: str, line: int, column: str = "") -> None:
+        super().__init__(f"line {line}: {message}")
+        self.code = code
+        self.message = message
+        self.line = line
+        self.column = column
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to read the file; see `commands.ImportContacts`."""
+
+    encoding: str = ""
+    delimiter: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One contact. `name` is None where the file has no such column."""
+
+    line: int
+    address: str
+    name: str | None
+    fields: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One row that was left out."""
+
+    line: int
+    column: str
+    reason: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The first line: names as they stand, and the field each column goes to ("" is left out)."""
+
+    names: list[str]
+    targets: list[str]
+
+    @property
+    def fields(self) -> list[str]:
+        """The merge fields of the file."""
+        return [target for target in self.targets if target not in ("", ADDRESS, NAME)]
+
+
+class _Lines:
+    """Lines with their ends, from bytes; never splits on anything but CR and LF."""
+
+    def __init__(self, parts: Iterable[bytes], encoding: str) -> None:
+        self._texts = _decoded(parts, encoding)
+        self._ready: Iterator[str] = iter(())
+        self._carry = ""
+        self.first = next(self, "")
+        self._ready = iter((self.first, *self._ready)) if self.first else self._ready
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._ready, None)
+        while line is None:
+            text = next(self._texts, None)
+            if text is None:
+                line, self._carry = self._carry, ""
+                if not line:
+                    raise StopIteration
+                return line
+            lines = list(io.StringIO(self._carry + text, newline=""))
+            # a last line without an end, or one that ends in CR (a LF may follow), waits for the next part
+            self._carry = lines.pop() if lines and not lines[-1].endswith("\n") else ""
+            self._ready = iter(lines)
+            line = next(self._ready, None)
+        return line
+
+
+def _decoded(parts: Iterable[bytes], encoding: str) -> Iterator[str]:
+    pieces = iter(parts)
+    head = b""
+    for piece in pieces:
+        head += piece
+        if len(head) >= len(codecs.BOM_UTF8):
+            break
+    decoder = codecs.getincrementaldecoder(_encoding(head, encoding))("strict")
+    offset, line, unbroken = 0, 1, 0
+    for piece, last in _with_last(head, pieces):
+        before = len(decoder.getstate()[0])
+        try:
+            text = decoder.decode(piece, last)
+        except UnicodeDecodeError as error:  # refused: guessing an encoding would garble names
+            at = offset - before + error.start
+            line += error.object[: error.start].count(b"\n")
+            message = f"byte {at} is not {error.encoding}; name the encoding of the file, e.g. windows-1252"
+            raise CsvError("encoding_wrong", message, line) from error
+        offset += len(piece)
+        nul = text.find("\0")
+        if nul >= 0:
+            raise CsvError("nul_byte", "holds a NUL byte: it is no text file", line + text.count("\n", 0, nul))
+        breaks = text.count("\n")
+        unbroken = 0 if breaks or "\r" in text else unbroken + len(text)
+        if unbroken > LONGEST_LINE:
+            raise CsvError("line_too_long", f"is longer than {LONGEST_LINE} characters", line)
+        line += breaks
+        yield text
+
+
+def _with_last(head: bytes, pieces: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
+    for piece in pieces:
+        yield head, False
+        head = piece
+    yield head, True
+
+
+def _encoding(head: bytes, wanted: str) -> str:
+    found = next((name for bom, name in _BOMS if head.startswith(bom)), "utf-8")
+    if not wanted:
+        return found
+    try:
+        info = codecs.lookup(wanted)
+        "".encode(info.name)
+    except LookupError as error:  # refused: unknown, or no encoding of text
+        raise CsvError("encoding_unknown", f"there is no encoding {wanted!r}", 1) from error
+    return found if info.name == "utf-8" and found == "utf-8-sig" else info.name
+
+
+def _delimiter(first: str, wanted: str) -> str:
+    if wanted in ('"', "\r", "\n", " "):
+        raise CsvError("delimiter_invalid", f"{wanted!r} cannot separate columns", 1)
+    bare = re.sub(r'"[^"]*"', "", first)
+    return wanted or max(DELIMITERS, key=bare.count)
+
+
+def normal(name: str) -> str:
+    """Return the field name for a header: lower case, spaces as underscores, nothing a placeholder cannot spell."""
+    return _UNFIT.sub("_", name.strip().lower()).strip("_.-")[:64]
+
+
+def _header(names: list[str], columns: Mapping[str, str]) -> Header:
+    names = [name.strip() for name in names]
+    folded = [name.casefold() for name in names]
+    asked = {name.strip().casefold(): target for name, target in columns.items()}
+    for name in columns:
+        if name.strip().casefold() not in folded:
+            raise CsvError("column_missing", f"there is no column {name!r}: {', '.join(names)}", 1, name)
+    targets = [
+        asked[fold] if fold in asked else _ALIASES.get(fold) or normal(name)
+        for name, fold in zip(names, folded, strict=True)
+    ]
+    targets = [target if target in (ADDRESS, NAME) else normal(target) for target in targets]
+    for place, target in enumerate(targets):
+        if target and target in targets[:place]:
+            first = names[targets.index(target)]
+            message = f"column {names[place]!r} comes twice ({first!r} means the same field {target!r})"
+            raise CsvError("header_duplicate", message, 1, names[place])
+    if ADDRESS not in targets:
+        message = f"no column holds the address; the file has: {', '.join(names)}"
+        raise CsvError("email_missing", message, 1, ADDRESS)
+    return Header(names, targets)
+
+
+class CsvFile:
+    """One file; iterate once, after `header` was looked at."""
+
+    def __init__(self, parts: Iterable[bytes], options: Options) -> None:
+        """Read as far as the header.
+
+        Raises:
+            CsvError: The header cannot be used.
+        """
+        self._lines = _Lines(parts, options.encoding)
+        self._reader = csv.reader(self._lines, delimiter=_delimiter(self._lines.first, options.delimiter), strict=True)
+        for _, record in self._records():
+            if isinstance(record, Reject):
+                raise CsvError("header_invalid", record.reason, 1)
+            self.header = _header(record, options.columns)
+            return
+        raise CsvError("file_empty", "the file is empty: a header line is needed", 1)
+
+    def _records(self) -> Iterator[tuple[int, list[str] | Reject]]:
+        reader = self._reader
+        while True:
+            line = reader.line_num + 1
+            try:
+                record = next(reader, None)
+            except csv.Error as error:  # rejected, or the file refused where it cannot be read on
+                yield line, _unreadable(str(error), line, reader.line_num)
+                continue
+            if record is None:
+                return
+            if record:
+                yield line, record
+
+    def __iter__(self) -> Iterator[Row | Reject]:
+        """Yield every row of the file in order.
+
+        Raises:
+            CsvError: The file cannot be read on.
+        """
+        names, targets = self.header.names, self.header.targets
+        width, address_at = len(names), targets.index(ADDRESS)
+        name_at = targets.index(NAME) if NAME in targets else None
+        merged = [(at, target) for at, target in enumerate(targets) if target not in ("", ADDRESS, NAME)]
+        for line, record in self._records():
+            if isinstance(record, Reject):
+                yield record
+            elif len(record) != width:
+                yield Reject(line, "", f"has {len(record)} columns instead of {width}", "")
+            else:
+                long = _too_long(line, record, names, name_at)
+                if long is not None:
+                    yield long
+                    continue
+                raw = record[address_at].strip()
+                try:
+                    address = parse(raw)
+                except AddressError as error:  # rejected with the reason; the next row goes on
+                    reason = str(error) if raw else "has no address"
+                    yield Reject(line, names[address_at], reason, raw[:254])
+                    continue
+                name = None if name_at is None else " ".join(record[name_at].split())
+                yield Row(line, address, name, {target: record[at].strip() for at, target in merged})
+
+
+def _unreadable(error: str, first: int, last: int) -> Reject:
+    if "field limit" in error:
+        message = f"a field is longer than {csv.field_size_limit()} characters; is a quote not closed?"
+        raise CsvError("field_too_large", message, first)
+    if "end of data" in error or last > first:
+        raise CsvError("quote_unclosed", "a quoted field that begins here is not closed", first)
+    return Reject(first, "", f"cannot be read: {error}", "")
+
+
+def _too_long(line: int, record: list[str], names: list[str], name_at: int | None) -> Reject | None:
+    total = sum(map(len, record))
+    if total <= LONGEST_NAME:
+        return None
+    for at, value in enumerate(record):
+        most = LONGEST_NAME if at == name_at else LONGEST_FIELD
+        if len(value) > most:
+            return Reject(line, names[at], f"is longer than {most} characters", value[:100])
+    if total > LONGEST_ROW // 4 and len("".join(record).encode()) > LONGEST_ROW:
+        return Reject(line, "", f"the row is longer than {LONGEST_ROW} bytes", "")
+    return None

@@ -1,0 +1,249 @@
+"""Imports: a CSV file whose parts stand in INBOX becomes contacts on a list.
+
+One import runs at a time. Parsing runs in a thread, slice by slice; each slice is one short transaction that holds its
+contacts, its rejected rows and how far it got, so a crash goes on where it stopped and other requests are answered
+meanwhile. At the end ContactsImported is appended and the parts are erased. A file that cannot be read on fails with
+the line and leaves what was taken in.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import orjson
+from sqlalchemy import Column, Integer, String, Table, Text, select, update
+from sqlalchemy import Row as SqlRow
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.planner import contacts, lists
+from services.planner.contacts import Incoming
+from services.planner.csv_rows import CsvError, CsvFile, Options, Reject, Row
+from services.planner.directory import Directory
+from services.planner.schema import METADATA, insert
+from services.planner.steps import step
+from shared import clock
+from shared.contracts import subjects
+from shared.contracts.audience import ContactsImported
+from shared.contracts.commands import ImportContacts, Refusal
+from shared.contracts.envelope import Origin
+from shared.database import reading
+from shared.eventlog.documents import Documents
+from shared.eventlog.errors import MissingError
+from shared.eventlog.store import EventLog
+from shared.ids import derived_id
+from shared.keys import KeyRing
+
+logger = logging.getLogger(__name__)
+
+SLICE = 2_000
+UNDER_WAY = ("running", "ending")
+_PART_S = 60.0
+
+IMPORTS = Table(
+    "imports",
+    METADATA,
+    Column("upload", String(24), primary_key=True),
+    Column("list", String(24), nullable=False),
+    Column("wanted", Text, nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("state", String(8), nullable=False, index=True),
+    Column("rows", Integer, nullable=False, default=0),
+    Column("added", Integer, nullable=False, default=0),
+    Column("updated", Integer, nullable=False, default=0),
+    Column("unchanged", Integer, nullable=False, default=0),
+    Column("rejected", Integer, nullable=False, default=0),
+    Column("problem", Text, nullable=False, default=""),
+    Column("position", Integer, nullable=False, default=0),
+)
+REJECTED = Table(
+    "import_rejected",
+    METADATA,
+    Column("upload", String(24), primary_key=True),
+    Column("line", Integer, primary_key=True),
+    Column("column", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("value", Text, nullable=False),
+)
+
+
+class Importer:
+    """Accepts imports and carries them out."""
+
+    def __init__(
+        self, engine: AsyncEngine, log: EventLog, inbox: Documents, keys: KeyRing, directory: Directory
+    ) -> None:
+        self._engine = engine
+        self._reading = reading(engine)
+        self._log = log
+        self._inbox = inbox
+        self._keys = keys
+        self._directory = directory
+        self._wake = asyncio.Event()
+
+    async def accept(self, wanted: ImportContacts, principal: str) -> dict[str, Any] | Refusal:
+        """Look at the header and put the import in line; the same upload again is the same import."""
+        async with self._reading.connect() as conn:
+            known = await _row(conn, wanted.upload)
+        if known is not None:
+            if orjson.loads(known.wanted) != wanted.model_dump(mode="json"):
+                return Refusal(code="upload_used", message="This upload was imported otherwise.", field="upload")
+            return {"upload": wanted.upload, "list": known.list}
+        try:
+            await self._inbox.get(subjects.upload_part(wanted.upload, wanted.parts - 1))
+            file = await asyncio.to_thread(CsvFile, self._parts(wanted), _options(wanted))
+        except MissingError:  # refused: the caller uploads first
+            return Refusal(code="upload_missing", message="Not all parts of the upload are there.", field="upload")
+        except CsvError as error:  # refused as a whole: nothing was taken in
+            return Refusal(code=error.code, message=str(error), field=error.column, line=error.line)
+        async with self._engine.begin() as conn:
+            list_id = await lists.ensure(conn, wanted.list)
+            await lists.add_fields(conn, list_id, file.header.fields)
+            row = {"upload": wanted.upload, "list": list_id, "principal": principal, "state": "running"}
+            row["wanted"] = orjson.dumps(wanted.model_dump(mode="json")).decode()
+            await conn.execute(insert(conn, IMPORTS).values(row).on_conflict_do_nothing())
+        self._wake.set()
+        return {"upload": wanted.upload, "list": list_id}
+
+    async def run(self) -> None:
+        """Carry out imports for ever, those first that a crash interrupted."""
+        while True:
+            self._wake.clear()
+            async with self._reading.connect() as conn:
+                upload = await conn.scalar(select(IMPORTS.c.upload).where(IMPORTS.c.state.in_(UNDER_WAY)).limit(1))
+            if upload is None:
+                await self._wake.wait()
+            else:
+                await self.carry_out(upload)
+
+    async def carry_out(self, upload: str) -> None:
+        """Import one upload from where it stands to its end."""
+        async with self._reading.connect() as conn:
+            row = await _row(conn, upload)
+        if row is None or row.state not in UNDER_WAY:
+            return
+        if row.state == "running" and not await self._read(upload, row):
+            return
+        await self._finish(upload)
+
+    async def _read(self, upload: str, row: SqlRow[Any]) -> bool:
+        wanted = ImportContacts.model_validate_json(row.wanted)
+        try:
+            file = await asyncio.to_thread(CsvFile, self._parts(wanted), _options(wanted))
+            rows = islice(iter(file), row.rows, None)
+            ahead = asyncio.create_task(asyncio.to_thread(self._slice, rows))
+            while piece := await ahead:
+                ahead = asyncio.create_task(asyncio.to_thread(self._slice, rows))
+                await self._take(upload, row.list, piece)
+                await step("import.batch")
+        except (CsvError, MissingError) as error:  # it cannot be read on: say where, keep what is in
+            await self._fail(upload, error)
+            return False
+        await self._mark(upload, {"state": "ending"})
+        return True
+
+    def _parts(self, wanted: ImportContacts) -> Iterator[bytes]:
+        """Yield the parts to a parsing thread, each fetched by the loop this was called on."""
+        loop = asyncio.get_running_loop()
+
+        def fetch() -> Iterator[bytes]:
+            for part in range(wanted.parts):
+                subject = subjects.upload_part(wanted.upload, part)
+                yield asyncio.run_coroutine_threadsafe(self._inbox.get(subject), loop).result(_PART_S)
+
+        return fetch()
+
+    def _slice(self, rows: Iterator[Row | Reject]) -> list[Incoming | Reject]:
+        key = self._keys.address_key
+        return [
+            row if isinstance(row, Reject) else Incoming(row.address, key(row.address), row.name, row.fields)
+            for row in islice(rows, SLICE)
+        ]
+
+    async def _take(self, upload: str, list_id: str, piece: Sequence[Incoming | Reject]) -> None:
+        good = [each for each in piece if isinstance(each, Incoming)]
+        bad = [each for each in piece if isinstance(each, Reject)]
+        c = IMPORTS.c
+        async with self._engine.begin() as conn:
+            counted = {"rows": c.rows + len(piece), "rejected": c.rejected + len(bad)}
+            await conn.execute(update(IMPORTS).where(c.upload == upload).values(counted))
+            done = await contacts.upsert(conn, good)
+            await lists.add_members(conn, list_id, done.contacts)
+            counted = {"added": c.added + done.added, "updated": c.updated + done.updated}
+            counted["unchanged"] = c.unchanged + done.unchanged
+            await conn.execute(update(IMPORTS).where(c.upload == upload).values(counted))
+            if bad:
+                rejected = [
+                    {"upload": upload, "line": b.line, "column": b.column, "reason": b.reason, "value": b.value}
+                    for b in bad
+                ]
+                await conn.execute(insert(conn, REJECTED).on_conflict_do_nothing(), rejected)
+
+    async def _fail(self, upload: str, error: CsvError | MissingError) -> None:
+        problem = {"code": "upload_missing", "message": "A part of the upload is gone.", "field": "", "line": 0}
+        if isinstance(error, CsvError):
+            problem = {"code": error.code, "message": str(error), "field": error.column, "line": error.line}
+        logger.warning("import failed: %s", problem["code"], extra={"upload": upload})
+        await self._mark(upload, {"state": "failed", "problem": orjson.dumps(problem).decode()})
+
+    async def _mark(self, upload: str, values: dict[str, Any]) -> None:
+        async with self._engine.begin() as conn:
+            await conn.execute(update(IMPORTS).where(IMPORTS.c.upload == upload).values(values))
+
+    async def _finish(self, upload: str) -> None:
+        async with self._reading.connect() as conn:
+            row = await _row(conn, upload)
+        if row is None:
+            return
+        event = ContactsImported(
+            list=row.list,
+            upload=upload,
+            added=row.added,
+            updated=row.updated,
+            unchanged=row.unchanged,
+            rejected=row.rejected,
+        )
+        part = subjects.partition(hashlib.sha256(row.list.encode()).hexdigest())
+        origin = Origin(derived_id("import", upload), "planner", clock.now(), principal=row.principal)
+        await step("import.recorded")
+        position = await self._log.append_journal(subjects.audience(part), [event], origin=origin)
+        await step("import.announced")
+        for place in range(ImportContacts.model_validate_json(row.wanted).parts):
+            await self._inbox.erase(subjects.upload_part(upload, place))
+        await self._mark(upload, {"state": "done", "position": position})
+        self._directory.nudge()
+        logger.info("import done", extra={"upload": upload, "rows": row.rows})
+
+
+async def _row(conn: AsyncConnection, upload: str) -> SqlRow[Any] | None:
+    return (await conn.execute(select(IMPORTS).where(IMPORTS.c.upload == upload))).one_or_none()
+
+
+def _options(wanted: ImportContacts) -> Options:
+    return Options(wanted.encoding, wanted.delimiter, wanted.columns)
+
+
+async def status(conn: AsyncConnection, upload: str) -> dict[str, Any] | None:
+    """Return how far an import is, None where there is none."""
+    row = await _row(conn, upload)
+    if row is None:
+        return None
+    counts = {name: getattr(row, name) for name in ("rows", "added", "updated", "unchanged", "rejected")}
+    problem = orjson.loads(row.problem) if row.problem else None
+    state = "running" if row.state in UNDER_WAY else row.state
+    return {"state": state, "list": row.list, **counts, "problem": problem, "position": row.position}
+
+
+async def rejected(conn: AsyncConnection, upload: str, after: str, limit: int) -> list[dict[str, Any]]:
+    """Return rejected rows after line `after`."""
+    c = REJECTED.c
+    line = int(after) if after.isdigit() else 0
+    rows = await conn.execute(
+        select(c.line, c.column, c.reason, c.value)
+        .where((c.upload == upload) & (c.line > line))
+        .order_by(c.line)
+        .limit(limit)
+    )
+    return [dict(row) for row in rows.mappings()]

@@ -1,0 +1,95 @@
+"""Lists of contacts: their names, members and merge fields.
+
+The id of a list derives from its name, so the same name is the same list (consent is given by list id and outlives the
+database). Membership is added here and never taken away by an import.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Column, ForeignKey, String, Table, Text, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.planner.schema import METADATA, execute_many, insert, values_of
+from shared.ids import derived_id
+
+LISTS = Table(
+    "lists",
+    METADATA,
+    Column("id", String(24), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+)
+MEMBERS = Table(
+    "members",
+    METADATA,
+    Column("list", String(24), ForeignKey("lists.id"), primary_key=True),
+    Column("contact", String(12), primary_key=True),
+    sqlite_with_rowid=False,
+)
+LIST_FIELDS = Table(
+    "list_fields",
+    METADATA,
+    Column("list", String(24), ForeignKey("lists.id"), primary_key=True),
+    Column("field", String(64), primary_key=True),
+)
+
+
+async def ensure(conn: AsyncConnection, name: str) -> str:
+    """Return the id of the list of that name, made if new."""
+    name = " ".join(name.split())
+    found = await conn.scalar(select(LISTS.c.id).where(LISTS.c.name == name))
+    if found is not None:
+        return str(found)
+    list_id = derived_id("list", name)
+    await conn.execute(insert(conn, LISTS).values(id=list_id, name=name).on_conflict_do_nothing())
+    return list_id
+
+
+async def resolve(conn: AsyncConnection, wanted: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the ids of lists named by id or name, in order and once each, and those that do not exist."""
+    found: dict[str, None] = {}
+    unknown: list[str] = []
+    for each in wanted:
+        name = " ".join(each.split())
+        list_id = await conn.scalar(select(LISTS.c.id).where((LISTS.c.id == each) | (LISTS.c.name == name)))
+        if list_id is None:
+            unknown.append(each)
+        else:
+            found[str(list_id)] = None
+    return list(found), unknown
+
+
+async def names(conn: AsyncConnection, ids: Collection[str]) -> dict[str, str]:
+    """Return id -> name."""
+    rows = await conn.execute(select(LISTS.c.id, LISTS.c.name).where(LISTS.c.id.in_(ids)))
+    return {row.id: row.name for row in rows}
+
+
+async def fields(conn: AsyncConnection, ids: Collection[str]) -> set[str]:
+    """Return the merge fields that contacts of these lists can have."""
+    rows = await conn.scalars(select(LIST_FIELDS.c.field).where(LIST_FIELDS.c.list.in_(ids)))
+    return set(rows)
+
+
+async def add_fields(conn: AsyncConnection, list_id: str, wanted: Collection[str]) -> None:
+    """Note that contacts of the list can have these merge fields."""
+    rows = [{"list": list_id, "field": field} for field in wanted]
+    if rows:
+        await conn.execute(insert(conn, LIST_FIELDS).on_conflict_do_nothing(), rows)
+
+
+async def add_members(conn: AsyncConnection, list_id: str, contacts: Sequence[str]) -> None:
+    """Put contacts on a list; those on it stay."""
+    add = insert(conn, MEMBERS).values(values_of(MEMBERS, "list", "contact")).on_conflict_do_nothing()
+    await execute_many(conn, add, [(list_id, contact) for contact in contacts])
+
+
+async def overview(conn: AsyncConnection) -> list[dict[str, Any]]:
+    """Return all lists with their number of members, by name."""
+    members = select(MEMBERS.c.list, func.count().label("members")).group_by(MEMBERS.c.list).subquery()
+    rows = await conn.execute(
+        select(LISTS.c.id, LISTS.c.name, func.coalesce(members.c.members, 0).label("members"))
+        .outerjoin(members, members.c.list == LISTS.c.id)
+        .order_by(LISTS.c.name)
+    )
+    return [dict(row) for row in rows.mappings()]

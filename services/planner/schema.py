@@ -1,0 +1,36 @@
+"""The planner's tables share this metadata; each table stands in the module that owns it.
+
+Everything here is reference data (contacts, lists), a cache of the log and its objects, or a mark of what was done:
+statuses of mailings are never decided from it.
+"""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from sqlalchemy import Executable, MetaData, Table, bindparam
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+METADATA = MetaData()
+
+
+def insert(conn: AsyncConnection, table: Table) -> sqlite.Insert:
+    """Return an insert that knows ON CONFLICT, which SQLite and PostgreSQL spell alike."""
+    if conn.dialect.name == "postgresql":
+        return cast("sqlite.Insert", postgresql.insert(table))
+    return sqlite.insert(table)
+
+
+async def execute_many(conn: AsyncConnection, statement: Executable, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Run `statement` once for each row of plain values, given in the order of its parameters.
+
+    It skips what the ORM layer does for each row, which costs more than SQLite itself.
+    """
+    if rows:
+        compiled = statement.compile(dialect=conn.dialect)  # type: ignore[attr-defined]  # every statement compiles
+        await conn.exec_driver_sql(str(compiled), list(rows))
+
+
+def values_of(table: Table, *columns: str) -> dict[str, Any]:
+    """Return named parameters for `Insert.values`, in the order in which rows hold them."""
+    return {name: bindparam(name, type_=table.c[name].type) for name in columns}
