@@ -136,14 +136,14 @@ class Link(asyncio.Protocol):
                     return
             if len(self._tail) > MAX_LINE:
                 self._botch("a reply line without end")
-        except Exception as error:  # guard or journal failed: the connection ends, results so far stand
+        except Exception as error:  # noqa: BLE001 - guard or journal failed: the connection ends, results so far stand
             self._broken(error)
 
     def _guarded(self, step: Callable[[], None]) -> None:
         """Do what no reply has caused."""
         try:
             step()
-        except Exception as error:  # as in data_received
+        except Exception as error:  # noqa: BLE001 - as in data_received
             self._broken(error)
 
     def _broken(self, error: Exception) -> None:

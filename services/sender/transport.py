@@ -1,8 +1,8 @@
 """Opens connections to relays: TCP, TLS, EHLO and AUTH by aiosmtplib, then our own protocol takes the transport over.
 
-A relay's coordinates go in, a `Connection` comes out, or an error of services.sender.errors that says whose fault it is;
-no mail is touched. Certificates are always verified. Credentials go over verified TLS only, or to this machine. What
-was heard before TLS is forgotten; AUTH is tried once, so a wrong password cannot lock the account out.
+A relay's coordinates go in, a `Connection` comes out, or an error of services.sender.errors that says whose fault it
+is; no mail is touched. Certificates are always verified. Credentials go over verified TLS only, or to this machine.
+What was heard before TLS is forgotten; AUTH is tried once, so a wrong password cannot lock the account out.
 """
 
 import asyncio
@@ -132,7 +132,7 @@ async def _authenticate(client: aiosmtplib.SMTP, target: Relay) -> None:
 
 def _take_over(client: aiosmtplib.SMTP, target: Relay, timeouts: Timeouts | None) -> Connection:
     transport = client.transport
-    if not client.is_connected or not isinstance(transport, asyncio.BaseTransport):
+    if transport is None or not client.is_connected:
         raise RelayUnreachable("closed by the relay while it was opened")
     connection = Connection(target.name, _capabilities(client, transport), timeouts)
     transport.set_protocol(connection)
@@ -158,7 +158,7 @@ def _capabilities(client: aiosmtplib.SMTP, transport: asyncio.BaseTransport) -> 
 
 @asynccontextmanager
 async def _errors(step: str, permanent: type[RelayError]) -> AsyncIterator[None]:
-    """Turn what goes wrong in `step` into our errors; a 5xx, or a failure that is none of the network, is `permanent`."""
+    """Turn what goes wrong in `step` into our errors; a 5xx, or what is no fault of the network, is `permanent`."""
     try:
         yield
     except RelayError:  # ours already
