@@ -42,8 +42,8 @@ def open_engine(database_url: str) -> AsyncEngine:
 
 
 def reading(engine: AsyncEngine) -> AsyncEngine:
-    """Return the same engine for transactions that only read."""
-    return engine.execution_options(read_only=True)
+    """Return the same engine for transactions that only read (on SQLite they take the lock when they first write)."""
+    return engine.execution_options(begin="BEGIN")
 
 
 async def create_tables(engine: AsyncEngine, metadata: MetaData) -> None:
@@ -61,5 +61,4 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 -
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    read_only = connection.get_execution_options().get("read_only", False)
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN IMMEDIATE"))

@@ -26,6 +26,7 @@ _TICK = 0.25
 _HEARTBEAT = 1.0
 _SILENCE = 2.5
 _OVERDUE = 0.5
+_STANDING = 10.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REFUSALS = ("push based", "Exceeded MaxRequest")
 
@@ -135,7 +136,7 @@ class Pull:
                 return []
             await self._check()
             if self._nc.is_connected and not self._open:
-                await self.ask(batch, rest)
+                await self.ask(batch, rest if self._resume else max(rest, _STANDING))
             if not self._buffer:
                 await self._wait(min(rest, _TICK))
         buffer = self._buffer

@@ -6,7 +6,7 @@ the same rows from the same commits, however they are cut into batches.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from sqlalchemy import MetaData, Table
@@ -57,29 +57,15 @@ def select(message: PullMessage, names: frozenset[str]) -> Selection:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """What a view gets of a batch.
-
-    Attributes:
-        commits: Commits with only the events it handles, none empty.
-        last: The end of the batch, to which its checkpoint moves.
-    """
-
-    commits: list[Commit]
-    last: Selection
-
-
-def share_of(view: View, batch: Sequence[Selection]) -> Share:
-    """Return the share of `view` in a batch that is not empty and holds no problem for it."""
+def share_of(view: View, batch: Sequence[Selection]) -> list[Commit]:
+    """Return the commits of a batch that concern `view`, cut down to the events it handles."""
     handles = view.handles
     commits = []
-    for selection in batch:
-        events = tuple(record for record in selection.commit.events if record.event.TYPE in handles)
+    for commit in (selection.commit for selection in batch):
+        events = tuple(record for record in commit.events if record.event.TYPE in handles)
         if events:
-            commit = selection.commit
             commits.append(commit if len(events) == len(commit.events) else replace(commit, events=events))
-    return Share(commits, batch[-1])
+    return commits
 
 
 def problem_for(view: View, selection: Selection) -> Exception | None:
