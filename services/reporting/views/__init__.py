@@ -1,1 +1,18 @@
 """The views: each folds the events it handles into tables of its own, for the projector to commit."""
+
+from services.reporting.views.consent import ConsentView
+from services.reporting.views.links import LinksView
+from services.reporting.views.log import LogView
+from services.reporting.views.progress import ProgressView
+from services.reporting.views.recipients import RecipientsView
+from services.reporting.views.timeline import TimelineView
+from shared.eventlog.views import View
+
+VIEWS: tuple[View, ...] = (
+    ProgressView(),
+    RecipientsView(),
+    LinksView(),
+    TimelineView(),
+    LogView(),
+    ConsentView(),
+)

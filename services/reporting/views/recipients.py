@@ -59,6 +59,11 @@ class RecipientsView:
         await batch.write(conn)
 
 
+def _tried(group: Group) -> bool:
+    """Whether it was a delivery attempt; an operator's decision on a doubt is none: no relay spoke."""
+    return group.outcome in outcomes.TRIED and bool(group.code or group.outcome in ("deferred", "in_doubt"))
+
+
 class _Batch:
     """Rows to be written; the order of the groups in `write` gives the same as the order of the log."""
 
@@ -100,7 +105,7 @@ class _Batch:
             repeat(self._reply(host, group)),
             group.queue_ids or repeat(None),
             [base + after for after in group.at] if group.at else repeat(at),
-            repeat(1 if group.outcome in outcomes.TRIED else 0),
+            repeat(1 if _tried(group) else 0),
             repeat(key[0]),
             repeat(key[1]),
             indexes,

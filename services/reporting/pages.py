@@ -1,0 +1,228 @@
+"""Long answers, page by page: recipients, doubts, log lines; and consent acts. `next` is the `after` of the next page.
+
+Names, addresses and notes come from the directory; whoever was erased there stands without them.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, and_, literal_column, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.reporting import outcomes, tables
+from services.reporting.queries import Data, iso
+from services.reporting.views.links import ANY_CLICK, OPENS
+
+FILTERS = (*outcomes.NAMES, *outcomes.STATUS, "opened", "clicked", "unsubscribed")
+"""What `Recipients.outcome` may be, besides ""."""
+
+_R = tables.recipients.c
+_DOUBTFUL = and_(_R.outcome == outcomes.IN_DOUBT, _R.evidence.is_(None))
+
+
+class UnknownFilterError(ValueError):
+    """There is no such outcome."""
+
+
+class BadCursorError(ValueError):
+    """`after` is none of those that were given out."""
+
+
+def _cursor(after: str) -> tuple[int, int] | None:
+    if not after:
+        return None
+    first, _, second = after.partition(".")
+    if not (first.isdecimal() and second.isdecimal()):
+        raise BadCursorError(after)
+    return int(first), int(second)
+
+
+def _outcome(name: str) -> ColumnElement[bool]:
+    """Return the condition for one outcome, evidence taken into account."""
+    if name == "in_doubt":
+        return _DOUBTFUL
+    if name == "accepted":
+        proven = and_(_R.outcome == outcomes.IN_DOUBT, _R.evidence.is_not(None))
+        return or_(_R.outcome == outcomes.ACCEPTED, proven)
+    return _R.outcome == outcomes.CODES[name]
+
+
+def _wanted(name: str) -> list[ColumnElement[bool]]:
+    """Return the conditions for one filter; those on failures can use the index that holds only them."""
+    if name not in FILTERS:
+        raise UnknownFilterError(name)
+    if name in ("opened", "clicked"):
+        link = OPENS if name == "opened" else ANY_CLICK
+        read = tables.readers.c
+        same = (read.mailing == _R.mailing, read.n == _R.n, read.idx == _R.idx, read.link == link)
+        return [select(read.hits).where(*same).exists()]
+    if name == "unsubscribed":
+        act = tables.consent_acts.c
+        same = (act.mailing == _R.mailing, act.n == _R.n, act.idx == _R.idx, act.act == "opted_out")
+        return [select(act.id).where(*same).exists()]
+    names = outcomes.STATUS.get(name, (name,))
+    any_of = or_(*(_outcome(part) for part in names))
+    rare = not {"pending", "accepted"} & set(names)
+    return [any_of, _R.outcome > literal_column("1")] if rare else [any_of]
+
+
+def _recipients(mailing: str, after: str, limit: int) -> Select[Any]:
+    people, replies = tables.people.c, tables.replies.c
+    query = (
+        select(tables.recipients, people.address, people.name)
+        .add_columns(replies.host, replies.code, replies.enhanced, replies.text)
+        .outerjoin_from(tables.recipients, tables.people, people.contact == _R.contact)
+        .outerjoin(tables.replies, replies.reply == _R.reply)
+        .where(_R.mailing == mailing)
+    )
+    cursor = _cursor(after)
+    if cursor is not None:
+        query = query.where(tuple_(_R.n, _R.idx) > tuple_(*cursor))
+    return query.order_by(_R.n, _R.idx).limit(limit)
+
+
+async def recipients(conn: AsyncConnection, mailing: str, outcome: str, after: str, limit: int) -> Data:
+    """Return recipients in the order of their chunks.
+
+    Raises:
+        UnknownFilterError: `outcome` is none of `FILTERS`.
+        BadCursorError: `after` is no cursor.
+    """
+    query = _recipients(mailing, after, limit)
+    if outcome:
+        query = query.where(*_wanted(outcome))
+    rows = (await conn.execute(query)).all()
+    keys = [(row.n, row.idx) for row in rows]
+    read = await _reading(conn, mailing, keys)
+    left = await _leaving(conn, mailing, keys)
+    return {
+        "rows": [
+            {
+                **_recipient(row),
+                "opens": read.get((row.n, row.idx, OPENS), 0),
+                "clicks": read.get((row.n, row.idx, ANY_CLICK), 0),
+                "unsubscribed": (row.n, row.idx) in left,
+                "comment": left.get((row.n, row.idx), ""),
+            }
+            for row in rows
+        ],
+        "next": _next(keys, limit),
+    }
+
+
+def _recipient(row: Row[Any]) -> Data:
+    name = outcomes.NAMES[row.outcome]
+    if name == "in_doubt" and row.evidence:
+        name = "accepted"
+    return {
+        "contact": row.contact,
+        "address": row.address or "",
+        "name": row.name or "",
+        "n": row.n,
+        "index": row.idx,
+        "status": outcomes.STATUS_OF[name],
+        "outcome": name,
+        "code": row.code or 0,
+        "enhanced": row.enhanced or "",
+        "text": row.text or "",
+        "host": row.host or "",
+        "queue_id": row.queue_id or "",
+        "at": iso(row.at),
+        "attempts": row.attempts,
+        "cause": row.cause or "",
+        "until": iso(row.until),
+        "evidence": row.evidence or "",
+    }
+
+
+def _next(keys: list[tuple[int, int]], limit: int) -> str:
+    return "{}.{}".format(*keys[-1]) if len(keys) == limit else ""
+
+
+async def _reading(conn: AsyncConnection, mailing: str, keys: list[tuple[int, int]]) -> dict[tuple[int, int, int], int]:
+    read = tables.readers.c
+    query = select(read.n, read.idx, read.link, read.hits).where(
+        read.mailing == mailing, read.link.in_((OPENS, ANY_CLICK)), tuple_(read.n, read.idx).in_(keys)
+    )
+    return {(n, idx, link): hits for n, idx, link, hits in await conn.execute(query)} if keys else {}
+
+
+async def _leaving(conn: AsyncConnection, mailing: str, keys: list[tuple[int, int]]) -> dict[tuple[int, int], str]:
+    """Return who opted out by this mail, with what the person wrote."""
+    act, note = tables.consent_acts, tables.notes
+    query = (
+        select(act.c.n, act.c.idx, note.c.text)
+        .outerjoin_from(act, note, note.c.key == act.c.comment)
+        .where(act.c.mailing == mailing, act.c.act == "opted_out", act.c.n.in_({n for n, _ in keys}))
+        .order_by(act.c.seq)
+    )
+    found: dict[tuple[int, int], str] = {}
+    for n, idx, text in await conn.execute(query) if keys else ():
+        found[n, idx] = text or found.get((n, idx), "")
+    return found
+
+
+async def doubts(conn: AsyncConnection, mailing: str, after: str, limit: int) -> Data:
+    """Return who is in doubt, those included whom a sign of life has settled; `BadCursorError` as above."""
+    in_doubt = (_R.outcome == outcomes.IN_DOUBT, _R.outcome > literal_column("1"))
+    rows = (await conn.execute(_recipients(mailing, after, limit).where(*in_doubt))).all()
+    return {
+        "rows": [
+            {
+                "n": row.n,
+                "index": row.idx,
+                "contact": row.contact,
+                "address": row.address or "",
+                "name": row.name or "",
+                "since": iso(row.at),
+                "evidence": row.evidence or "",
+            }
+            for row in rows
+        ],
+        "next": _next([(row.n, row.idx) for row in rows], limit),
+    }
+
+
+async def log_lines(conn: AsyncConnection, mailing: str, after: str, limit: int) -> Data:
+    """Return what happened, newest first; `BadCursorError` as above."""
+    line = tables.log_lines.c
+    query = select(tables.log_lines).order_by(line.seq.desc(), line.place.desc()).limit(limit)
+    if mailing:
+        query = query.where(line.mailing == mailing)
+    cursor = _cursor(after)
+    if cursor is not None:
+        query = query.where(tuple_(line.seq, line.place) < tuple_(*cursor))
+    rows = (await conn.execute(query)).all()
+    return {
+        "rows": [{**row._mapping, "at": iso(row.at)} for row in rows],  # noqa: SLF001 - SQLAlchemy's public name
+        "next": _next([(row.seq, row.place) for row in rows], limit),
+    }
+
+
+async def consent_acts(conn: AsyncConnection, address_key: str) -> list[Data]:
+    """Return every act of one address, oldest first; `holds` marks those in force."""
+    act, state, note = tables.consent_acts, tables.consent_states, tables.notes
+    here = and_(state.c.address_key == act.c.address_key, state.c.scope == act.c.scope)
+    query = (
+        select(act, (state.c.seq == act.c.seq).label("holds"), note.c.text)
+        .outerjoin_from(act, state, here)
+        .outerjoin(note, note.c.key == act.c.comment)
+        .where(act.c.address_key == address_key)
+        .order_by(act.c.seq, act.c.id)
+    )
+    names = ("seq", "act", "scope", "how", "mailing", "n", "reason", "principal")
+    return [
+        {
+            **{name: getattr(row, name) for name in names},
+            "index": row.idx,
+            "at": iso(row.at),
+            "comment": row.text or "",
+            "holds": bool(row.holds),
+        }
+        for row in await conn.execute(query)
+    ]
+
+
+async def address_of(conn: AsyncConnection, contact: str) -> str | None:
+    """Return the address of a contact, None if the directory does not know it."""
+    found: str | None = await conn.scalar(select(tables.people.c.address).where(tables.people.c.contact == contact))
+    return found

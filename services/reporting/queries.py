@@ -1,0 +1,193 @@
+"""What reports say about campaigns and mailings, read from the views. Times go out as ISO 8601 in UTC.
+
+Fields of a mailing (`Status`, `Mailings`): mailing, campaign, name, account, subject, status, reason; the summary
+total, to_send, sent, read (every open counts), opened (people), clicked (mails with a click), clicks, unsubscribed,
+failed; each outcome by its name, `evidence` (in doubt, but gave a sign: counted as accepted); recipients and left_out
+as frozen, planned, chunks, chunks_planned, chunks_finished, parked; rate (accepted a second over the last ten),
+first_sent, last_sent, limits; scheduled_at, zone, hours, deadline, until, opens, drafted_at, started_at, finished_at;
+audience, audience_position, doubt, tracking, test_of, deleted.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Row, Select, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.reporting import tables
+from services.reporting.views.links import ANY_CLICK, OPENS
+
+Data = dict[str, Any]
+
+_IN_ONE = 500
+_RATE_SECONDS = 10
+_MOST_POINTS = 600
+_STEPS = (1, 10, 60, 600, 3600, 86_400)
+_TEXTS = ("mailing", "campaign", "name", "account", "subject", "status", "reason", "zone", "audience", "test_of")
+_NUMBERS = ("recipients", "planned", "chunks", "chunks_planned", "chunks_finished", "parked", "audience_position")
+_OUTCOMES = ("deferred", "rejected", "skipped", "expired", "in_doubt", "evidence")
+_TIMES = ("deadline", "until", "opens", "drafted_at", "started_at", "finished_at", "first_sent", "last_sent")
+
+
+def iso(millis: int | None) -> str:
+    """Return the instant as text, "" where there is none."""
+    if not millis:
+        return ""
+    return datetime.fromtimestamp(millis / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+async def campaigns(conn: AsyncConnection) -> list[Data]:
+    """Return all campaigns, newest first, with how many mailings each has."""
+    mailing, campaign = tables.mailings.c, tables.campaigns.c
+    many = (
+        select(mailing.campaign, func.count().label("mailings"))
+        .where(mailing.drafted_at > 0, mailing.deleted == 0)
+        .group_by(mailing.campaign)
+        .subquery()
+    )
+    query = (
+        select(tables.campaigns, func.coalesce(many.c.mailings, 0).label("mailings"))
+        .outerjoin_from(tables.campaigns, many, many.c.campaign == campaign.campaign)
+        .order_by(campaign.opened_at.desc(), campaign.campaign)
+    )
+    return [
+        {**row._mapping, "lists": orjson.loads(row.lists), "opened_at": iso(row.opened_at)}  # noqa: SLF001 - public
+        for row in await conn.execute(query)
+    ]
+
+
+async def mailings(conn: AsyncConnection, campaign: str, now: float) -> list[Data]:
+    """Return the mailings (of one campaign, or all) that are not deleted, newest first."""
+    table = tables.mailings.c
+    query = select(tables.mailings).where(table.drafted_at > 0, table.deleted == 0)
+    if campaign:
+        query = query.where(table.campaign == campaign)
+    rows = (await conn.execute(query.order_by(table.drafted_at.desc(), table.mailing))).all()
+    return [data for start in range(0, len(rows), _IN_ONE) for data in await _told(conn, rows[start:][:_IN_ONE], now)]
+
+
+async def status(conn: AsyncConnection, mailing: str, now: float) -> Data | None:
+    """Return one mailing, or one test; None if it is not known."""
+    rows = (await conn.execute(select(tables.mailings).where(tables.mailings.c.mailing == mailing))).all()
+    return (await _told(conn, rows, now))[0] if rows else None
+
+
+async def _told(conn: AsyncConnection, rows: Sequence[Row[Any]], now: float) -> list[Data]:
+    """Put together what several views know of the mailings in `rows`."""
+    ids = [row.mailing for row in rows]
+    counts, acts, points = tables.link_counts.c, tables.consent_acts.c, tables.points.c
+    hits = {
+        (row.mailing, row.link): row
+        for row in await conn.execute(select(tables.link_counts).where(counts.mailing.in_(ids), counts.link < 0))
+    }
+    gone = await _by_mailing(
+        conn,
+        select(acts.mailing, func.count(acts.address_key.distinct()))
+        .where(acts.mailing.in_(ids), acts.act == "opted_out")
+        .group_by(acts.mailing),
+    )
+    since = int(now) - _RATE_SECONDS
+    lately = await _by_mailing(
+        conn,
+        select(points.mailing, func.sum(points.accepted))
+        .where(points.mailing.in_(ids), points.second > since)
+        .group_by(points.mailing),
+    )
+    told = []
+    for row in rows:
+        opens, clicks = hits.get((row.mailing, OPENS)), hits.get((row.mailing, ANY_CLICK))
+        began = row.first_sent / 1000 if row.first_sent else now
+        told.append(
+            {
+                **_mailing(row),
+                "read": opens.hits if opens else 0,
+                "opened": opens.people if opens else 0,
+                "clicked": clicks.people if clicks else 0,
+                "clicks": clicks.hits if clicks else 0,
+                "unsubscribed": gone.get(row.mailing, 0),
+                "rate": round(lately.get(row.mailing, 0) / min(_RATE_SECONDS, max(1.0, now - began)), 1),
+            }
+        )
+    return told
+
+
+async def _by_mailing(conn: AsyncConnection, query: Select[str, Any]) -> dict[str, int]:
+    return {mailing: int(count) for mailing, count in await conn.execute(query)}
+
+
+def _mailing(row: Row[Any]) -> Data:
+    """Return what the row of a mailing says, the counts of whom no chunk was planned for included."""
+    total = row.planned if row.recipients is None else row.recipients
+    cancelled = row.cancelled
+    if row.status == "Cancelled":  # whoever was never planned will not get it
+        cancelled += max(0, total - row.planned)
+    failed = row.rejected + row.skipped + row.expired + cancelled + row.in_doubt
+    to_send = max(0, total - row.accepted - failed)
+    return {
+        **{name: getattr(row, name) for name in (*_TEXTS, *_NUMBERS, *_OUTCOMES, "doubt", "tracking")},
+        **{name: iso(getattr(row, name)) for name in _TIMES},
+        "total": total,
+        "to_send": to_send,
+        "sent": row.accepted,
+        "failed": failed,
+        "pending": to_send - row.deferred,
+        "accepted": row.accepted,
+        "cancelled": cancelled,
+        "left_out": orjson.loads(row.left_out),
+        "limits": {"per_hour": row.per_hour, "seconds_between": row.seconds_between},
+        "scheduled_at": iso(row.starts_at),
+        "hours": orjson.loads(row.hours) if row.hours else None,
+        "deleted": bool(row.deleted),
+    }
+
+
+async def links(conn: AsyncConnection, mailing: str) -> list[Data] | None:
+    """Return every link of the mailing, asked for or not; None if the mailing is not known."""
+    row = (
+        await conn.execute(select(tables.mailings.c.links).where(tables.mailings.c.mailing == mailing))
+    ).one_or_none()
+    if row is None:
+        return None
+    counts = tables.link_counts
+    asked = {
+        found.link: found
+        for found in await conn.execute(select(counts).where(counts.c.mailing == mailing, counts.c.link >= 0))
+    }
+    urls = dict(enumerate(orjson.loads(known)))
+    return [
+        {
+            "link": link,
+            "url": urls.get(link, ""),
+            "hits": asked[link].hits if link in asked else 0,
+            "people": asked[link].people if link in asked else 0,
+        }
+        for link in sorted(urls.keys() | asked.keys())
+    ]
+
+
+async def timeline(conn: AsyncConnection, mailing: str) -> Data:
+    """Return accepted, opens and clicks by `step` seconds, at most some hundred points."""
+    sent, hit = tables.points, tables.hit_points
+    spans = []
+    for table in (sent, hit):
+        ends = select(func.min(table.c.second), func.max(table.c.second)).where(table.c.mailing == mailing)
+        spans += [second for second in (await conn.execute(ends)).one() if second is not None]
+    step = _step(spans)
+    points: dict[int, Data] = {}
+    for table, names in ((sent, ("accepted",)), (hit, ("opens", "clicks"))):
+        bucket = (table.c.second - table.c.second % step).label("bucket")
+        sums = [func.sum(table.c[name]).label(name) for name in names]
+        for row in await conn.execute(select(bucket, *sums).where(table.c.mailing == mailing).group_by(bucket)):
+            point = points.setdefault(
+                row.bucket, {"at": iso(row.bucket * 1000), "accepted": 0, "opens": 0, "clicks": 0}
+            )
+            point |= {name: int(getattr(row, name)) for name in names}
+    return {"step": step, "points": [points[bucket] for bucket in sorted(points)]}
+
+
+def _step(seconds: Iterable[int]) -> int:
+    ends = list(seconds)
+    span = max(ends) - min(ends) if ends else 0
+    return next((step for step in _STEPS if span / step <= _MOST_POINTS), _STEPS[-1])
