@@ -23,6 +23,7 @@ from shared.ids import new_id
 
 CHUNK = 128 * 1024
 _AT_ONCE = 16
+_PAUSE = 0.05
 
 
 def _chunks(source: bytes | Path) -> Iterator[bytes]:
@@ -54,20 +55,30 @@ class Objects:
         if await self.exists(name):
             return
         part = new_id(22)
+        kept = False
         try:
             meta = await self._put_chunks(name, part, source)
-            await self._publisher.confirmed(
-                self._meta_subject(name),
-                orjson.dumps(meta),
-                {"Nats-Rollup": "sub", "Nats-Expected-Last-Subject-Sequence": str(await self._deleted_at(name))},
-            )
-        except (EventLogError, OSError) as error:
-            lost_race = isinstance(error, PublishRefusedError) and error.wrong_sequence
-            stored = await self._meta(name) if lost_race else None
-            if stored is None or stored["nuid"] != part:  # our chunks are nobody's: remove them
+            kept = await self._publish_meta(name, meta)
+        finally:
+            if not kept:  # somebody else put it at the same time, or it failed: nobody knows of our chunks
                 await self._reader.api("STREAM.PURGE", {"filter": self._chunk_subject(part)})
-            if stored is None:
-                raise
+
+    async def _publish_meta(self, name: str, meta: dict[str, Any]) -> bool:
+        """Make the object exist; return whether it is ours that exists."""
+        while True:
+            expected = str(await self._deleted_at(name))
+            headers = {"Nats-Rollup": "sub", "Nats-Expected-Last-Subject-Sequence": expected}
+            try:
+                await self._publisher.confirmed(self._meta_subject(name), orjson.dumps(meta), headers)
+            except PublishRefusedError as error:
+                if not error.wrong_sequence:
+                    raise
+            else:
+                return True
+            stored = await self._meta(name)
+            if stored is not None:
+                return bool(stored["nuid"] == meta["nuid"])
+            await asyncio.sleep(_PAUSE)  # somebody else's is still in flight: look again
 
     async def _put_chunks(self, name: str, part: str, source: bytes | Path) -> dict[str, Any]:
         digest, size = hashlib.sha256(), 0

@@ -1,5 +1,6 @@
-"""Timers kept by the server: a schedule on `timer.>` publishes its `due.>` subject within milliseconds of its time.
+"""Timers kept by the server: a schedule on `timer.>` publishes its `due.>` subject at its time, never before.
 
+A timer alone is exact to milliseconds; of several close together the later ones may come a quarter of a second late.
 There is one timer for each subject, arming it again replaces it; one whose time is past fires at once. Timers survive
 crashes of everything. They are hints all the same: whoever needs one derives it from the log again from time to time. A
 timer carries no message id, or arming it again within two minutes would be swallowed as a duplicate.

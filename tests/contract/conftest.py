@@ -24,11 +24,11 @@ class Servers:
     replicas: int
     nodes: list[NatsServer]
 
-    async def create(self, nc: Client, *streams: str) -> None:
-        """Create streams as deploy/streams.py describes them."""
+    async def create(self, nc: Client, *streams: str, **other: int) -> None:
+        """Create streams as deploy/streams.py describes them, but for `other` fields."""
         for name in streams:
             config = next(stream.config for stream in STREAMS if stream.name == name)
-            body = {**config, "name": name, "num_replicas": self.replicas}
+            body = {**config, "name": name, "num_replicas": self.replicas, **other}
             answer = await nc.request(f"$JS.API.STREAM.CREATE.{name}", json.dumps(body).encode(), timeout=20)
             assert "error" not in json.loads(answer.data), answer.data
 
