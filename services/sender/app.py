@@ -9,6 +9,7 @@ SIGTERM begins nothing new, waits for open dots and gives back the rest.
 """
 
 import asyncio
+import itertools
 import logging
 
 from faststream.nats import NatsRouter
@@ -19,7 +20,7 @@ from services.sender.contents import Contents
 from services.sender.flight import Draining
 from services.sender.gates import AccountGate, Gates
 from services.sender.jobs import Lane
-from services.sender.journal import Journal
+from services.sender.journal import Journal, sweep
 from services.sender.line import Line
 from services.sender.pacing import Pacing
 from services.sender.probe import try_account
@@ -50,6 +51,9 @@ from shared.messaging.service import Service, run_service
 logger = logging.getLogger(__name__)
 
 FOLLOWED = [subjects.ALL_MAILINGS, subjects.ALL_ACCOUNTS, subjects.ALL_RELAYS, subjects.ALL_CONSENT]
+OLD_EVIDENCE = 7 * 86_400.0
+"""Seconds after which the journal of a dead worker is of no use: its chunks were taken over long ago."""
+
 LANES = (subjects.PROMPT, subjects.REST)
 
 
@@ -67,12 +71,16 @@ class Sender:
         self.clock = ServerClock(service.nc)
         self.timers = Timers(service.nc)
         self.gates = Gates(self.log.load)
+        self.journals = settings.data_dir / "journals"
+        self.slots = itertools.count()
         self.lanes: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     async def start(self) -> None:
         """Read the views up to now, then open a lane for every account and lane."""
         service, settings = self.service, self.settings
         await self.clock.sync()
+        self.journals.mkdir(parents=True, exist_ok=True)
+        sweep(self.journals, OLD_EVIDENCE)
         begins = (await self.log.bounds()).last_seq
         self.suppression = Suppression(begins, lambda f, start, stop: self.log.scan(f, start=start, stop=stop))
         async for commits in self.log.scan([subjects.ALL_ACCOUNTS, subjects.ALL_RELAYS], stop=begins):
@@ -99,7 +107,7 @@ class Sender:
                 settings.ack_wait,
             ),
             draining=self.draining,
-            journals=settings.data_dir / "journals",
+            journals=self.journals,
             job_exists=lambda seq: _exists(jobs, seq),
         )
         service.spawn("server clock", self.clock.run())
@@ -137,15 +145,14 @@ class Sender:
 
     def _lane(self, account: AccountGate, lane: str) -> Lane:
         count = 1 if lane == subjects.PROMPT else account.settings.connections
-        folder = self.settings.data_dir / "journals"
         relay = f"{account.settings.host}:{account.settings.port}"
         lines = [
             Line(
                 lambda: self._connect(account),
-                Journal.open(folder, self.worker, f"{account.account}-{lane}-{k}"),
+                Journal.open(self.journals, self.worker, next(self.slots)),
                 relay,
             )
-            for k in range(count)
+            for _ in range(count)
         ]
         return Lane(
             log=self.log,

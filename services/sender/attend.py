@@ -19,7 +19,7 @@ from services.sender.contents import Contents
 from services.sender.errors import RelayError
 from services.sender.flight import DRAINING, Draining, Watch
 from services.sender.gates import Gates, MailingGate
-from services.sender.journal import read_evidence
+from services.sender.journal import forget, read_evidence
 from services.sender.line import Line
 from services.sender.pacing import HORIZON
 from services.sender.suppression import Suppression
@@ -140,6 +140,8 @@ class Attendant:
             found = [group.model_copy(update={"at": []}) for group in found]
             logger.warning("takeover", extra={"job": job.subject, "found": [(g.outcome, g.indexes) for g in found]})
         await case.append(Take(job=job.seq, worker=self.worker, redelivered=job.delivered > 1, found=tuple(found)))
+        if found:
+            forget(self.journals, case.ref.mailing, case.ref.n)
         if (index := chunks.dying_at(chunk)) is not None:
             await case.append(Park("workers die at this recipient", index))
 

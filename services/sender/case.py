@@ -5,10 +5,11 @@ Every append carries the sequence the state was folded to; if another worker app
 """
 
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Any
 
 import orjson
 
@@ -31,15 +32,25 @@ class ChunkRuleError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One recipient of the payload. `fault` says why it must not be sent, "" where it may."""
+    """One recipient of the payload: what the composer needs, and why it must not be sent ("" where it may)."""
 
-    contact: str
-    address: str
-    name: str
-    address_key: str
-    lists: tuple[str, ...]
-    fields: dict[str, str]
+    data: Mapping[str, Any]
     fault: str = ""
+
+    @property
+    def address(self) -> str:
+        """Where it goes."""
+        return str(self.data.get("address", ""))
+
+    @property
+    def address_key(self) -> str:
+        """The keyed hash under which consent is kept."""
+        return str(self.data.get("address_key", ""))
+
+    @property
+    def lists(self) -> Sequence[str]:
+        """The lists it was planned for."""
+        return list(self.data.get("lists", ()))
 
 
 @dataclass(slots=True)
@@ -124,12 +135,4 @@ def _row(line: bytes, digest: bytes) -> Row:
         fault = "erased"
     elif sha256(line).digest()[: len(digest)] != digest:
         fault = "payload differs from its digest"
-    return Row(
-        contact=row["contact"],
-        address=row.get("address", ""),
-        name=row.get("name", ""),
-        address_key=row.get("address_key", ""),
-        lists=tuple(row.get("lists", ())),
-        fields=row.get("fields", {}),
-        fault=fault,
-    )
+    return Row(row, fault)

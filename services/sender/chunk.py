@@ -65,9 +65,14 @@ OPEN = (Status.PENDING, Status.DEFERRED, Status.CLAIMED)
 
 @dataclass(slots=True)
 class Claim:
-    """Recipients that a worker may be sending: the sequence of the claim and when the log recorded it."""
+    """Recipients that a worker may be sending.
 
-    seq: int
+    Attributes:
+        after: The chunk's last sequence before the claim; names it in the journal, which is begun before the append.
+        recorded_at: When the log recorded it.
+    """
+
+    after: int
     indexes: list[int]
     recorded_at: datetime
 
@@ -79,6 +84,7 @@ class Chunk:
     size: int
     doubt: DoubtPolicy = "hold"
     seq: int = 0
+    before: int = 0
     job: int = 0
     worker: str = ""
     takeovers: int = 0
@@ -128,7 +134,8 @@ def initial(size: int, doubt: DoubtPolicy = "hold") -> Chunk:
 
 def evolve(chunk: Chunk, event: DomainEvent, *, seq: int, recorded_at: datetime) -> Chunk:
     """Fold one event of the chunk; `seq` and `recorded_at` are those of its commit."""
-    chunk.seq = seq
+    if seq != chunk.seq:
+        chunk.before, chunk.seq = chunk.seq, seq
     match event:
         case ChunkStarted():
             chunk.job, chunk.worker = event.job, event.worker
@@ -138,7 +145,7 @@ def evolve(chunk: Chunk, event: DomainEvent, *, seq: int, recorded_at: datetime)
             for index in indexes:
                 chunk.status[index] = Status.CLAIMED
                 chunk.dates.setdefault(index, event.date)
-            chunk.claims.append(Claim(seq, indexes, recorded_at))
+            chunk.claims.append(Claim(chunk.before, indexes, recorded_at))
         case RecipientsSettled():
             for group in event.groups:
                 _settle(chunk, group)

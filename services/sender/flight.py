@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 from services.sender.case import Case
 from services.sender.gates import AccountGate, Gates, MailingGate
+from services.sender.journal import Claim
 from services.sender.pacing import Slot
 from services.sender.settle import SKIP
 from services.sender.suppression import Suppression
-from services.sender.window import Mail, Witness
+from services.sender.window import Mail
 from shared.clock import boot_seconds, now
 from shared.contracts.sending import Group
 
@@ -100,10 +101,9 @@ class Guard:
 
 @dataclass(slots=True)
 class Flight:
-    """A half-window on its way: the sequence of its claim, its recipients, their mails, guard and witness."""
+    """A half-window on its way: its recipients, their mails, its guard and its page of the journal."""
 
-    seq: int
     claimed: list[int]
     mails: list[Mail]
     guard: Guard
-    witness: Witness
+    witness: Claim

@@ -20,7 +20,7 @@ def results(chunk: Chunk, evidence: Iterable[Evidence]) -> list[Result]:
     proofs = {proof.seq: proof for proof in evidence}
     found: list[Result] = []
     for claim in chunk.claims:
-        proof = proofs.get(claim.seq)
+        proof = proofs.get(claim.after)
         for index in claim.indexes:
             if chunk.status[index] != Status.CLAIMED:
                 continue

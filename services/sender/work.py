@@ -21,6 +21,7 @@ from services.sender.compose import ChunkComposer, Rendered, RenderError
 from services.sender.confirm import Confirmation
 from services.sender.errors import RelayError, RelayUnreachable
 from services.sender.flight import CLAIM_OVER, Flight, Guard, Watch
+from services.sender.journal import Claim
 from services.sender.line import Line
 from services.sender.pacing import Later, Pacing, Slot, window
 from services.sender.retry import BackOff
@@ -82,6 +83,7 @@ class Work:
     rest: Rest = field(default_factory=Rest)
     groups: list[Group] = field(default_factory=list)
     base: int = 0
+    spent: list[Claim] = field(default_factory=list)
     barren: int = 0
     cap: int = 0
 
@@ -99,7 +101,7 @@ class Work:
                 coming = await self._fly(coming, connection)
                 connection = await self._connect() if coming is not None else connection
             if coming is not None:
-                self._give_back(coming.claimed)
+                self._give_back(coming.claimed, coming.witness)
             await self._settle()
             if not self.case.chunk.claimable(now(), 1):
                 break
@@ -119,6 +121,7 @@ class Work:
         results = await sent
         self.line.used()
         self._collect(results)
+        self.spent.append(flight.witness)
         following = await ahead if ahead is not None else None
         answered = any(result.code for result in results)
         if connection.botched:
@@ -128,7 +131,7 @@ class Work:
             trouble = RelayUnreachable("the relay drops connections")
             self.rest = Rest("relay drops connections", trouble=trouble)
         if following is not None and self.rest.why:
-            self._give_back(following.claimed)
+            self._give_back(following.claimed, following.witness)
             return None
         return following if following is not None or ahead is not None else await self._claim()
 
@@ -175,7 +178,7 @@ class Work:
             try:
                 if row.fault:
                     raise RenderError(row.fault)
-                mails[index] = self.composer.render(row, index, self.case.chunk.dates.get(index, date))
+                mails[index] = self.composer.render(row.data, index, self.case.chunk.dates.get(index, date))
             except RenderError as error:
                 self.groups.append(Group(outcome="skipped", indexes=str(index), cause=f"render: {error}"))
         return Prepared(mails, date, dict(zip(mails, slots, strict=False)) if slots else {})
@@ -183,26 +186,28 @@ class Work:
     async def _claim_rendered(self, prepared: Prepared) -> Flight | None:
         """Claim and confirm; None when all were skipped, or nothing may go out after all."""
         indexes = list(prepared.mails)
+        ref, chunk = self.case.ref, self.case.chunk
         valid_until = boot_seconds() + self.means.validity
+        # Begun before the append, so that a claim cut off by death has its evidence: nothing was sent under it.
+        witness = self.line.journal.begin(ref.mailing, ref.n, chunk.seq, indexes)
         await self._settle(prepared)
-        seq = self.case.chunk.seq
-        witness = self.line.journal.begin(self.case.ref.mailing, self.case.ref.n, seq, indexes)
         try:
-            await self.means.confirmation.confirmed(self.case.ref.mailing)
+            await self.means.confirmation.confirmed(ref.mailing)
         except Exception as error:  # noqa: BLE001 - unconfirmed: nothing is sent, the claim is given back, the job rests
             self.rest = Rest(f"not confirmed: {error!r}", at=now() + timedelta(seconds=1))
         if why := self.watch.closed():
             self.rest = Rest(why)
         if self.rest.why:
-            self._give_back(indexes)
+            self._give_back(indexes, witness)
             return None
         guard = Guard(self.watch, valid_until, prepared.slots, self.watch.gates.version, self.watch.suppression.version)
         send, skipped = self.watch.sift(indexes)
         self.groups += skipped
         if not send:
+            self.spent.append(witness)
             return None
         mails = [self._mail(index, prepared) for index in send]
-        return Flight(seq, send, mails, guard, witness)
+        return Flight(send, mails, guard, witness)
 
     def _mail(self, index: int, prepared: Prepared) -> Mail:
         not_before = None
@@ -230,12 +235,13 @@ class Work:
         if any(result.reason == CLAIM_OVER for result in results):
             self.cap = max(2, self.cap // 2)
 
-    def _give_back(self, indexes: Sequence[int]) -> None:
+    def _give_back(self, indexes: Sequence[int], witness: Claim) -> None:
+        self.spent.append(witness)
         self.groups.append(Group(outcome="released", indexes=ranges.pack(indexes), until=self.rest.at))
 
     async def _settle(self, prepared: Prepared | None = None) -> None:
-        """Append the groups at hand and, with them, the next claim."""
-        groups = tuple(self.groups)
+        """Append the groups at hand and, with them, the next claim; then their journal pages are done with."""
+        groups, spent = tuple(self.groups), tuple(self.spent)
         command = Advance(groups=groups, host=self.line.relay if groups else "")
         if any(group.at for group in groups):
             command = replace(command, base=self.base)
@@ -243,6 +249,8 @@ class Work:
             digests = b64encode(b"".join(mail.digest for mail in prepared.mails.values())).decode()
             command = replace(command, claim=tuple(prepared.mails), digests=digests, date=prepared.date)
         await self.case.append(command)
-        del self.groups[: len(groups)]
+        del self.groups[: len(groups)], self.spent[: len(spent)]
+        for witness in spent:
+            witness.end()
         if not self.groups:
             self.base = 0
