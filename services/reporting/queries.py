@@ -145,10 +145,8 @@ def _mailing(row: Row[Any]) -> Data:
 
 async def links(conn: AsyncConnection, mailing: str) -> list[Data] | None:
     """Return every link of the mailing, asked for or not; None if the mailing is not known."""
-    row = (
-        await conn.execute(select(tables.mailings.c.links).where(tables.mailings.c.mailing == mailing))
-    ).one_or_none()
-    if row is None:
+    known: str | None = await conn.scalar(select(tables.mailings.c.links).where(tables.mailings.c.mailing == mailing))
+    if known is None:
         return None
     counts = tables.link_counts
     asked = {
