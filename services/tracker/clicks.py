@@ -11,7 +11,7 @@ from services.tracker import hits
 from services.tracker.edge import Witness, answer, not_found
 from services.tracker.group_commit import GroupCommit
 from shared.keys import KeyRing
-from shared.tokens import verify_click
+from shared.tokens import CLICK_PATH, verify_click
 
 _HEADERS = [
     (b"cache-control", b"no-store, private"),
@@ -32,8 +32,8 @@ class Clicks:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        params = scope["path_params"]
-        verified = verify_click(self._key_ring, params["recipient"], params["link"])
+        recipient, _, link = scope["path"][len(CLICK_PATH) :].partition("/")
+        verified = verify_click(self._key_ring, recipient, link)
         if verified is None:
             await not_found(scope, receive, send)
             return

@@ -13,6 +13,7 @@ HITS_REPLAYED = counter(
     "posthaste_tracker_facts_replayed_total", "Hits and consent acts handed from the spool to the log"
 )
 HITS_LOST = counter("posthaste_tracker_facts_lost_total", "Hits and consent acts that neither log nor spool took")
+SPOOL_DAMAGED = counter("posthaste_tracker_spool_lines_aside_total", "Lines of the spool set aside for an operator")
 COMMIT_HITS = histogram(
     "posthaste_tracker_commit_hits", "Hits in one commit", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
 )

@@ -10,7 +10,7 @@ from services.tracker import hits
 from services.tracker.edge import Witness, answer, not_found
 from services.tracker.group_commit import GroupCommit
 from shared.keys import KeyRing
-from shared.tokens import verify_recipient
+from shared.tokens import PIXEL_PATH, PIXEL_SUFFIX, verify_recipient
 
 GIF = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
 
@@ -34,8 +34,9 @@ class Opens:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        who = verify_recipient(self._key_ring, scope["path_params"]["recipient"])
-        if who is None:
+        path: str = scope["path"]
+        who = verify_recipient(self._key_ring, path[len(PIXEL_PATH) : -len(PIXEL_SUFFIX)])
+        if who is None or not path.endswith(PIXEL_SUFFIX):
             await not_found(scope, receive, send)
             return
         method = scope["method"]

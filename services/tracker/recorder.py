@@ -1,7 +1,7 @@
 """The way of an entry into the log: straight on while the broker answers, else into the spool and from there later.
 
-`record` returns once the entry is safe: acknowledged by the log, or fsynced in the spool. The log has `patience`
-seconds to answer; after that the entry is spooled as well (the same ids, so both arriving is one fact) and, until the
+`record` returns once the entry is safe: acknowledged by the log, or fsynced in the spool. The log may be silent for
+`patience` seconds; after that the entry is spooled as well (the same ids, so both arriving is one fact) and, until the
 late answer is there, everything else goes to the spool at once: nobody waits for a broker that is away, nor for one
 that is not there yet at the start (`attach`). `run` hands the spool back as soon as the log takes entries again.
 Consent goes straight on only while the spool is empty, so acts keep their order.
@@ -20,7 +20,13 @@ from services.tracker.entries import Entry
 from services.tracker.spool import Spool, SpoolFullError
 from shared.contracts import subjects
 from shared.contracts.envelope import DomainEvent, Origin
+from shared.eventlog.ack_publisher import PublishRefusedError
 from shared.eventlog.errors import EventLogError, UnavailableError
+
+_FULL = frozenset({10047, 10077, 10122})
+"""Refusals of a log or disk that is full: they pass when an operator made room."""
+
+_LONGEST_WAIT = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +72,7 @@ class Recorder:
         self._log: Log | None = None
         self._patience = patience
         self._pause = pause
+        self._heard = 0.0
         self._late: set[asyncio.Task[None]] = set()
 
     def attach(self, reached: Log) -> None:
@@ -87,8 +94,7 @@ class Recorder:
             await self._keep(entry)
             return
         task = asyncio.get_running_loop().create_task(self._append(entry))
-        done, _ = await asyncio.wait({task}, timeout=self._patience)
-        if not done:
+        if not await self._answered(task):
             self._late.add(task)
             task.add_done_callback(self._no_longer_late)
             await self._keep(entry)
@@ -98,6 +104,21 @@ class Recorder:
             await self._keep(entry)  # the log refused or gave up: the spool tries again
         else:
             metrics.HITS_LOGGED.inc(entry.facts)
+
+    async def _answered(self, task: asyncio.Task[None]) -> bool:
+        """Wait for the log's answer while the log is alive: silent for no longer than the patience."""
+        loop = asyncio.get_running_loop()
+        asked = loop.time()
+        while True:
+            await asyncio.wait({task}, timeout=self._patience)
+            if not task.done():
+                await asyncio.sleep(0)  # a busy loop fires timers before it reads what has already arrived
+            now = loop.time()
+            if task.done():
+                self._heard = now
+                return True
+            if self._heard < now - self._patience or now > asked + _LONGEST_WAIT:
+                return False
 
     def _no_longer_late(self, task: asyncio.Task[None]) -> None:
         self._late.discard(task)
@@ -132,7 +153,13 @@ class Recorder:
         count = 0
         try:
             async for entry in self._spool.drain():
-                await self._append(entry)
+                try:
+                    await self._append(entry)
+                except PublishRefusedError as error:
+                    if error.err_code in _FULL:
+                        raise
+                    await self._spool.set_aside(entry, error)  # it never fits: the others go on
+                    continue
                 metrics.HITS_REPLAYED.inc(entry.facts)
                 count += 1
         except (EventLogError, OSError) as error:  # the rest stays in the spool and is tried again

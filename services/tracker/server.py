@@ -25,6 +25,7 @@ from services.tracker.spool import Spool
 from services.tracker.unsubscribe import Unsubscribe
 from shared.keys import KeyRing
 from shared.settings import Settings
+from shared.tokens import CLICK_PATH, PIXEL_PATH, UNSUBSCRIBE_PATH
 
 log = logging.getLogger(__name__)
 
@@ -72,12 +73,12 @@ class Tracker:
         self.recorder = Recorder(self._spool, patience=settings.log_patience)
         self._commits = GroupCommit(self.recorder, linger=settings.commit_linger)
         self.edge = Edge(
-            [
-                Route("/o/{recipient}.gif", Opens(key_ring, witness, self._commits)),
-                Route("/c/{recipient}/{link}", Clicks(key_ring, witness, self._commits)),
-                Route("/u/{token}", Unsubscribe(key_ring, self.recorder)),
-                Route("/healthz", self._health),
-            ]
+            {
+                PIXEL_PATH: Opens(key_ring, witness, self._commits),
+                CLICK_PATH: Clicks(key_ring, witness, self._commits),
+                UNSUBSCRIBE_PATH: Unsubscribe(key_ring, self.recorder),
+            },
+            [Route("/healthz", self._health)],
         )
         self._server = Server(
             self.edge,

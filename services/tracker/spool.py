@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from services.tracker import metrics
 from services.tracker.entries import Entry, EntryError, decode, encode
 from shared.ids import new_id
 
@@ -54,7 +55,6 @@ class Spool:
         self._waiting = _Waiting()
         self._busy: asyncio.Task[None] | None = None
         self.bytes = 0
-        self.damaged = 0
 
     def open(self) -> None:
         """Adopt what processes that are gone left in the folder."""
@@ -81,8 +81,7 @@ class Spool:
         Raises:
             SpoolFullError: It was not kept.
         """
-        body = encode(entry)
-        line = b"%08x %b\n" % (zlib.crc32(body), body)
+        line = _line(entry)
         if self.bytes + len(line) > self._limit * (2 if entry.precious else 1):
             raise SpoolFullError(f"the spool in {self._folder} holds its limit of {self._limit} bytes")
         self.bytes += len(line)
@@ -175,11 +174,18 @@ class Spool:
                 raise EntryError("torn or damaged line")
             return decode(body)
         except EntryError as error:  # set aside for an operator, the others go on
-            self.damaged += 1
-            log.warning("spool: set a line of %s aside: %s", segment.path.name, error)
-            aside = segment.path.with_suffix(".damaged")
-            await asyncio.get_running_loop().run_in_executor(self._writer, _append, aside, line)
+            await self._aside(segment, line, error)
             return None
+
+    async def set_aside(self, entry: Entry, reason: Exception) -> None:
+        """Put an entry that `drain` yielded aside for an operator: the log refuses it for good."""
+        await self._aside(self._sealed[0], _line(entry), reason)
+
+    async def _aside(self, segment: _Segment, line: bytes, reason: Exception) -> None:
+        metrics.SPOOL_DAMAGED.inc()
+        log.error("spool: set a line of %s aside: %s", segment.path.name, reason)
+        aside = segment.path.with_suffix(".damaged")
+        await asyncio.get_running_loop().run_in_executor(self._writer, _append, aside, line)
 
     def _remove(self, segment: _Segment) -> None:
         segment.path.unlink()
@@ -193,6 +199,11 @@ class Spool:
         self._writer.shutdown()
         for segment in [*self._sealed, *([self._active] if self._active else [])]:
             os.close(segment.descriptor)
+
+
+def _line(entry: Entry) -> bytes:
+    body = encode(entry)
+    return b"%08x %b\n" % (zlib.crc32(body), body)
 
 
 def _append(path: Path, line: bytes) -> None:

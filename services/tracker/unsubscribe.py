@@ -26,7 +26,7 @@ from shared.contracts.consent import How, OptedIn, OptedOut
 from shared.contracts.envelope import Origin
 from shared.ids import derived_id, new_id
 from shared.keys import KeyRing
-from shared.tokens import UnsubscribeToken, verify_unsubscribe
+from shared.tokens import UNSUBSCRIBE_PATH, UnsubscribeToken, verify_unsubscribe
 
 ONE_CLICK_FIELD = "List-Unsubscribe"
 ONE_CLICK_VALUE = "One-Click"
@@ -118,7 +118,7 @@ class Unsubscribe:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        token = verify_unsubscribe(self._key_ring, scope["path_params"]["token"])
+        token = verify_unsubscribe(self._key_ring, scope["path"][len(UNSUBSCRIBE_PATH) :])
         method = scope["method"]
         if token is None:
             await not_found(scope, receive, send)

@@ -64,6 +64,12 @@ class TrackerProcess:
         """Return whether nothing waits in its spool."""
         return b'"spooled_bytes":0}' in (await self.web.get("/healthz")).body
 
+    def cpu_seconds(self) -> float:
+        """Return the processor time it has used so far."""
+        assert self._process is not None
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def kill(self) -> None:
         """End it as a crash would."""
         if self._process is not None:
