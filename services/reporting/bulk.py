@@ -26,6 +26,8 @@ def insert_into(dialect: Dialect, table: Table) -> Any:  # noqa: ANN401 - the tw
 class _Bulk:
     """A statement compiled once per dialect."""
 
+    _columns: list[str] | None = None  # an insert takes its columns from here, an update says them itself
+
     def __init__(self, table: Table, names: Sequence[str]) -> None:
         self.table = table
         self.names = tuple(names)
@@ -43,7 +45,7 @@ class _Bulk:
             statement: Any = self._statement(conn.dialect)
             compiled = statement.compile(
                 dialect=conn.dialect,
-                column_keys=list(self.names),
+                column_keys=self._columns,
                 schema_translate_map=translate,
                 render_schema_translate=bool(translate),
             )
@@ -64,6 +66,7 @@ class Upsert(_Bulk):
 
     def __init__(self, table: Table, names: Sequence[str], merge: Mapping[str, Merge] | None = None) -> None:
         super().__init__(table, names)
+        self._columns = list(names)
         self._merge = merge or {}
 
     def _merged(self, name: str, new: ColumnElement[Any]) -> ColumnElement[Any]:
