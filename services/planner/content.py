@@ -16,7 +16,7 @@ from shared.contracts.links import links_in_html, links_in_text
 from shared.contracts.template import UNSUBSCRIBE_URL, check, parse
 
 MAX_BODIES = 1_000_000
-MAX_LINKS = 500
+MAX_LINKS = 1_000
 MAX_LIST_HEADER = 255
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -102,15 +102,15 @@ def _wrong_template(draft: DraftMailing, known_fields: Collection[str]) -> Refus
 def _frozen(draft: DraftMailing, list_name: str, list_id: str, *, unsubscribe: bool) -> Content | Refusal:
     html = draft.html if draft.html.strip() else ""
     text = draft.text if draft.text.strip() else text_from_html(html)
-    links = list(dict.fromkeys(link.url for link in [*links_in_html(html), *links_in_text(text)]))
+    links = [link.url for link in [*links_in_html(html), *links_in_text(text)]]
     if len(links) > MAX_LINKS:
-        message = f"{len(links)} different links; {MAX_LINKS} is the most"
+        message = f"{len(links)} links in HTML and text together; {MAX_LINKS} is the most"
         return Refusal(code="too_many_links", message=message, field="html")
     return Content(
         subject=draft.subject,
         html=html,
         text=text,
-        links=links,
+        links=list(dict.fromkeys(links)),
         sender_name=draft.sender_name,
         sender_address=addresses.parse(draft.sender_address),
         reply_to=addresses.parse(draft.reply_to) if draft.reply_to else "",

@@ -92,5 +92,6 @@ def _spelled(link: re.Match[str]) -> str:
     words, url = link[1].strip(), link[2]
     bare = words.rstrip("/").removeprefix("https://").removeprefix("http://")
     if not words or bare == url.rstrip("/").removeprefix("https://").removeprefix("http://"):
-        return url
+        glued = link.start() > 0 and not link.string[link.start() - 1].isspace()
+        return f" {url}" if glued else url
     return f"{words} <{url}>"

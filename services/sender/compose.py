@@ -68,7 +68,8 @@ def compile_content(
     public_url = public_url.rstrip("/")
     if not tokens.is_target(public_url):
         raise CompileError(f"the public URL {public_url!r} is no http or https URL")
-    urls = parts.Urls(public_url, signer, mailing, tracking, content.links)
+    links = {url: place for place, url in enumerate(content.links)}
+    urls = parts.Urls(public_url, signer, mailing, tracking, links)
     try:
         return Compiled(content, urls, domain)
     except (TemplateError, HeaderError) as error:
@@ -89,7 +90,7 @@ class Compiled:
         head = self._head(content, urls.public_url, domain)
         self.static, self.order = _alternating([*head, *body, END_OF_MESSAGE])
         size = sum(map(len, self.static))
-        if size > MAX_MESSAGE // 2:
+        if size > MAX_MESSAGE * 3 // 4:
             raise CompileError(f"mailing {self.mailing}: a mail would take {size} bytes")
         self.longest_value = (MAX_MESSAGE - size) // len(self.order)
 

@@ -5,8 +5,9 @@ Done once a mailing; nothing here knows a recipient.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from services.sender.quoted import SOFT_BREAK, encode
 from shared import tokens
@@ -65,7 +66,7 @@ class Urls:
     signer: Signer
     mailing: str
     tracking: Tracking
-    links: Sequence[str]
+    links: Mapping[str, int]
 
     def _recipient(self) -> Segment:
         return self.signer.anonymous(self.mailing) if self.tracking == "anonymous" else RECIPIENT
@@ -75,7 +76,7 @@ class Urls:
         target = ascii_url(url)
         if self.tracking == "off" or url not in self.links or not tokens.is_target(target):
             return None
-        link = "/" + self.signer.link(self.mailing, self.links.index(url), target)
+        link = "/" + self.signer.link(self.mailing, self.links[url], target)
         return [self.public_url + tokens.CLICK_PATH, self._recipient(), link]
 
     def pixel(self) -> list[Segment]:
@@ -152,11 +153,13 @@ def _applied(source: str, edits: list[_Edit]) -> list[Segment]:
 def joined(segments: Sequence[Segment]) -> list[Segment]:
     """Return the segments with neighbouring text as one and without empty text."""
     merged: list[Segment] = []
-    for segment in segments:
-        if isinstance(segment, str) and merged and isinstance(merged[-1], str):
-            merged[-1] += segment
-        elif segment != "":
-            merged.append(segment)
+    for is_text, group in groupby(segments, lambda segment: isinstance(segment, str)):
+        run = list(group)
+        if is_text:
+            text = "".join(map(str, run))
+            merged += [text] if text else []
+        else:
+            merged += run
     return merged
 
 
@@ -165,9 +168,10 @@ def closed(segments: Sequence[Segment]) -> list[Segment]:
     merged = joined(segments)
     while merged and isinstance(merged[-1], str) and not merged[-1].rstrip("\n"):
         merged.pop()
-    if not merged or isinstance(merged[-1], int):
-        return [*merged, " \n"]
-    return [*merged[:-1], merged[-1].rstrip("\n") + "\n"]
+    last = merged.pop() if merged else " "
+    if isinstance(last, int):
+        return [*merged, last, " \n" if last >= FIRST_FIELD else "\n"]
+    return [*merged, last.rstrip("\n") + "\n"]
 
 
 def quoted_printable(segments: Sequence[Segment]) -> list[bytes | int]:
