@@ -30,7 +30,8 @@ logger = logging.getLogger(__name__)
 _HEAD: Final = struct.Struct("<8s36s")
 _MAGIC: Final = b"PHJRNL01"
 _START: Final = 4096
-_AREAS: Final = 2
+_AREAS: Final = 3
+"""The half-window whose outcome is being appended, the one on the wire, the one being claimed."""
 SIZE: Final = _START + _AREAS * AREA
 
 
@@ -110,7 +111,7 @@ class Journal:
             draft.unlink()
 
     def begin(self, mailing: str, n: int, seq: int, indexes: Sequence[int]) -> Claim:
-        """Start a claim; two may be open at once, a third takes the place of the oldest, which must be settled.
+        """Start a claim; three may be open at once, a fourth takes the place of the oldest, which must be settled.
 
         `seq` names the claim among those of its chunk. To have evidence also of a claim whose append was cut off by
         death, begin before the append with the chunk's last sequence, which the claim is appended after.
@@ -206,7 +207,7 @@ def _proofs(data: bytes) -> list[Evidence]:
 
 @contextmanager
 def _dead(path: Path) -> Iterator[int | None]:
-    """Yield a descriptor of a journal whose owner is dead, None while it lives. Any number may read and clear at once."""
+    """Yield a descriptor of a journal whose owner is dead, None while it lives. Many may read and clear at once."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:  # settled and deleted by somebody else meanwhile

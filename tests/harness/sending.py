@@ -59,10 +59,16 @@ class SenderProcess:
     log: Path
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
-        """Signal it; SIGKILL and SIGTERM are waited for."""
+        """Signal it; SIGKILL is waited for."""
         self.process.send_signal(number)
-        if number in (signal.SIGKILL, signal.SIGTERM):
+        if number == signal.SIGKILL:
             self.process.wait(30)
+
+    async def ended(self) -> int:
+        """Wait until it ended by itself (the relay lives in this process, so nothing may block) and return its code."""
+        await until(lambda: not self.alive, 30)
+        assert self.process.returncode is not None
+        return self.process.returncode
 
     @property
     def alive(self) -> bool:
