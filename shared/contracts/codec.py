@@ -113,7 +113,9 @@ def decode(body: bytes, *, seq: int, subject: str, recorded_at: datetime) -> Com
                 for index, item in enumerate(batch)
             ),
         )
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+    except UnknownEventError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
         raise MalformedCommitError(f"seq {seq} on {subject}: {error!r}") from error
 
 

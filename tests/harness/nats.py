@@ -203,8 +203,13 @@ class NatsCluster:
         return self
 
     def _has_meta_leader(self) -> bool:
-        metas = [node.ask("jsz").get("meta_cluster", {}) for node in self.nodes if node.running]
-        return all(meta.get("leader") for meta in metas) and len({meta["leader"] for meta in metas}) == 1
+        """Whether all follow one meta leader who finds all others up to date, so that streams can be placed."""
+        metas = {node.name: node.ask("jsz").get("meta_cluster", {}) for node in self.nodes}
+        leader, *others = {meta.get("leader", "") for meta in metas.values()}
+        if others or leader not in metas:
+            return False
+        followers = metas[leader].get("replicas") or []
+        return len(followers) == len(self.nodes) - 1 and all(follower["current"] for follower in followers)
 
     def stop(self) -> None:
         """End all nodes."""
