@@ -1,8 +1,8 @@
 """Bytes to replies: the lower half of a connection to a relay. It knows lines, codes and silence, nothing of mails.
 
 Whatever arrives, split or merged at any byte, becomes calls of `_reply` in order. A line or reply without end, a code
-that is none, several codes in one reply go to `_botch`; a silence longer than the state's timeout and the end of the
-transport to `_fail`. Memory is bounded: 4 KiB a line, 100 lines a reply.
+that is none, several codes in one reply, a silence longer than the state's timeout and the end of the transport go to
+`_fail`. Memory is bounded: 4 KiB a line, 100 lines a reply.
 """
 
 import asyncio
@@ -86,10 +86,6 @@ class Link(asyncio.Protocol):
         """Act on one whole reply; `_unread` lines came with it that were sent before any answer to what is done now."""
         raise NotImplementedError
 
-    def _botch(self, reason: str) -> None:
-        """End it because what came cannot be trusted."""
-        raise NotImplementedError
-
     def _fail(self, reason: str) -> None:
         """End it; does nothing the second time."""
         raise NotImplementedError
@@ -127,7 +123,7 @@ class Link(asyncio.Protocol):
                 self._unread -= 1
                 code = _CODES.get(line[:4])
                 if code is None or len(line) > MAX_LINE:
-                    self._botch("malformed reply")
+                    self._fail("malformed reply")
                 elif code < 0 or self._lines:
                     self._continue(code, line)
                 else:
@@ -135,7 +131,7 @@ class Link(asyncio.Protocol):
                 if self._state == DEAD:
                     return
             if len(self._tail) > MAX_LINE:
-                self._botch("a reply line without end")
+                self._fail("a reply line without end")
         except Exception as error:  # noqa: BLE001 - guard or journal failed: the connection ends, results so far stand
             self._broken(error)
 
@@ -153,9 +149,9 @@ class Link(asyncio.Protocol):
     def _continue(self, code: int, line: bytes) -> None:
         self._lines.append(line)
         if len(self._lines) > MAX_LINES:
-            self._botch("a reply without end")
+            self._fail("a reply without end")
         elif not self._lines[0].startswith(b"%d" % abs(code)):
-            self._botch("a reply with several codes")
+            self._fail("a reply with several codes")
         elif code > 0:
             lines, self._lines = self._lines, []
             self._reply(code, lines)

@@ -60,17 +60,26 @@ def parse(lines: Sequence[bytes]) -> tuple[str, str]:
 
     The last line is always there; of the lines before, as much as fits.
     """
-    enhanced = ""
-    texts: list[str] = []
+    enhanced, last = _split(lines[-1])
+    if len(lines) == 1:
+        return enhanced, last[:MAX_TEXT]
+    texts = []
     for line in lines:
-        start = 4
-        if (found := _ENHANCED.match(line, 4)) is not None:
-            enhanced = found[0].decode()
-            start = found.end()
-        texts.append(line[start : start + 4 * MAX_TEXT].decode("utf-8", "replace").translate(_CONTROL).strip(" -"))
-    last = texts[-1][:MAX_TEXT]
+        status, text = _split(line)
+        enhanced = enhanced or status
+        texts.append(text)
+    last = last[:MAX_TEXT]
     before = " ".join(text for text in texts[:-1] if text)[: max(0, MAX_TEXT - len(last) - 1)]
     return enhanced, f"{before} {last}" if before and last else before or last
+
+
+def _split(line: bytes) -> tuple[str, str]:
+    found = _ENHANCED.match(line, 4)
+    start = found.end() if found is not None else 4
+    text = line[start : start + 4 * MAX_TEXT].rstrip(b"\r").decode("utf-8", "replace")
+    if not text.isprintable():
+        text = text.translate(_CONTROL)
+    return (found[0].decode() if found is not None else ""), text.strip(" -")
 
 
 def queue_id(text: str) -> str:

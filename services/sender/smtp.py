@@ -120,14 +120,14 @@ class Connection(Link):
 
     def _on_idle(self, code: int, lines: list[bytes]) -> None:
         del lines
-        self._botch(f"reply {code} to nothing")
+        self._fail(f"reply {code} to nothing")
 
     def _on_mail(self, code: int, lines: list[bytes]) -> None:
         turn = self._turn
         if code >= 400:
             turn.refused = _said(turn, Phase.MAIL, code, lines)
         elif code >= 300:
-            self._botch(f"reply {code} to MAIL")
+            self._slipped(f"reply {code} to MAIL")
             return
         if self._pipelining:
             self._enter(RCPT)
@@ -142,7 +142,7 @@ class Connection(Link):
         if code < 300:
             turn.rcpt_taken = True
         elif code < 400:
-            self._botch(f"reply {code} to RCPT")
+            self._slipped(f"reply {code} to RCPT")
             return
         elif turn.refused is None:
             turn.refused = _said(turn, Phase.RCPT, code, lines)
@@ -160,7 +160,7 @@ class Connection(Link):
     def _on_data(self, code: int, lines: list[bytes]) -> None:
         turn = self._turn
         if code < 300 or (self._unread and code < 400):
-            self._botch(f"replies out of step at DATA ({code})")
+            self._fail(f"replies out of step at DATA ({code})")
             return
         self._sure()
         if code >= 400:
@@ -187,7 +187,7 @@ class Connection(Link):
         if turn.refused is not None:
             self._settle(turn.refused)
         elif 300 <= code < 400 or code == 221:
-            self._botch(f"reply {code} to the final dot")
+            self._fail(f"reply {code} to the final dot")
             return
         else:
             self.sent += 1
@@ -202,7 +202,7 @@ class Connection(Link):
     def _on_rset(self, code: int, lines: list[bytes]) -> None:
         del lines
         if code >= 300:
-            self._botch(f"reply {code} to RSET")
+            self._fail(f"reply {code} to RSET")
         else:
             self._next()
 
@@ -210,7 +210,7 @@ class Connection(Link):
         """Take a refusal while the message is still going out; its dot was not written."""
         if code >= 400:
             self._settle(_said(self._turn, Phase.DATA, code, lines))
-        self._botch(f"reply {code} before the end of the message")
+        self._fail(f"reply {code} before the end of the message")
 
     def _on_quit(self, code: int, lines: list[bytes]) -> None:
         del lines
@@ -347,8 +347,8 @@ class Connection(Link):
             self._unsure = None
             turn.window.count()
 
-    def _botch(self, reason: str) -> None:
-        """End a connection whose replies cannot be trusted; nor can the last one that was taken for a dot's."""
+    def _slipped(self, reason: str) -> None:
+        """End a connection that seems to owe us a reply: what was taken for the last dot's may have been another's."""
         if (turn := self._unsure) is not None:
             result = Result(turn.mail.index, Phase.DOT, at_ms=_now(), reason=f"replies out of step: {reason}")
             turn.window.keep(turn.place, result)

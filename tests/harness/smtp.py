@@ -60,6 +60,7 @@ class Session(asyncio.Protocol):
         self._buffer = bytearray()
         self._seen = 0
         self._content = False
+        self._begun = False
         self._busy = False
         self._deaf = False
         self._out: list[bytes] = []
@@ -114,15 +115,17 @@ class Session(asyncio.Protocol):
         elif verb == b"MAIL":
             self.sender, self.recipient = _path(self.line), ""
             self.server.on_mail(self)
-            self._answer("mail", OK["mail"])
+            self._answer("mail", OK["mail"], self._keep_sender)
         elif verb == b"RCPT":
             self.recipient = _path(self.line)
-            self._answer("rcpt", OK["rcpt"], self._keep_recipient)
+            default = OK["rcpt"] if self._begun else b"503 5.5.1 MAIL first\r\n"
+            self._answer("rcpt", default, self._keep_recipient)
         elif verb == b"DATA":
             default = OK["data"] if self.recipient else b"554 5.5.1 No valid recipients\r\n"
             self._answer("data", default, self._begin_content)
         elif verb == b"RSET":
             self.sender = self.recipient = ""
+            self._begun = False
             self._answer("rset", OK["rset"])
         elif verb == b"QUIT":
             act = self._scripted("quit")
@@ -133,6 +136,9 @@ class Session(asyncio.Protocol):
             self._auth()
         else:
             self._do(Act(b"500 5.5.2 What?\r\n"))
+
+    def _keep_sender(self, said: bytes | None) -> None:
+        self._begun = said is not None and said.startswith(b"2")
 
     def _keep_recipient(self, said: bytes | None) -> None:
         if said is not None and not said.startswith(b"2"):
