@@ -13,12 +13,12 @@ from functools import partial
 
 import uvloop
 
+from services.tracker.notes import Notes
 from services.tracker.recorder import Log
 from services.tracker.server import Tracker, TrackerSettings
 from shared import logs
-from shared.contracts import subjects
+from shared.eventlog.ack_publisher import AckPublisher
 from shared.eventlog.connection import connect
-from shared.eventlog.documents import Documents
 from shared.eventlog.store import EventLog
 from shared.messaging.ops import OpsServer
 
@@ -46,8 +46,7 @@ async def reach_log(settings: TrackerSettings, tracker: Tracker) -> None:
         except Exception as error:  # noqa: BLE001 - whatever it is: hits are spooled, and it is tried again
             log.error("no connection to NATS: %s", error)  # noqa: TRY400 - the cause is in the message
         else:
-            notes = Documents(nc, subjects.PEOPLE)
-            tracker.recorder.attach(Log(EventLog(nc), notes, partial(getattr, nc, "is_connected")))
+            tracker.recorder.attach(Log(EventLog(nc), Notes(AckPublisher.of(nc)), partial(getattr, nc, "is_connected")))
             await closed.wait()
             log.error("the connection to NATS was closed for good: credentials refused?")
         await asyncio.sleep(_PAUSE)

@@ -13,12 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import orjson
-
 from services.tracker import metrics
 from services.tracker.entries import Entry
+from services.tracker.notes import Notes
 from services.tracker.spool import Spool, SpoolFullError
-from shared.contracts import subjects
 from shared.contracts.envelope import DomainEvent, Origin
 from shared.eventlog.ack_publisher import PublishRefusedError
 from shared.eventlog.errors import EventLogError, UnavailableError
@@ -36,13 +34,6 @@ class Journal(Protocol):
 
     async def append_journal(self, subject: str, events: Sequence[DomainEvent], *, origin: Origin) -> int:
         """Append to a journal; return the sequence once it is acknowledged."""
-
-
-class Notes(Protocol):
-    """What the recorder needs of PEOPLE."""
-
-    async def put_once(self, subject: str, data: bytes) -> bytes:
-        """Store under a new subject; return what is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +120,7 @@ class Recorder:
         if self._log is None:
             raise UnavailableError("not connected yet")
         if entry.note is not None:
-            text = orjson.dumps({"text": entry.note.text})
-            await self._log.notes.put_once(subjects.person_note(entry.note.key), text)
+            await self._log.notes.keep(entry.note.key, entry.note.text)
         await self._log.journal.append_journal(entry.subject, entry.events, origin=entry.origin)
 
     async def _keep(self, entry: Entry) -> None:
