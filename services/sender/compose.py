@@ -25,7 +25,7 @@ from shared.contracts.sending import MAIL_DIGEST_BYTES
 from shared.contracts.template import TemplateError, parse
 from shared.tokens import Signer
 
-MAX_MESSAGE = 10_000_000
+MAX_MESSAGE = 12_000_000
 END_OF_MESSAGE = b".\r\n"
 
 _MAILING = re.compile(r"[a-z0-9]{1,24}")

@@ -9,7 +9,7 @@ from binascii import b2a_qp
 
 SOFT_BREAK = b"=\r\n"
 LINE_BREAK = re.compile(r"\r\n|\r|\n")
-_UNSAFE = re.compile(rb"[^ !-<>-~]| (?= )")
+_UNSAFE = re.compile(rb"[^ !-<>-~]+| (?= )")
 _PIECE = re.compile(rb".{1,69}(?<!=)(?<!=[0-9A-F])", re.DOTALL)
 _LITERAL = 24
 _ONE_LINE = 70
@@ -25,7 +25,7 @@ def _line(raw: bytes) -> bytes:
 
 
 def _hex(match: re.Match[bytes]) -> bytes:
-    return b"=%02X" % match[0][0]
+    return b"=" + match[0].hex("=").upper().encode()
 
 
 def _guarded(piece: bytes) -> bytes:
