@@ -11,6 +11,7 @@ SIGTERM begins nothing new, waits for open dots and gives back the rest.
 import asyncio
 import itertools
 import logging
+from collections.abc import Awaitable, Callable
 
 from faststream.nats import NatsRouter
 
@@ -110,8 +111,11 @@ class Sender:
             journals=self.journals,
             job_exists=lambda seq: _exists(jobs, seq),
         )
-        service.spawn("server clock", self.clock.run())
-        service.spawn("confirmation", confirmation.run())
+        # Draining workers still confirm their last claims: these two outlive the lanes.
+        for work in (self.clock.run(), confirmation.run()):
+            task = asyncio.create_task(work)
+            task.add_done_callback(self._ended)
+            service.on_stop(_cancelling(task))
         service.spawn("lanes", self._keep_lanes(), grace=settings.drain)
         service.broker.include_router(self._probes())
 
@@ -128,7 +132,7 @@ class Sender:
                 for lane in LANES:
                     if (account.account, lane) not in self.lanes:
                         task = asyncio.create_task(self._lane(account, lane).run())
-                        task.add_done_callback(self._lane_ended)
+                        task.add_done_callback(self._ended)
                         self.lanes[account.account, lane] = task
             if self.follower.failure is not None:
                 raise self.follower.failure
@@ -139,7 +143,7 @@ class Sender:
         self.draining.asked = True
         await asyncio.gather(*self.lanes.values(), return_exceptions=True)
 
-    def _lane_ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.service.fail(error)
 
@@ -199,6 +203,13 @@ class Sender:
             return result.model_dump_json().encode()
 
         return router
+
+
+def _cancelling(task: asyncio.Task[None]) -> Callable[[], Awaitable[None]]:
+    async def cancel() -> None:
+        task.cancel()
+
+    return cancel
 
 
 async def _exists(jobs: Reader, seq: int) -> bool:
