@@ -22,7 +22,7 @@ from services.planner import contacts, lists
 from services.planner.contacts import Incoming
 from services.planner.csv_rows import CsvError, CsvFile, Options, Reject, Row
 from services.planner.directory import Directory
-from services.planner.schema import METADATA, insert
+from services.planner.schema import METADATA, insert, roomy
 from services.planner.steps import step
 from shared import clock
 from shared.contracts import subjects
@@ -169,6 +169,7 @@ class Importer:
         async with self._engine.begin() as conn:
             counted = {"rows": c.rows + len(piece), "rejected": c.rejected + len(bad)}
             await conn.execute(update(IMPORTS).where(c.upload == upload).values(counted))
+            await roomy(conn)
             done = await contacts.upsert(conn, good)
             await lists.add_members(conn, list_id, done.contacts)
             counted = {"added": c.added + done.added, "updated": c.updated + done.updated}

@@ -34,3 +34,10 @@ async def execute_many(conn: AsyncConnection, statement: Executable, rows: Seque
 def values_of(table: Table, *columns: str) -> dict[str, Any]:
     """Return named parameters for `Insert.values`, in the order in which rows hold them."""
     return {name: bindparam(name, type_=table.c[name].type) for name in columns}
+
+
+async def roomy(conn: AsyncConnection) -> None:
+    """Let a connection that touches pages all over an index keep 16 MB of them, and checkpoint less often (SQLite)."""
+    if conn.dialect.name == "sqlite":
+        await conn.exec_driver_sql("PRAGMA cache_size = -16000")
+        await conn.exec_driver_sql("PRAGMA wal_autocheckpoint = 8000")

@@ -1,0 +1,199 @@
+"""Reading the facts: which mailings move, what of them is open, what is still to be planned, what has gone quiet.
+
+Only reads, each in a snapshot of its own. The marks of what the process manager did (retries it published) are the one
+thing written here; losing them repeats a retry, which does no harm.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+from sqlalchemy import BigInteger, Column, ColumnElement, String, Table, and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.planner.account import Account
+from services.planner.audience_rows import PIECES
+from services.planner.facts import ACCOUNTS, CHUNKS, DOUBTS, MAILINGS
+from services.planner.fan_out import Piece
+from services.planner.mailing import Mailing
+from services.planner.schema import METADATA, insert
+from shared.contracts.subjects import ChunkRef
+from shared.database import reading
+
+MARKS = Table(
+    "process_marks",
+    METADATA,
+    Column("of", String(32), primary_key=True),
+    Column("retried", BigInteger, nullable=False),
+)
+ACTIVE = ("scheduled", "sending", "waiting")
+_LONG_QUIET = 5
+
+
+@dataclass(frozen=True, slots=True)
+class MailingFact:
+    """A mailing as the facts have it."""
+
+    id: str
+    state: Mailing
+    resumed: int
+    retry: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFact:
+    """An account as the facts have it; `paused`: why its senders hold it."""
+
+    id: str
+    state: Account
+    paused: str
+
+
+class Board:
+    """Reads the facts."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._reading = reading(engine)
+
+    async def mailing(self, mailing: str) -> MailingFact | None:
+        """Return one mailing."""
+        m = MAILINGS.c
+        async with self._reading.connect() as conn:
+            row = (await conn.execute(select(m.state, m.resumed, m.retry, m.seq).where(m.id == mailing))).one_or_none()
+        if row is None:
+            return None
+        return MailingFact(mailing, Mailing.model_validate_json(row[0]), int(row[1]), int(row[2]), int(row[3]))
+
+    async def active(self) -> list[str]:
+        """Return the mailings that move by themselves, or owe retries."""
+        m = MAILINGS.c
+        owes = and_(m.retry > 0, or_(MARKS.c.retried.is_(None), MARKS.c.retried < m.retry))
+        query = select(m.id).outerjoin(MARKS, MARKS.c.of == m.id).where(or_(m.status.in_(ACTIVE), owes))
+        async with self._reading.connect() as conn:
+            return list(await conn.scalars(query))
+
+    async def accounts(self) -> list[AccountFact]:
+        """Return all accounts."""
+        a = ACCOUNTS.c
+        async with self._reading.connect() as conn:
+            rows = await conn.execute(select(a.id, a.state, a.paused).order_by(a.id))
+            return [AccountFact(row[0], Account.model_validate_json(row[1]), row[2]) for row in rows]
+
+    async def account(self, account: str) -> Account:
+        """Return one account; an empty state where there is none."""
+        async with self._reading.connect() as conn:
+            state = await conn.scalar(select(ACCOUNTS.c.state).where(ACCOUNTS.c.id == account))
+        return Account() if state is None else Account.model_validate_json(state)
+
+    async def open_pieces(self, mailing: str) -> list[Piece]:
+        """Return the planned chunks whose first pass is open."""
+        c = CHUNKS.c
+        query = select(c.n, c.lane, c.size).where(
+            and_(c.mailing == mailing, c.finished.is_(False), c.passed.is_(False))
+        )
+        async with self._reading.connect() as conn:
+            return [Piece(int(n), lane, int(size)) for n, lane, size in await conn.execute(query)]
+
+    async def unplanned(self, mailing: str, audience: int, limit: int) -> list[Piece]:
+        """Return chunks of the audience that have no plan, in order."""
+        p, c = PIECES.c, CHUNKS.c
+        planned = and_(c.mailing == mailing, c.n == p.n)
+        query = (
+            select(p.n, p.lane, p.size)
+            .outerjoin(CHUNKS, planned)
+            .where(and_(p.audience == audience, c.n.is_(None)))
+            .order_by(p.n)
+            .limit(limit)
+        )
+        async with self._reading.connect() as conn:
+            return [Piece(int(n), lane, int(size)) for n, lane, size in await conn.execute(query)]
+
+    async def finished(self, mailing: str) -> list[dict[str, int]] | None:
+        """Return the totals of each finished chunk, None while one is open."""
+        c = CHUNKS.c
+        async with self._reading.connect() as conn:
+            still = select(c.n).where(and_(c.mailing == mailing, c.finished.is_(False))).limit(1)
+            if await conn.scalar(still) is not None:
+                return None
+            ended = await conn.scalars(select(c.totals).where(c.mailing == mailing))
+            return [orjson.loads(totals) for totals in ended]
+
+    async def parked(self, mailing: str, since: int) -> str:
+        """Return why a chunk was parked after `since`, "" where none was."""
+        c = CHUNKS.c
+        query = select(c.n, c.parked).where(and_(c.mailing == mailing, c.finished.is_(False), c.parked_seq > since))
+        async with self._reading.connect() as conn:
+            row = (await conn.execute(query.order_by(c.n).limit(1))).one_or_none()
+        return "" if row is None else f"chunk {row[0]}: {row[1]}"
+
+    async def known(self, mailing: str, n: int) -> bool:
+        """Tell whether a chunk is planned."""
+        c = CHUNKS.c
+        async with self._reading.connect() as conn:
+            return await conn.scalar(select(c.n).where(and_(c.mailing == mailing, c.n == n, c.size > 0))) is not None
+
+    async def owed(self, mailing: str) -> list[ChunkRef]:
+        """Return the chunks that shall look again since the last retry: unfinished ones and those of a decision."""
+        c, d = CHUNKS.c, DOUBTS.c
+        async with self._reading.connect() as conn:
+            since = await conn.scalar(select(MARKS.c.retried).where(MARKS.c.of == mailing)) or 0
+            decided = select(d.n).where(and_(d.mailing == mailing, d.seq > since))
+            query = select(c.account, c.lane, c.mailing, c.n).where(
+                and_(c.mailing == mailing, c.size > 0, or_(c.finished.is_(False), c.n.in_(decided)))
+            )
+            return [ChunkRef(*row) for row in await conn.execute(query)]
+
+    async def mark(self, of: str) -> int:
+        """Return up to which sequence retries were published for a mailing or an account."""
+        async with self._reading.connect() as conn:
+            return int(await conn.scalar(select(MARKS.c.retried).where(MARKS.c.of == of)) or 0)
+
+    async def set_mark(self, of: str, seq: int) -> None:
+        """Note up to which sequence retries were published."""
+        async with self._engine.begin() as conn:
+            statement = insert(conn, MARKS).values(of=of, retried=seq)
+            moved = {"retried": statement.excluded.retried}
+            await conn.execute(statement.on_conflict_do_update(index_elements=["of"], set_=moved))
+
+    async def owed_accounts(self) -> list[tuple[str, int]]:
+        """Return the accounts that were released since the last retry, and when."""
+        a = ACCOUNTS.c
+        behind = or_(MARKS.c.retried.is_(None), MARKS.c.retried < a.retry)
+        query = select(a.id, a.retry).outerjoin(MARKS, MARKS.c.of == a.id).where(and_(a.retry > 0, behind))
+        async with self._reading.connect() as conn:
+            return [(str(row[0]), int(row[1])) for row in await conn.execute(query)]
+
+    async def unfinished_of_account(self, account: str) -> list[ChunkRef]:
+        """Return the chunks of an account that are not finished and whose mailing goes on."""
+        c = CHUNKS.c
+        query = select(c.account, c.lane, c.mailing, c.n).outerjoin(MAILINGS, MAILINGS.c.id == c.mailing)
+        query = query.where(and_(c.account == account, c.finished.is_(False), _goes_on()))
+        async with self._reading.connect() as conn:
+            return [ChunkRef(*row) for row in await conn.execute(query)]
+
+    async def quiet(self, before: int, now: int, limit: int = 1000) -> Sequence[ChunkRef]:
+        """Return unfinished chunks without an event since `before` (milliseconds) and not known to be due later.
+
+        One that was never started is only waiting for its turn while others of its lane move; it counts when it has
+        waited for long all the same.
+        """
+        c = CHUNKS.c
+        lanes = select(c.account, c.lane).where(and_(c.started.is_(True), c.last_at >= before)).distinct()
+        query = (
+            select(c.account, c.lane, c.mailing, c.n, c.started, c.planned_at)
+            .outerjoin(MAILINGS, MAILINGS.c.id == c.mailing)
+            .where(and_(c.finished.is_(False), c.size > 0, c.last_at < before, c.due_at < before, _goes_on()))
+            .order_by(c.last_at)
+            .limit(limit)
+        )
+        async with self._reading.connect() as conn:
+            moving = {(row[0], row[1]) for row in await conn.execute(lanes)}
+            rows = list(await conn.execute(query))
+        long = now - _LONG_QUIET * (now - before)
+        return [ChunkRef(*row[:4]) for row in rows if row[4] or (row[0], row[1]) not in moving or row[5] < long]
+
+
+def _goes_on() -> ColumnElement[bool]:
+    return or_(MAILINGS.c.status.in_(("sending", "cancelled")), CHUNKS.c.kind == "test")

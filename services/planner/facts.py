@@ -1,0 +1,281 @@
+"""What the planner knows from the log: mailings, accounts, chunks and suppression, as tables of its own.
+
+A view for the projector kit. In come commits of mailings, accounts, relays, plans, chunks and consent; out come rows
+that hold exactly what the log says, so any batching and any repetition gives the same tables. Decisions are taken on
+the entity itself; these rows say where to look, how much is open, and who must not be mailed.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.planner.account import AccountDecider
+from services.planner.mailing import MailingDecider
+from services.planner.schema import METADATA, insert
+from shared.contracts import account, consent, mailing, subjects
+from shared.contracts.consent import BLOCKING, AddressSuppressed
+from shared.contracts.envelope import Commit, DomainEvent, EventRecord
+from shared.contracts.mailing import DoubtDecided, MailingCancelled, MailingResumed, WindowOpened
+from shared.contracts.relay import AccountPaused, AccountReleased
+from shared.contracts.sending import (
+    ChunkFinished,
+    ChunkParked,
+    ChunkPassed,
+    ChunkPlanned,
+    ChunkStarted,
+    RecipientsSettled,
+)
+
+MAILINGS = Table(
+    "facts_mailings",
+    METADATA,
+    Column("id", String(24), primary_key=True),
+    Column("status", String(12), nullable=False, index=True),
+    Column("state", Text, nullable=False),
+    Column("resumed", BigInteger, nullable=False),
+    Column("retry", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+)
+ACCOUNTS = Table(
+    "facts_accounts",
+    METADATA,
+    Column("id", String(24), primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("paused", Text, nullable=False),
+    Column("retry", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+)
+CHUNKS = Table(
+    "facts_chunks",
+    METADATA,
+    Column("mailing", String(24), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("account", String(24), nullable=False),
+    Column("lane", String(24), nullable=False),
+    Column("kind", String(12), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("started", Boolean, nullable=False),
+    Column("passed", Boolean, nullable=False),
+    Column("finished", Boolean, nullable=False),
+    Column("totals", Text, nullable=False),
+    Column("parked", Text, nullable=False),
+    Column("parked_seq", BigInteger, nullable=False),
+    Column("planned_at", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Index("facts_chunks_open", "mailing", "finished", "passed"),
+    Index("facts_chunks_quiet", "finished", "last_at"),
+)
+DOUBTS = Table(
+    "facts_doubts",
+    METADATA,
+    Column("mailing", String(24), primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("n", Integer, primary_key=True),
+)
+SUPPRESSION = Table(
+    "facts_suppression",
+    METADATA,
+    Column("address_key", String(16), primary_key=True),
+    Column("scope", String(24), primary_key=True),
+    Column("blocked", String(12), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+)
+TABLES = (MAILINGS, ACCOUNTS, CHUNKS, DOUBTS, SUPPRESSION)
+
+FILTERS = (
+    subjects.ALL_MAILINGS,
+    subjects.ALL_ACCOUNTS,
+    subjects.relay("*"),
+    subjects.ALL_PLANS,
+    subjects.ALL_CHUNKS,
+    subjects.ALL_CONSENT,
+)
+_CHUNK_EVENTS = (ChunkPlanned, ChunkStarted, RecipientsSettled, ChunkPassed, ChunkParked, ChunkFinished)
+_RETRY = (MailingResumed, WindowOpened, MailingCancelled)
+_NEW_CHUNK: Mapping[str, Any] = {
+    "account": "",
+    "lane": "",
+    "kind": "",
+    "size": 0,
+    "started": False,
+    "passed": False,
+    "finished": False,
+    "totals": "{}",
+    "parked": "",
+    "parked_seq": 0,
+    "planned_at": 0,
+    "last_at": 0,
+    "due_at": 0,
+}
+
+
+def millis(instant: datetime | None) -> int:
+    """Return milliseconds since 1970, 0 for no instant."""
+    return 0 if instant is None else int(instant.timestamp() * 1000)
+
+
+class Facts:
+    """The view."""
+
+    name = "planner_facts"
+    version = 1
+    handles = frozenset(
+        event.TYPE
+        for event in (
+            *mailing.EVENTS,
+            *account.EVENTS,
+            *consent.EVENTS,
+            *_CHUNK_EVENTS,
+            AccountPaused,
+            AccountReleased,
+        )
+    )
+
+    @property
+    def tables(self) -> MetaData | Sequence[Table]:
+        """Its own tables."""
+        return TABLES
+
+    async def apply(self, conn: AsyncConnection, commits: Sequence[Commit]) -> None:
+        """Change the tables as the commits demand."""
+        kinds: dict[str, list[Commit]] = {}
+        for commit in commits:
+            kinds.setdefault(commit.subject.split(".")[1], []).append(commit)
+        await _mailings(conn, kinds.get("mailing", ()))
+        await _accounts(conn, [*kinds.get("account", ()), *kinds.get("relay", ())])
+        chunks = sorted([*kinds.get("plan", ()), *kinds.get("chunk", ())], key=lambda commit: commit.seq)
+        await _chunks(conn, chunks)
+        await _consent(conn, kinds.get("consent", ()))
+
+
+async def _upsert(conn: AsyncConnection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    listed = list(rows)
+    if not listed:
+        return
+    statement = insert(conn, table)
+    keys = [column.name for column in table.primary_key]
+    changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
+    await conn.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), listed)
+
+
+async def _known(conn: AsyncConnection, table: Table, ids: Collection[str]) -> dict[str, dict[str, Any]]:
+    rows = await conn.execute(select(table).where(table.c.id.in_(ids)))
+    return {row["id"]: dict(row) for row in rows.mappings()}
+
+
+def _id(commit: Commit) -> str:
+    return commit.subject.split(".")[2]
+
+
+async def _mailings(conn: AsyncConnection, commits: Sequence[Commit]) -> None:
+    if not commits:
+        return
+    decider = MailingDecider()
+    rows = await _known(conn, MAILINGS, {_id(commit) for commit in commits})
+    states = {name: type(decider.initial()).model_validate_json(row["state"]) for name, row in rows.items()}
+    doubts: list[dict[str, Any]] = []
+    for commit in commits:
+        name = _id(commit)
+        row = rows.setdefault(name, {"id": name, "resumed": 0, "retry": 0})
+        for record in commit.events:
+            event = record.event
+            states[name] = decider.evolve(states.get(name, decider.initial()), event)
+            if isinstance(event, MailingResumed):
+                row["resumed"] = commit.seq
+            if isinstance(event, _RETRY):
+                row["retry"] = commit.seq
+            if isinstance(event, DoubtDecided):
+                row["retry"] = commit.seq
+                doubts.append({"mailing": name, "seq": commit.seq, "n": event.n})
+        row["seq"] = commit.seq
+    for name, row in rows.items():
+        row |= {"status": states[name].status, "state": states[name].model_dump_json()}
+    await _upsert(conn, MAILINGS, rows.values())
+    if doubts:
+        await conn.execute(insert(conn, DOUBTS).on_conflict_do_nothing(), doubts)
+
+
+async def _accounts(conn: AsyncConnection, commits: Sequence[Commit]) -> None:
+    if not commits:
+        return
+    decider = AccountDecider()
+    rows = await _known(conn, ACCOUNTS, {_id(commit) for commit in commits})
+    states = {name: type(decider.initial()).model_validate_json(row["state"]) for name, row in rows.items()}
+    for commit in sorted(commits, key=lambda commit: commit.seq):
+        name = _id(commit)
+        row = rows.setdefault(name, {"id": name, "paused": "", "retry": 0})
+        state = states.setdefault(name, decider.initial())
+        for record in commit.events:
+            match record.event:
+                case AccountPaused():
+                    row["paused"] = record.event.reason
+                case AccountReleased():
+                    row |= {"paused": "", "retry": commit.seq}
+                case _:
+                    states[name] = state = decider.evolve(state, record.event)
+        row["seq"] = commit.seq
+    for name, row in rows.items():
+        row["state"] = states[name].model_dump_json()
+    await _upsert(conn, ACCOUNTS, rows.values())
+
+
+def _chunk_key(commit: Commit) -> tuple[str, int]:
+    parts = commit.subject.split(".")
+    return parts[2], int(parts[-1])
+
+
+async def _chunks(conn: AsyncConnection, commits: Sequence[Commit]) -> None:
+    if not commits:
+        return
+    keys = {_chunk_key(commit) for commit in commits}
+    found = await conn.execute(select(CHUNKS).where(tuple_(CHUNKS.c.mailing, CHUNKS.c.n).in_(keys)))
+    rows = {(row["mailing"], row["n"]): dict(row) for row in found.mappings()}
+    for commit in commits:
+        key = _chunk_key(commit)
+        row = rows.setdefault(key, {"mailing": key[0], "n": key[1], **_NEW_CHUNK})
+        row |= {"last_at": millis(commit.recorded_at), "due_at": 0}
+        for record in commit.events:
+            row |= _chunk_changes(record.event, commit)
+    await _upsert(conn, CHUNKS, rows.values())
+
+
+def _chunk_changes(event: DomainEvent, commit: Commit) -> dict[str, Any]:
+    match event:
+        case ChunkPlanned():
+            planned = {"account": event.account, "lane": event.lane, "kind": event.kind}
+            return {**planned, "size": len(event.contacts), "planned_at": millis(commit.recorded_at)}
+        case ChunkStarted():
+            return {"started": True, "parked": "", "parked_seq": 0}
+        case RecipientsSettled():
+            due = min((group.until for group in event.groups if group.until is not None), default=None)
+            return {"due_at": millis(due)} if due else {}
+        case ChunkPassed():
+            return {"passed": True} | ({"due_at": millis(event.until)} if event.until else {})
+        case ChunkParked():
+            return {"parked": event.reason, "parked_seq": commit.seq} if event.index is None else {}
+        case ChunkFinished():
+            totals = orjson.dumps(event.totals, option=orjson.OPT_SORT_KEYS).decode()
+            return {"passed": True, "finished": True, "totals": totals}
+        case _:
+            return {}
+
+
+async def _consent(conn: AsyncConnection, commits: Sequence[Commit]) -> None:
+    last: dict[tuple[str, str], dict[str, Any]] = {}
+    for commit in commits:
+        for record in commit.events:
+            row = _act(record, commit.seq)
+            last[row["address_key"], row["scope"]] = row
+    await _upsert(conn, SUPPRESSION, last.values())
+
+
+def _act(record: EventRecord, seq: int) -> dict[str, Any]:
+    event = record.event
+    blocked = "suppressed" if isinstance(event, AddressSuppressed) else "opted_out"
+    act: dict[str, Any] = event.model_dump(include={"address_key", "scope"})
+    return act | {"blocked": blocked if isinstance(event, BLOCKING) else "", "seq": seq}

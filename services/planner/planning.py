@@ -1,0 +1,199 @@
+"""Planning a chunk: its payload to PAYLOADS, then its ChunkPlanned to the log; from there the server makes the job.
+
+In goes the number of a frozen chunk; contacts are read at this moment, one that is gone leaves a blank row. The payload
+is put once: where one stands already, from a planner that died in between, it is used as it is, and the digests are
+taken over what is stored. ChunkPlanned is appended with expected sequence 0, so planning twice is planning once (G2).
+"""
+
+import asyncio
+import hashlib
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.planner.audience_rows import ROWS
+from services.planner.contacts import CONTACTS
+from services.planner.content import uses
+from services.planner.fan_out import Piece
+from services.planner.mailing import Mailing
+from services.planner.steps import step
+from shared import clock
+from shared.contracts import subjects
+from shared.contracts.content import Content, encode_rows
+from shared.contracts.envelope import Origin
+from shared.contracts.mailing import MailingDrafted
+from shared.contracts.sending import PAYLOAD_DIGEST_BYTES, ChunkKind, ChunkPlanned
+from shared.database import reading
+from shared.eventlog.documents import Documents
+from shared.eventlog.errors import WrongVersionError
+from shared.eventlog.objects import Objects
+from shared.eventlog.store import EventLog
+from shared.ids import derived_id
+from shared.keys import KeyRing
+
+LARGEST_PAYLOAD = 512 * 1024
+AT_ONCE = 8
+_CONTENTS = 32
+
+
+class PayloadError(ValueError):
+    """A chunk cannot be planned until somebody mends its cause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that shapes one chunk beside its recipients; see ChunkPlanned."""
+
+    mailing: str
+    n: int
+    account: str
+    lane: str
+    kind: ChunkKind
+    checked: int
+    draft: MailingDrafted
+    expires_at: datetime | None = None
+
+
+class Planning:
+    """Plans chunks."""
+
+    def __init__(
+        self, engine: AsyncEngine, log: EventLog, payloads: Documents, contents: Objects, keys: KeyRing
+    ) -> None:
+        self._reading = reading(engine)
+        self._log = log
+        self._payloads = payloads
+        self._contents = contents
+        self._keys = keys
+        self._fields: dict[str, tuple[str, ...]] = {}
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    async def fields(self, content: str) -> tuple[str, ...]:
+        """Return the merge fields that the template in CONTENT under this hash uses."""
+        if content not in self._fields:
+            frozen = Content.model_validate_json(await self._contents.get(content))
+            if len(self._fields) >= _CONTENTS:
+                self._fields.clear()
+            self._fields[content] = tuple(sorted(uses(frozen)))
+        return self._fields[content]
+
+    async def plan_chunk(self, mailing: str, state: Mailing, audience: int, piece: Piece) -> int:
+        """Plan one chunk of a frozen audience; return the sequence of its plan, 0 where it was planned before.
+
+        Raises:
+            PayloadError: Its payload is too large, or another one than this audience asks for stands in its place.
+        """
+        if state.draft is None or state.audience is None:
+            raise PayloadError(f"mailing {mailing} has no frozen audience")
+        deadline = state.schedule.deadline if state.schedule else None
+        checked = state.audience.position
+        plan = Plan(mailing, piece.n, state.draft.account, piece.lane, "campaign", checked, state.draft, deadline)
+        async with self._slots:
+            fields = await self.fields(state.draft.content)
+            async with self._reading.connect() as conn:
+                contacts, rows = await _rows(conn, audience, piece.n, fields)
+            await step("plan.read")
+            return await self.append(plan, contacts, await self.put(mailing, piece.n, rows))
+
+    async def put(self, mailing: str, n: int, rows: list[dict[str, Any]]) -> bytes:
+        """Store the payload of a chunk and return what is stored.
+
+        Raises:
+            PayloadError: It is too large.
+        """
+        payload, _ = encode_rows(rows)
+        if len(payload) > LARGEST_PAYLOAD:
+            raise PayloadError(f"the payload of chunk {n} of mailing {mailing} takes {len(payload)} bytes")
+        stored = await self._payloads.put_once(subjects.payload(mailing, n), payload)
+        await step("plan.payload")
+        return stored
+
+    async def stored(self, mailing: str, n: int) -> bytes:
+        """Return the payload of a chunk."""
+        return await self._payloads.get(subjects.payload(mailing, n))
+
+    async def append(self, plan: Plan, contacts: Sequence[str], payload: bytes) -> int:
+        """Append the plan of a chunk whose payload is stored; return its sequence, 0 where it was planned before.
+
+        Raises:
+            PayloadError: The payload holds another number of recipients.
+        """
+        lines = payload.split(b"\n")
+        if len(lines) != len(contacts):
+            raise PayloadError(f"the payload of chunk {plan.n} of mailing {plan.mailing} has {len(lines)} rows")
+        digests = b"".join(hashlib.sha256(line).digest()[:PAYLOAD_DIGEST_BYTES] for line in lines)
+        draft = plan.draft
+        planned = ChunkPlanned(
+            mailing=plan.mailing,
+            n=plan.n,
+            account=plan.account,
+            lane=plan.lane,
+            kind=plan.kind,
+            contacts=list(contacts),
+            digests=b64encode(digests).decode(),
+            checked=plan.checked,
+            content=draft.content,
+            doubt=draft.doubt,
+            tracking=draft.tracking,
+            token_key=self._keys.active,
+            expires_at=plan.expires_at,
+            retry_for=draft.retry_for,
+        )
+        command = derived_id("plan", plan.mailing, str(plan.n), length=20)
+        origin = Origin(command, "planner", clock.now(), correlation_id=plan.mailing)
+        subject = subjects.plan(plan.mailing, plan.account, plan.lane, plan.n)
+        try:
+            seq = await self._log.append(subject, [planned], expected=0, origin=origin)
+        except WrongVersionError:  # planned before, by whoever it was: the facts have it, or will
+            seq = 0
+        await step("plan.appended")
+        return seq
+
+
+async def _rows(
+    conn: AsyncConnection, audience: int, n: int, fields: Sequence[str]
+) -> tuple[list[str], list[dict[str, Any]]]:
+    r, c = ROWS.c, CONTACTS.c
+    found = await conn.execute(
+        select(r.contact, r.lists, c.address, c.name, c.address_key, c.fields)
+        .outerjoin(CONTACTS, c.id == r.contact)
+        .where((r.audience == audience) & (r.n == n))
+        .order_by(r.idx)
+    )
+    contacts: list[str] = []
+    rows: list[dict[str, Any]] = []
+    for contact, lists, address, name, key, known in found:
+        contacts.append(contact)
+        if address is None:  # erased since the audience was frozen
+            rows.append({"contact": ""})
+            continue
+        rows.append(payload_row(contact, (address, name, key), lists.split(","), _used(known, fields)))
+    return contacts, rows
+
+
+def _used(known: str, fields: Sequence[str]) -> dict[str, str]:
+    if not fields:
+        return {}
+    values = orjson.loads(known)
+    return {field: values[field] for field in fields if field in values}
+
+
+def payload_row(
+    contact: str, person: tuple[str, str, str], lists: Sequence[str], fields: dict[str, str]
+) -> dict[str, Any]:
+    """Return one row of a payload; `person` is address, name and address key."""
+    address, name, key = person
+    return {
+        "contact": contact,
+        "address": address,
+        "name": name,
+        "address_key": key,
+        "lists": list(lists),
+        "fields": fields,
+    }
