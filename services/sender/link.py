@@ -94,9 +94,9 @@ class Link(asyncio.Protocol):
         """Go on writing, what was written before has left."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport; a full buffer is told at its first byte, so slices follow the network."""
+        """Take the transport; the second byte that stays is a full buffer (TLS takes 0 for always full)."""
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=0)
+        self._transport.set_write_buffer_limits(high=1, low=0)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The other side, or `_fail`, ended it."""

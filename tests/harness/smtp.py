@@ -69,6 +69,7 @@ class Session(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet."""
         self._transport = transport
+        self.server.sessions.add(self)
         self._answer("greeting", OK["greeting"])
         self._flush()
 
@@ -376,7 +377,6 @@ class ScriptedSmtp:
     def _session(self) -> Session:
         session = Session(self, self.connections)
         self.connections += 1
-        self.sessions.add(session)
         return session
 
     def on_mail(self, session: Session) -> None:
