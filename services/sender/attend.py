@@ -4,9 +4,10 @@ A second job for a chunk whose first job still exists goes back: one worker at a
 takeover, allowed when every open claim has outlived its validity; the dead worker's journal tells what it did.
 """
 
+import itertools
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -70,6 +71,7 @@ class Attendant:
     draining: Draining
     journals: Path
     job_exists: Callable[[int], Awaitable[bool]]
+    attempts: Iterator[int] = field(default_factory=itertools.count)
 
     async def attend(self, job: PullMessage, line: Line) -> Done:
         """Do what `job` hints at over `line`.
@@ -77,7 +79,9 @@ class Attendant:
         Raises:
             WrongVersionError: Another worker has the chunk.
         """
-        case = await open_case(self.log, self.clock, self.worker, ChunkRef.of_job(job.subject))
+        # Every attempt is a worker of its own: two jobs of one chunk in one process must fence each other, too.
+        worker = f"{self.worker}-{next(self.attempts)}"
+        case = await open_case(self.log, self.clock, worker, ChunkRef.of_job(job.subject))
         if case is None:
             logger.warning("no such plan", extra={"job": job.subject})
             return Done()
@@ -139,7 +143,7 @@ class Attendant:
             found = settle.groups(takeover.results(chunk, evidence), terms, 0)
             found = [group.model_copy(update={"at": []}) for group in found]
             logger.warning("takeover", extra={"job": job.subject, "found": [(g.outcome, g.indexes) for g in found]})
-        await case.append(Take(job=job.seq, worker=self.worker, redelivered=job.delivered > 1, found=tuple(found)))
+        await case.append(Take(job=job.seq, worker=case.worker, redelivered=job.delivered > 1, found=tuple(found)))
         if found:
             forget(self.journals, case.ref.mailing, case.ref.n)
         if (index := chunks.dying_at(chunk)) is not None:

@@ -21,12 +21,12 @@ class Contents:
         self._fetch = fetch
         self._keys = keys
         self._public_url = public_url
-        self._compiled: OrderedDict[tuple[str, str, str], Compiled] = OrderedDict()
+        self._compiled: OrderedDict[tuple[str, str, str, str], Compiled] = OrderedDict()
         self._lock = asyncio.Lock()
 
     async def of(self, plan: ChunkPlanned) -> Compiled:
-        """Return the compiled template that `plan` pins; `MissingError` or `UnknownKeyError` where a part is gone."""
-        key = (plan.mailing, plan.content, plan.tracking)
+        """Return the compiled template that `plan` pins; `MissingError`, `UnknownKeyError`, `CompileError`."""
+        key = (plan.mailing, plan.content, plan.tracking, plan.token_key)
         async with self._lock:
             compiled = self._compiled.get(key)
             if compiled is None:
