@@ -1,7 +1,9 @@
 """Documents outside the log, one for each subject: personal data that the log only points to, and that can be erased.
 
 Erasing overwrites the bytes in the server's files, which neither a purge nor a limit does; replacing erases what was
-there before. A crash in between leaves an old version that the next `replace` or `erase` of the subject removes.
+there before. A crash in between leaves an old version that the next `replace` or `erase` of the subject removes. The
+stream must not limit the messages of a subject, or the server drops old versions itself and leaves them readable. In a
+cluster the Raft log holds a copy for about three minutes more (measured), until its next snapshot.
 """
 
 import asyncio
