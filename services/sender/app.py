@@ -72,7 +72,7 @@ class Sender:
         self.clock = ServerClock(service.nc)
         self.timers = Timers(service.nc)
         self.gates = Gates(self.log.load)
-        self.journals = settings.data_dir / "journals"
+        self.journals = settings.journal_dir or settings.data_dir / "journals"
         self.slots = itertools.count()
         self.lanes: dict[tuple[str, str], asyncio.Task[None]] = {}
 

@@ -1,5 +1,7 @@
 """Settings of the sender."""
 
+from pathlib import Path
+
 from pydantic import Field, model_validator
 
 from shared.settings import Settings
@@ -13,6 +15,7 @@ class SenderSettings(Settings):
         window: Most recipients one connection has claimed at once.
         retry_first: Seconds until the first retry of a deferred recipient; each further wait is twice as long.
         retry_longest: Longest wait between two tries, in seconds.
+        journal_dir: Folder of the local journals, shared by all senders of a machine; default in the data folder.
         hostname: What the sender calls itself in EHLO; "" is the machine's name.
         drain: Seconds that SIGTERM leaves for open dots (compose and Kubernetes grant one minute more).
     """
@@ -21,6 +24,7 @@ class SenderSettings(Settings):
     window: int = Field(default=50, ge=1, le=500)
     retry_first: float = Field(default=300.0, gt=0)
     retry_longest: float = Field(default=14_400.0, gt=0)
+    journal_dir: Path | None = None
     hostname: str = ""
     drain: float = Field(default=600.0, gt=0)
 

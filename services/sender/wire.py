@@ -8,6 +8,7 @@ import re
 
 _LINE_ENDS = re.compile(rb"\r\n|\r|\n")
 _STRAY = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 END = b".\r\n"
 
@@ -27,7 +28,7 @@ def stuffed(message: bytes) -> bytes:
 
 
 def envelope(sender: bytes, recipient: bytes, parameters: bytes = b"") -> bytes:
-    """Return MAIL, RCPT and DATA; `parameters` go to MAIL (`SIZE=..`, `SMTPUTF8`). Line ends in them are refused."""
-    if b"\r" in sender + recipient + parameters or b"\n" in sender + recipient + parameters:
-        raise ValueError("a line end inside an envelope")
+    """Return MAIL, RCPT and DATA; `parameters` go to MAIL (`SIZE=..`, `SMTPUTF8`). Control characters are refused."""
+    if _CONTROL.search(sender) or _CONTROL.search(recipient) or _CONTROL.search(parameters):
+        raise ValueError("a control character inside an envelope")
     return b"MAIL FROM:<%b>%b\r\nRCPT TO:<%b>\r\nDATA\r\n" % (sender, b" " * bool(parameters) + parameters, recipient)
