@@ -1,0 +1,82 @@
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+STAGE := artefacts/parallel-stage.json
+DATA ?= data
+
+##@ Use
+
+.PHONY: demo
+demo: $(READY) ## Everything on this machine: a campaign from CSV to report, then pages to look at
+	$(BIN)/posthaste demo
+
+.PHONY: up
+up: $(READY) ## Run everything on this machine from DATA (default: data)
+	$(BIN)/posthaste up --data $(DATA)
+
+##@ Work on it
+
+.PHONY: setup
+setup: $(READY) ## Make .venv from requirements.lock (done by itself where needed)
+
+$(READY): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(READY)
+
+.PHONY: lock
+lock: ## Compile requirements.lock anew after a change of dependencies
+	$(BIN)/uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
+	  --quiet pyproject.toml --extra dev -o requirements.lock
+
+.PHONY: format
+format: $(READY) ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: lint
+lint: $(READY) ## Style, types, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: test
+test: $(READY) ## All tests: in parallel, then those that measure time alone; the last line counts both
+	@mkdir -p artefacts
+	$(BIN)/python -m pytest -q -n 2 -m "not alone" --stage-out=$(STAGE)
+	$(BIN)/python -m pytest -q -m alone --stage-in=$(STAGE)
+
+.PHONY: spec
+spec: $(READY) ## Only the rules, without servers: a few seconds
+	$(BIN)/python -m pytest -q tests/spec
+
+.PHONY: chaos
+chaos: $(READY) ## Kill, freeze and starve everything, one scenario after the other
+	POSTHASTE_CHAOS=all $(BIN)/python -m pytest tests/chaos -v
+
+.PHONY: bench
+bench: $(READY) ## Measure, each beside its yardstick in the same run
+	@mkdir -p artefacts
+	@set -euo pipefail; for file in tests/benchmark/[a-z]*.py; do \
+	  echo "== $$(basename $$file .py)"; \
+	  $(BIN)/python -m tests.benchmark.$$(basename $$file .py) | tee -a artefacts/bench.jsonl; \
+	done
+
+.PHONY: check
+check: lint test ## Lint and test, as the build does
+
+.PHONY: clean
+clean: ## Remove caches, artefacts and the environment; the data folder stays
+	rm -rf .venv artefacts .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## Show this
+	@awk 'BEGIN {FS = ":.*## "} \
+	  /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
