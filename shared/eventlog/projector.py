@@ -134,12 +134,12 @@ class Projector:
 
     async def _rewind(self) -> None:
         """Read anew behind the hindmost view that is not paused."""
-        if self._tail is not None:
-            await self._tail.close()
-        self._tail = None
+        tail, self._tail = self._tail, None
         if at := self._writer.hindmost():
             self._tail = Tail(self._log, self._filters, name=self._name, after=at.seq, event_id=at.event_id)
             self._position.advance(at.seq)
+        if tail is not None:
+            await tail.close()
 
     async def _step(self) -> None:
         """Take one batch from the log into the tables."""

@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 
 _BATCH = 2000
 _ROWS = 2000
-_CHASES = 10
-_CHASE_LOCKED = 5000
+_CHASES = 30
+_CHASE_LOCKED = 500
 _SILENT = 5.0
 _MODULUS = 2**128
 
