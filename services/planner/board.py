@@ -4,18 +4,19 @@ Only reads, each in a snapshot of its own. The marks of what the process manager
 thing written here; losing them repeats a retry, which does no harm.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import orjson
-from sqlalchemy import BigInteger, Column, ColumnElement, String, Table, and_, or_, select
+from sqlalchemy import BigInteger, Column, ColumnElement, String, Table, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.planner.account import Account
 from services.planner.audience_rows import PIECES
 from services.planner.facts import ACCOUNTS, CHUNKS, DOUBTS, MAILINGS
 from services.planner.fan_out import Piece
-from services.planner.mailing import Mailing
+from services.planner.mailing import FINAL, Mailing
 from services.planner.schema import METADATA, insert
 from shared.contracts.subjects import ChunkRef
 from shared.database import reading
@@ -66,6 +67,11 @@ class Board:
             return None
         return MailingFact(mailing, Mailing.model_validate_json(row[0]), int(row[1]), int(row[2]), int(row[3]))
 
+    async def live(self) -> list[str]:
+        """Return the mailings that are not at their end."""
+        async with self._reading.connect() as conn:
+            return list(await conn.scalars(select(MAILINGS.c.id).where(MAILINGS.c.status.not_in(FINAL))))
+
     async def active(self) -> list[str]:
         """Return the mailings that move by themselves, or owe retries."""
         m = MAILINGS.c
@@ -96,29 +102,29 @@ class Board:
         async with self._reading.connect() as conn:
             return [Piece(int(n), lane, int(size)) for n, lane, size in await conn.execute(query)]
 
-    async def unplanned(self, mailing: str, audience: int, limit: int) -> list[Piece]:
-        """Return chunks of the audience that have no plan, in order."""
+    async def unplanned(self, mailing: str, audience: int, lanes: Iterable[str], limit: int) -> list[Piece]:
+        """Return the next chunks of each lane that have no plan, in order of their numbers."""
         p, c = PIECES.c, CHUNKS.c
         planned = and_(c.mailing == mailing, c.n == p.n)
         query = (
             select(p.n, p.lane, p.size)
             .outerjoin(CHUNKS, planned)
-            .where(and_(p.audience == audience, c.n.is_(None)))
+            .where(and_(p.audience == audience, or_(c.n.is_(None), c.size == 0)))
             .order_by(p.n)
             .limit(limit)
         )
         async with self._reading.connect() as conn:
-            return [Piece(int(n), lane, int(size)) for n, lane, size in await conn.execute(query)]
+            rows = [row for lane in lanes for row in await conn.execute(query.where(p.lane == lane))]
+        return sorted((Piece(int(n), lane, int(size)) for n, lane, size in rows), key=attrgetter("n"))
 
-    async def finished(self, mailing: str) -> list[dict[str, int]] | None:
-        """Return the totals of each finished chunk, None while one is open."""
+    async def finished(self, mailing: str, chunks: int) -> list[dict[str, int]]:
+        """Return the totals of the finished chunks; nothing while there are fewer than `chunks`."""
         c = CHUNKS.c
+        ended = and_(c.mailing == mailing, c.finished.is_(True))
         async with self._reading.connect() as conn:
-            still = select(c.n).where(and_(c.mailing == mailing, c.finished.is_(False))).limit(1)
-            if await conn.scalar(still) is not None:
-                return None
-            ended = await conn.scalars(select(c.totals).where(c.mailing == mailing))
-            return [orjson.loads(totals) for totals in ended]
+            if int(await conn.scalar(select(func.count()).select_from(CHUNKS).where(ended)) or 0) < chunks:
+                return []
+            return [orjson.loads(totals) for totals in await conn.scalars(select(c.totals).where(ended))]
 
     async def parked(self, mailing: str, since: int) -> str:
         """Return why a chunk was parked after `since`, "" where none was."""

@@ -1,0 +1,25 @@
+"""Settings of the planner, from the environment (`POSTHASTE_...`)."""
+
+from pydantic import Field
+
+from shared.settings import Settings
+
+
+class PlannerSettings(Settings):
+    """What the planner needs beside the common settings.
+
+    Attributes:
+        sweep_seconds: How often everything that moves is looked at anyway.
+        quiet_seconds: A chunk without an event for so long, and not known to be due, gets a new hint.
+        ahead_seconds: How much work of each lane is planned ahead.
+        most_open: Most chunks of a lane whose first pass is open.
+        chunk_size: Most recipients of a chunk.
+        probe_seconds: How long a sender may take to try an account out.
+    """
+
+    sweep_seconds: float = Field(default=30, gt=0)
+    quiet_seconds: float = Field(default=60, gt=0)
+    ahead_seconds: float = Field(default=120, gt=0)
+    most_open: int = Field(default=64, ge=1, le=1000)
+    chunk_size: int = Field(default=500, ge=1, le=500)
+    probe_seconds: float = Field(default=30, gt=0)
