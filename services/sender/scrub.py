@@ -12,6 +12,7 @@ MARK = "<...>"
 _AT = r"(?:@|[=%+]40)"
 _ADDRESS = re.compile(rf"<?(?:\"[^\"]{{1,64}}\"|[^\s<>\"(),;:\[\]]+){_AT}[^\s<>\"(),;:\[\]]+>?")
 _ENCODED = re.compile(r"[=%+]([0-9A-Fa-f]{2})")
+_RUN = re.compile(r"(?:[=%+][0-9A-Fa-f]{2})+")
 _MARKS = re.compile(rf"{re.escape(MARK)}(?:\s*{re.escape(MARK)})+")
 
 
@@ -51,11 +52,16 @@ def _spelled(char: str) -> str:
 
 
 def _decoded(text: str) -> str:
-    raw = _ENCODED.sub(lambda found: chr(int(found[1], 16)), text)
-    try:
-        return raw.encode("latin-1").decode("utf-8")
-    except UnicodeError:  # not bytes of UTF-8: read as they stand
-        return raw
+    """Return the text with its encoded runs read in either way: as UTF-8, and byte by byte."""
+    if not _ENCODED.search(text):
+        return text
+    utf8 = _RUN.sub(lambda run: _bytes(run[0]).decode("utf-8", "replace"), text)
+    single = _RUN.sub(lambda run: _bytes(run[0]).decode("latin-1"), text)
+    return f"{utf8}\n{single}"
+
+
+def _bytes(run: str) -> bytes:
+    return bytes(int(code, 16) for code in _ENCODED.findall(run))
 
 
 def _clean(text: str, names: list[str]) -> bool:
