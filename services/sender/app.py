@@ -25,7 +25,7 @@ from services.sender.journal import Journal, sweep
 from services.sender.line import Line
 from services.sender.pacing import Pacing
 from services.sender.probe import try_account
-from services.sender.relay import PauseAccount, RelayDecider
+from services.sender.relay import PauseAccount, RelayDecider, ReleaseAccount
 from services.sender.retry import BackOff
 from services.sender.settings import SenderSettings
 from services.sender.smtp import Connection
@@ -129,6 +129,8 @@ class Sender:
         """Open lanes as accounts appear; when the process is to end, let every lane drain."""
         while not self.service.stopping.is_set():
             for account in list(self.gates.accounts.values()):
+                if account.released:
+                    await self._release_account(account)
                 for lane in LANES:
                     if (account.account, lane) not in self.lanes:
                         task = asyncio.create_task(self._lane(account, lane).run())
@@ -191,6 +193,11 @@ class Sender:
         origin = Origin(f"{self.worker}.pause.{new_id()}", "sender", now(), account_id)
         await handle(self.log, RelayDecider(), subjects.relay(account_id), PauseAccount(reason), origin)
         logger.error("account paused: %s", reason, extra={"account": account_id})
+
+    async def _release_account(self, account: AccountGate) -> None:
+        cause, account.released = account.released, ""
+        origin = Origin(f"{self.worker}.release.{new_id()}", "sender", now(), account.account, cause)
+        await handle(self.log, RelayDecider(), subjects.relay(account.account), ReleaseAccount(cause), origin)
 
     def _probes(self) -> NatsRouter:
         router = NatsRouter()

@@ -83,12 +83,18 @@ class MailingGate:
 
 @dataclass(slots=True)
 class AccountGate:
-    """What a sender needs to know of an SMTP account. `paused` says why it may not be used, "" when it may."""
+    """What a sender needs to know of an SMTP account.
+
+    Attributes:
+        paused: Why it may not be used, "" when it may.
+        released: Id of the good test that ended a pause, until that is told on evt.relay.
+    """
 
     account: str
     settings: AccountAdded
     seq: int = 0
     paused: str = ""
+    released: str = ""
 
 
 class Gates:
@@ -143,8 +149,8 @@ class Gates:
                 case AccountPaused():
                     gate.paused = event.reason
                 case AccountReleased():
-                    gate.paused = ""
-                case AccountTested(working=True):
-                    gate.paused = ""
+                    gate.paused = gate.released = ""
+                case AccountTested(working=True) if gate.paused:
+                    gate.paused, gate.released = "", record.id
                 case _:
                     pass

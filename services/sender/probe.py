@@ -20,7 +20,7 @@ class _NoWitness:
     def dot(self, index: int) -> None:
         """Nothing to keep."""
 
-    def reply(self, index: int, code: int, enhanced: str, text: str) -> None:
+    def reply(self, index: int, code: int, enhanced: str, text: str, phase: int = 0) -> None:
         """Nothing to keep."""
 
 
