@@ -1,0 +1,107 @@
+"""`posthaste account`: SMTP accounts."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from cli import choices
+from cli.commands import KeyOption, command, group
+from cli.errors import CliError
+from cli.session import Session
+from shared.contracts import commands
+from shared.contracts.account import Limits, TlsMode
+
+app = group("account", "SMTP accounts: the relays that mails go through.")
+
+
+class NotWorkingError(CliError):
+    """The account was tried and does not work."""
+
+    exit_code = 1
+
+
+@command(app, "add")
+async def add(
+    session: Session,
+    name: Annotated[str, typer.Option("--name", help="What people call it.")],
+    host: Annotated[str, typer.Option("--host", help="Host of the relay.")],
+    sender: Annotated[list[str], typer.Option("--sender", help="Address that may be used as sender; repeatable.")],
+    port: Annotated[int, typer.Option("--port", help="587 with STARTTLS, 465 with implicit TLS.")] = 587,
+    tls: Annotated[TlsMode, typer.Option("--tls", help="How the connection is encrypted.")] = "starttls",
+    username: Annotated[str, typer.Option("--username", help="For AUTH; none means no AUTH.")] = "",
+    connections: Annotated[int, typer.Option("--connections", help="Connections at a time.")] = 10,
+    per_hour: Annotated[int | None, typer.Option("--per-hour", help="Mails an hour at most.")] = None,
+    seconds_between: Annotated[
+        float | None, typer.Option("--seconds-between", help="Least pause between mails.")
+    ] = None,
+    key: KeyOption = "",
+) -> None:
+    """Add an SMTP account.
+
+    With `--username` the password is asked for, or taken from POSTHASTE_SMTP_PASSWORD: never as an argument, which
+    others could see.
+
+    Example: `posthaste account add --name relay --host smtp.example.com --username mailer --sender news@example.com`
+    """
+    password = ""
+    if username:
+        password = os.environ.get("POSTHASTE_SMTP_PASSWORD") or typer.prompt("Password", hide_input=True, err=True)
+    answer = await session.ask(
+        commands.AddAccount(
+            name=name,
+            host=host,
+            port=port,
+            tls=tls,
+            username=username,
+            password=password,
+            senders=sender,
+            connections=connections,
+            limits=Limits(per_hour=per_hour, seconds_between=seconds_between),
+        ),
+        key=key,
+    )
+    session.out.done(
+        answer, f"Added account {answer['account']}. Test it before use: posthaste account test {answer['account']}"
+    )
+
+
+@command(app, "test")
+async def test(
+    session: Session,
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="Id or name.")],
+    to: Annotated[str, typer.Option("--to", help="Also deliver a test mail to this address.")] = "",
+) -> None:
+    """Let a sender connect, do TLS and AUTH and, with `--to`, deliver a test mail. Exit code 1 if it does not work.
+
+    Example: `posthaste account test relay --to me@example.com`
+    """
+    answer = await session.ask(commands.TestAccount(account=await choices.account_id(session, account), to=to))
+    working = bool(answer.get("working"))
+    detail = str(answer.get("detail", ""))
+    if working or session.out.as_json:
+        session.out.done(answer, f"[green]Works.[/green] {detail}")
+    if not working:
+        if session.out.as_json:
+            raise typer.Exit(1)
+        raise NotWorkingError("not_working", detail)
+
+
+@command(app, "list")
+async def list_accounts(session: Session) -> None:
+    """List all SMTP accounts.
+
+    Example: `posthaste account list --json`
+    """
+    columns = {
+        "account": "Id",
+        "name": "Name",
+        "host": "Host",
+        "port": "Port",
+        "tls": "TLS",
+        "senders": "Senders",
+        "working": "Works",
+        "limits": "Limits",
+    }
+    empty = "No account yet: posthaste account add --help"
+    session.out.rows(await session.ask(commands.Accounts()), "accounts", columns, empty=empty)

@@ -1,0 +1,96 @@
+"""What people type, as what the commands take: names for ids, hours, weekdays, local times, senders."""
+
+import re
+from datetime import datetime, time
+from email.utils import parseaddr
+from typing import Any
+
+from cli.errors import InputError
+from cli.session import Session
+from shared.contracts import commands
+from shared.contracts.mailing import SendingHours
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_HOURS = re.compile(r"(\d{1,2}(?::\d{2})?)-(\d{1,2}(?::\d{2})?)")
+
+
+async def account_id(session: Session, wanted: str) -> str:
+    """Return the id of an account given by id or name; what is neither is left to the planner to refuse."""
+    found = (await session.ask(commands.Accounts()))["accounts"]
+    return _id_of(found, wanted, ("account", "id"))
+
+
+async def campaign_id(session: Session, wanted: str) -> str:
+    """Return the id of a campaign given by id or name."""
+    found = (await session.ask(commands.Campaigns()))["campaigns"]
+    return _id_of(found, wanted, ("campaign", "id"))
+
+
+def _id_of(found: list[dict[str, Any]], wanted: str, fields: tuple[str, ...]) -> str:
+    ids = [next(str(row[field]) for field in fields if field in row) for row in found]
+    if wanted in ids:
+        return wanted
+    named = [key for key, row in zip(ids, found, strict=True) if row.get("name") == wanted]
+    if len(named) > 1:
+        raise InputError("ambiguous", f"{len(named)} are named {wanted!r}: {', '.join(named)}. Give the id.")
+    return named[0] if named else wanted
+
+
+def sender(text: str) -> tuple[str, str]:
+    """Return display name and address of `Name <address>` or an address alone."""
+    name, address = parseaddr(text)
+    if "@" not in address:
+        raise InputError("bad_sender", f"{text!r} is no sender: write 'Name <address>' or an address.")
+    return name, address
+
+
+def local_time(text: str) -> datetime:
+    """Return a date and time without zone (`2026-12-24T09:00`)."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError("bad_time", f"{text!r} is no date and time: write it as 2026-12-24T09:00.") from error
+
+
+def hours(text: str, days: str) -> SendingHours | None:
+    """Return sending hours of `08:00-18:00` and `mon-fri` or `mon,wed`; None where neither was given."""
+    if not text and not days:
+        return None
+    match = _HOURS.fullmatch(text or "00:00-00:00")
+    if match is None:
+        raise InputError("bad_hours", f"{text!r} are no hours: write them as 08:00-18:00.")
+    try:
+        start, end = (time.fromisoformat(_clock(part)) for part in match.groups())
+    except ValueError as error:
+        raise InputError("bad_hours", f"{text!r}: {error}.") from error
+    return SendingHours(start=start, end=end, weekdays=weekdays(days) if days else list(range(7)))
+
+
+def _clock(part: str) -> str:
+    hour, _, minute = part.partition(":")
+    return f"{int(hour):02}:{minute or '00'}"
+
+
+def weekdays(text: str) -> list[int]:
+    """Return the numbers of `mon-fri`, `mon,wed,fri`, `sat-mon`."""
+    chosen: set[int] = set()
+    for part in text.lower().split(","):
+        first, dash, last = part.strip().partition("-")
+        try:
+            start = _DAYS.index(first[:3])
+            end = _DAYS.index(last[:3]) if dash else start
+        except ValueError as error:
+            raise InputError("bad_days", f"{text!r} are no weekdays: write them as mon-fri or mon,wed.") from error
+        chosen |= {day % 7 for day in range(start, end + 1 if end >= start else end + 8)}
+    return sorted(chosen)
+
+
+def mapping(columns: list[str]) -> dict[str, str]:
+    """Return `HEADER=FIELD` pairs as a mapping."""
+    pairs = {}
+    for text in columns:
+        header, equals, field = text.partition("=")
+        if not (equals and header.strip() and field.strip()):
+            raise InputError("bad_column", f"{text!r}: write it as HEADER=FIELD, for example 'E-Mail=email'.")
+        pairs[header.strip()] = field.strip()
+    return pairs

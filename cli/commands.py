@@ -1,0 +1,93 @@
+"""How commands are made: an async function with a `Session` first becomes a command with `--data` and `--json`.
+
+`@command(app, "name")` hides the plumbing: it opens the session, runs the function, prints what went wrong as
+`code: message (field, line)` and ends with the exit code: 0 done, 1 a check failed, 2 refused, 3 nobody answers.
+"""
+
+import asyncio
+import inspect
+import os
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvloop
+from pydantic import ValidationError
+
+from cli.errors import CliError, InputError
+from cli.output import Output
+from cli.session import Work, session
+
+DataOption = Annotated[
+    Path, typer.Option("--data", envvar="POSTHASTE_DATA_DIR", help="Data folder of the installation on this machine.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document instead of tables, also for refusals.")]
+KeyOption = Annotated[
+    str, typer.Option("--key", help="Idempotency key: the same request with the same key is done once.")
+]
+AfterOption = Annotated[str, typer.Option("--after", help="Go on after this cursor (`next` of the page before).")]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Rows at most.")]
+MailingArgument = Annotated[str, typer.Argument(metavar="MAILING", help="Id of the mailing.")]
+
+
+def group(name: str, text: str) -> typer.Typer:
+    """Return a group of commands."""
+    return typer.Typer(name=name, help=text, no_args_is_help=True, rich_markup_mode="markdown")
+
+
+def command(app: typer.Typer, name: str) -> Callable[[Work], Work]:
+    """Make `work` the command `name` of `app`; its docstring is the help."""
+
+    def register(work: Work) -> Work:
+        @wraps(work)
+        def run(**arguments: Any) -> None:  # noqa: ANN401 - whatever the command takes
+            out = Output(as_json=arguments.pop("as_json"))
+            data = arguments.pop("data")
+            try:
+                uvloop.run(_run(work, out, data, arguments))
+            except CliError as error:
+                out.error(error)
+                raise typer.Exit(error.exit_code) from error
+            except ValidationError as error:
+                failed = _invalid(error)
+                out.error(failed)
+                raise typer.Exit(failed.exit_code) from error
+            except KeyboardInterrupt as error:  # the person had enough
+                raise typer.Exit(130) from error
+            except BrokenPipeError as error:  # the reader of our output went away: not our concern
+                _forget_output()
+                raise typer.Exit(0) from error
+
+        own = inspect.signature(work, eval_str=True).parameters
+        given = [parameter for parameter in own.values() if parameter.name != "session"]
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        added = [
+            inspect.Parameter("data", keyword, default=Path("data"), annotation=DataOption),
+            inspect.Parameter("as_json", keyword, default=False, annotation=JsonOption),
+        ]
+        parameters = [parameter.replace(kind=keyword) for parameter in given] + added
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        app.command(name)(run)
+        return work
+
+    return register
+
+
+async def _run(work: Work, out: Output, data: Path, arguments: dict[str, Any]) -> None:
+    async with session(out, data) as opened:
+        await work(opened, **arguments)
+        await asyncio.sleep(0)
+
+
+def _invalid(error: ValidationError) -> InputError:
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return InputError("invalid", f"{first['msg']}" + (f" ({place})" if place else ""))
+
+
+def _forget_output() -> None:
+    """Let nothing be flushed into the closed pipe at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,0 +1,168 @@
+"""`posthaste contacts`: lists and imports of contacts."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from cli import choices
+from cli.commands import AfterOption, LimitOption, command, group
+from cli.errors import CliError, InputError
+from cli.output import pairs, table
+from cli.session import Data, Session
+from cli.upload import upload
+from shared.contracts import commands
+from shared.ids import new_id
+
+app = group("contacts", "Contacts and lists.")
+
+_POLL = 0.25
+_SHOWN = 20
+_COUNTS = ("rows", "added", "updated", "unchanged", "rejected")
+_REJECTED = {"line": "Line", "column": "Column", "reason": "Reason", "value": "Value"}
+
+UploadArgument = Annotated[str, typer.Argument(metavar="UPLOAD", help="Id that `contacts import` printed.")]
+
+
+class ImportFailedError(CliError):
+    """The import ended before the end of the file."""
+
+    exit_code = 1
+
+
+@command(app, "import")
+async def import_file(
+    session: Session,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV file with a header line.")],
+    to_list: Annotated[str, typer.Option("--list", help="Name of the list; it is made if it is new.")],
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", help="HEADER=FIELD; `email` is the address, `name` the display name. Repeatable."),
+    ] = None,
+    encoding: Annotated[str, typer.Option("--encoding", help="E.g. windows-1252; detected if not given.")] = "",
+    delimiter: Annotated[str, typer.Option("--delimiter", help="One character; detected if not given.")] = "",
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow it to its end.")] = True,
+) -> None:
+    """Import a CSV file into a list. Rows that cannot be used are left out and listed with their reason.
+
+    Examples: `posthaste contacts import people.csv --list Customers`,
+    `posthaste contacts import kunden.csv --list Kunden --column E-Mail=email --encoding windows-1252`
+    """
+    if not file.is_file():
+        raise InputError("no_file", f"{file}: no such file")
+    upload_id = new_id()
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeElapsedColumn(),
+        console=session.out.notes,
+        transient=True,
+    ) as progress:
+        sent = progress.add_task("Uploading", total=file.stat().st_size)
+        parts = await upload(await session.own_connection(), file, upload_id, lambda size: progress.advance(sent, size))
+    accepted = await session.ask(
+        commands.ImportContacts(
+            upload=upload_id,
+            parts=parts,
+            list=to_list,
+            file_name=file.name,
+            encoding=encoding,
+            delimiter=delimiter,
+            columns=choices.mapping(column or []),
+        )
+    )
+    if not wait:
+        session.out.done(accepted, f"Accepted. Follow it: posthaste contacts status {upload_id}")
+        return
+    status = await _follow(session, upload_id)
+    await _report(session, upload_id, status)
+
+
+async def _follow(session: Session, upload_id: str) -> Data:
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=session.out.notes,
+        transient=True,
+    ) as progress:
+        rows = progress.add_task("Importing", total=None)
+        while True:
+            status = await session.ask(commands.ImportStatus(upload=upload_id))
+            progress.update(rows, description=f"Importing: {status.get('rows', 0):,} rows")
+            if status["state"] in {"done", "failed"}:
+                return status
+            await asyncio.sleep(_POLL)
+
+
+async def _report(session: Session, upload_id: str, status: Data) -> None:
+    rejected: Data = {"rows": []}
+    if status.get("rejected"):
+        rejected = await session.ask(commands.RejectedRows(upload=upload_id, limit=_SHOWN))
+    if session.out.as_json:
+        session.out.json(status | {"upload": upload_id, "rejected_rows": rejected["rows"]})
+    else:
+        session.out.screen.print(pairs({name.capitalize(): status.get(name, 0) for name in _COUNTS}))
+        if rejected["rows"]:
+            session.out.screen.print(f"\nRejected (first {_SHOWN}; all: posthaste contacts rejected {upload_id}):")
+            session.out.screen.print(table(rejected["rows"], _REJECTED))
+    if status["state"] == "failed":
+        if session.out.as_json:
+            raise typer.Exit(1)
+        raise ImportFailedError("import_failed", f"{status.get('problem', '')} What came before it was taken in.")
+
+
+@command(app, "status")
+async def status(session: Session, upload_id: UploadArgument) -> None:
+    """Show how far an import is.
+
+    Example: `posthaste contacts status k3mzb0tq9c2a`
+    """
+    answer = await session.ask(commands.ImportStatus(upload=upload_id))
+    if session.out.as_json:
+        session.out.json(answer)
+    else:
+        shown = {name.capitalize(): answer.get(name, 0) for name in _COUNTS}
+        session.out.screen.print(pairs({"State": answer["state"], **shown, "Problem": answer.get("problem", "")}))
+
+
+@command(app, "rejected")
+async def rejected_rows(
+    session: Session, upload_id: UploadArgument, after: AfterOption = "", limit: LimitOption = 100
+) -> None:
+    """List the rows an import left out, with line, column and reason.
+
+    Example: `posthaste contacts rejected k3mzb0tq9c2a --limit 1000`
+    """
+    answer = await session.ask(commands.RejectedRows(upload=upload_id, after=after, limit=limit))
+    session.out.rows(answer, "rows", _REJECTED, empty="No row was rejected.")
+
+
+@command(app, "lists")
+async def lists(session: Session) -> None:
+    """List all lists with their members.
+
+    Example: `posthaste contacts lists`
+    """
+    answer = await session.ask(commands.Lists())
+    empty = "No list yet: posthaste contacts import FILE --list NAME"
+    session.out.rows(answer, "lists", {"id": "Id", "name": "Name", "members": "Members"}, empty=empty)
+
+
+@command(app, "consent")
+async def consent(
+    session: Session,
+    address: Annotated[str, typer.Option("--address", help="Address of the person.")] = "",
+    contact: Annotated[str, typer.Option("--contact", help="Or the contact id.")] = "",
+) -> None:
+    """Show every consent act of one person, oldest first; those in force are marked.
+
+    Example: `posthaste contacts consent --address ann@example.com`
+    """
+    answer = await session.ask(commands.ConsentHistory(contact=contact, address=address))
+    columns = {"at": "At", "act": "Act", "scope": "Scope", "how": "How", "mailing": "Mailing", "comment": "Comment"}
+    session.out.rows(answer, "acts", columns | {"holds": "In force"}, empty="No act: the person may be mailed.")

@@ -1,0 +1,282 @@
+"""`posthaste mailing`: from the draft to the end of sending. What only looks is in `reports`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from cli import choices, reports
+from cli.commands import KeyOption, MailingArgument, command, group
+from cli.errors import InputError
+from cli.output import pairs, table
+from cli.session import Session, read_file
+from shared.contracts import commands
+from shared.contracts.account import Limits
+from shared.contracts.mailing import DoubtPolicy, Tracking
+
+app = group("mailing", "Mailings: draft, audience, test, schedule, follow.")
+
+_SHOWN = 20
+
+Only = Literal["all", "recipients", "skipped"]
+Name = Annotated[str, typer.Option("--name", help="What people call it.")]
+Campaign = Annotated[str, typer.Option("--campaign", help="Campaign by id or name.")]
+Account = Annotated[str, typer.Option("--account", help="SMTP account by id or name.")]
+From = Annotated[str, typer.Option("--from", help="Sender: `Name <address>` or an address.")]
+Subject = Annotated[str, typer.Option("--subject", help="May hold placeholders: {{ name }}.")]
+Html = Annotated[Path | None, typer.Option("--html", help="File with the HTML body.")]
+Text = Annotated[Path | None, typer.Option("--text", help="File with the text body; made from the HTML if not given.")]
+ReplyTo = Annotated[str, typer.Option("--reply-to", help="Where answers go.")]
+Doubt = Annotated[DoubtPolicy, typer.Option("--doubt", help="What becomes of mails whose fate cannot be known.")]
+Track = Annotated[Tracking, typer.Option("--tracking", help="Opens and clicks: per person, only in sum, or not.")]
+PerHour = Annotated[int | None, typer.Option("--per-hour", help="Mails an hour at most.")]
+Between = Annotated[float | None, typer.Option("--seconds-between", help="Least pause between one mail and the next.")]
+RetryFor = Annotated[int, typer.Option("--retry-for", help="Seconds for which a deferred mail is tried again.")]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The options of a draft."""
+
+    name: str
+    campaign: str
+    account: str
+    sender: str
+    subject: str
+    html: Path | None
+    text: Path | None
+    reply_to: str
+    doubt: DoubtPolicy
+    tracking: Tracking
+    limits: Limits
+    retry_for: int
+
+    async def fields(self, session: Session) -> dict[str, Any]:
+        """Return them as the command takes them: files read, names resolved."""
+        if self.html is None and self.text is None:
+            raise InputError("empty_body", "Give --html FILE, --text FILE, or both.")
+        sender_name, sender_address = choices.sender(self.sender)
+        return {
+            "campaign": await choices.campaign_id(session, self.campaign),
+            "name": self.name,
+            "account": await choices.account_id(session, self.account),
+            "sender_name": sender_name,
+            "sender_address": sender_address,
+            "reply_to": self.reply_to,
+            "subject": self.subject,
+            "html": read_file(self.html) if self.html else "",
+            "text": read_file(self.text) if self.text else "",
+            "doubt": self.doubt,
+            "tracking": self.tracking,
+            "limits": self.limits,
+            "retry_for": self.retry_for,
+        }
+
+
+@command(app, "draft")
+async def draft(
+    session: Session,
+    name: Name,
+    campaign: Campaign,
+    account: Account,
+    sender: From,
+    subject: Subject,
+    html: Html = None,
+    text: Text = None,
+    reply_to: ReplyTo = "",
+    doubt: Doubt = "hold",
+    tracking: Track = "person",
+    per_hour: PerHour = None,
+    seconds_between: Between = None,
+    retry_for: RetryFor = 86_400,
+    key: KeyOption = "",
+) -> None:
+    """Draft a mailing. Links in it are tracked, an unsubscribe link is added where it has none.
+
+    Example: `posthaste mailing draft --name May --campaign "Spring sale" --account relay
+    --from "Shop <news@example.com>" --subject "Hello {{ name }}" --html mail.html`
+    """
+    limits = Limits(per_hour=per_hour, seconds_between=seconds_between)
+    given = Draft(name, campaign, account, sender, subject, html, text, reply_to, doubt, tracking, limits, retry_for)
+    answer = await session.ask(commands.DraftMailing.model_validate(await given.fields(session)), key=key)
+    mailing = answer["mailing"]
+    session.out.done(answer, f"Drafted mailing {mailing}. Next: posthaste mailing audience {mailing}")
+
+
+@command(app, "edit")
+async def edit(
+    session: Session,
+    mailing: MailingArgument,
+    name: Name,
+    campaign: Campaign,
+    account: Account,
+    sender: From,
+    subject: Subject,
+    html: Html = None,
+    text: Text = None,
+    reply_to: ReplyTo = "",
+    doubt: Doubt = "hold",
+    tracking: Track = "person",
+    per_hour: PerHour = None,
+    seconds_between: Between = None,
+    retry_for: RetryFor = 86_400,
+    key: KeyOption = "",
+) -> None:
+    """Replace a draft as a whole, until sending starts; the audience has to be frozen anew.
+
+    Example: `posthaste mailing edit b7k2m9x0q3fd --name May --campaign "Spring sale" --account relay
+    --from news@example.com --subject "Hello again" --text mail.txt`
+    """
+    limits = Limits(per_hour=per_hour, seconds_between=seconds_between)
+    given = Draft(name, campaign, account, sender, subject, html, text, reply_to, doubt, tracking, limits, retry_for)
+    fields = await given.fields(session)
+    answer = await session.ask(commands.EditMailing.model_validate(fields | {"mailing": mailing}), key=key)
+    session.out.done(answer, f"Edited. Next: posthaste mailing audience {mailing}")
+
+
+@command(app, "audience")
+async def audience(
+    session: Session,
+    mailing: MailingArgument,
+    show: Annotated[bool, typer.Option("--show", help="Only show what is frozen, do not freeze anew.")] = False,
+    only: Annotated[Only, typer.Option("--only", help="Which rows to show.")] = "all",
+    after: Annotated[str, typer.Option("--after", help="Go on after this cursor.")] = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000)] = _SHOWN,
+    key: KeyOption = "",
+) -> None:
+    """Freeze who gets it: one mail per address, a reason for each contact left out. Then show the first rows.
+
+    Example: `posthaste mailing audience b7k2m9x0q3fd --only skipped`
+    """
+    if not show and not after:
+        await session.ask(commands.FreezeAudience(mailing=mailing), key=key)
+    answer = await session.ask(commands.Audience(mailing=mailing, only=only, after=after, limit=limit))
+    if session.out.as_json:
+        session.out.json(answer)
+        return
+    session.out.screen.print(pairs({"Recipients": answer["recipients"], "Left out": answer["skipped"]}))
+    columns = {
+        "contact": "Contact",
+        "address": "Address",
+        "name": "Name",
+        "lane": "Lane",
+        "skipped": "Left out because",
+    }
+    session.out.screen.print(table(answer["rows"], columns))
+    if answer.get("next"):
+        session.out.note(f"[dim]There are more: --show --after {answer['next']}[/dim]")
+    session.out.note(
+        f"Next: posthaste mailing test {mailing} --to you@example.com, posthaste mailing schedule {mailing}"
+    )
+
+
+@command(app, "test")
+async def test(
+    session: Session,
+    mailing: MailingArgument,
+    to: Annotated[list[str], typer.Option("--to", help="Test address; repeatable, at most 20.")],
+    key: KeyOption = "",
+) -> None:
+    """Send it to test addresses, before everything else that waits.
+
+    Example: `posthaste mailing test b7k2m9x0q3fd --to me@example.com`
+    """
+    answer = await session.ask(commands.SendTest(mailing=mailing, to=to), key=key)
+    test_id = answer.get("test", "")
+    session.out.done(answer, f"On its way as {test_id}. Follow it: posthaste mailing status {test_id}")
+
+
+@command(app, "schedule")
+async def schedule(
+    session: Session,
+    mailing: MailingArgument,
+    at: Annotated[str, typer.Option("--at", help="Local time 2026-12-24T09:00; at once if not given.")] = "",
+    zone: Annotated[str, typer.Option("--zone", help="Time zone of all times here.")] = "UTC",
+    hours: Annotated[str, typer.Option("--hours", help="Send only within these hours: 08:00-18:00.")] = "",
+    days: Annotated[str, typer.Option("--days", help="Send only on these days: mon-fri, or mon,wed.")] = "",
+    deadline: Annotated[str, typer.Option("--deadline", help="Nothing goes out after this local time.")] = "",
+    key: KeyOption = "",
+) -> None:
+    """Start it at a time, or at once; by itself, within hours and days if given.
+
+    Examples: `posthaste mailing schedule b7k2m9x0q3fd`, `posthaste mailing schedule b7k2m9x0q3fd
+    --at 2026-12-01T09:00 --zone Europe/Berlin --hours 08:00-18:00 --days mon-fri`
+    """
+    wanted = commands.ScheduleMailing(
+        mailing=mailing,
+        at=choices.local_time(at) if at else None,
+        zone=zone,
+        hours=choices.hours(hours, days),
+        deadline=choices.local_time(deadline) if deadline else None,
+    )
+    answer = await session.ask(wanted, key=key)
+    session.out.done(answer, f"Scheduled. Follow it: posthaste mailing status {mailing} --watch")
+
+
+@command(app, "unschedule")
+async def unschedule(session: Session, mailing: MailingArgument, key: KeyOption = "") -> None:
+    """Withdraw the start before it came.
+
+    Example: `posthaste mailing unschedule b7k2m9x0q3fd`
+    """
+    session.out.done(await session.ask(commands.UnscheduleMailing(mailing=mailing), key=key), "Back to planned.")
+
+
+Reason = Annotated[str, typer.Option("--reason", help="Stands in the log.")]
+
+
+@command(app, "pause")
+async def pause(session: Session, mailing: MailingArgument, reason: Reason = "", key: KeyOption = "") -> None:
+    """Stop sending until `resume`; what is on the wire is finished.
+
+    Example: `posthaste mailing pause b7k2m9x0q3fd --reason "wrong price"`
+    """
+    session.out.done(await session.ask(commands.PauseMailing(mailing=mailing, reason=reason), key=key), "Paused.")
+
+
+@command(app, "resume")
+async def resume(session: Session, mailing: MailingArgument, key: KeyOption = "") -> None:
+    """Go on after a pause or a failure.
+
+    Example: `posthaste mailing resume b7k2m9x0q3fd`
+    """
+    session.out.done(await session.ask(commands.ResumeMailing(mailing=mailing), key=key), "Resumed.")
+
+
+@command(app, "cancel")
+async def cancel(session: Session, mailing: MailingArgument, reason: Reason = "", key: KeyOption = "") -> None:
+    """Send nothing any more; this cannot be undone.
+
+    Example: `posthaste mailing cancel b7k2m9x0q3fd --reason "event is off"`
+    """
+    session.out.done(await session.ask(commands.CancelMailing(mailing=mailing, reason=reason), key=key), "Cancelled.")
+
+
+@command(app, "rate")
+async def rate(
+    session: Session,
+    mailing: MailingArgument,
+    per_hour: PerHour = None,
+    seconds_between: Between = None,
+    key: KeyOption = "",
+) -> None:
+    """Replace the limits, also while it runs; without options there is no limit.
+
+    Example: `posthaste mailing rate b7k2m9x0q3fd --per-hour 500`
+    """
+    limits = Limits(per_hour=per_hour, seconds_between=seconds_between)
+    session.out.done(await session.ask(commands.ChangeRate(mailing=mailing, limits=limits), key=key), "Changed.")
+
+
+@command(app, "delete")
+async def delete(session: Session, mailing: MailingArgument, key: KeyOption = "") -> None:
+    """Hide a mailing that is not running; its history is kept.
+
+    Example: `posthaste mailing delete b7k2m9x0q3fd`
+    """
+    session.out.done(await session.ask(commands.DeleteMailing(mailing=mailing), key=key), "Deleted: hidden from lists.")
+
+
+for _name, _work in reports.COMMANDS.items():
+    command(app, _name)(_work)

@@ -1,0 +1,157 @@
+"""What `posthaste mailing` shows: status, recipients, links, timeline, log."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+
+from cli.commands import AfterOption, LimitOption, MailingArgument
+from cli.output import pairs, text
+from cli.session import Data, Session, Work
+from shared.contracts import commands
+
+_EVERY = 1.0
+_ENDS = {"Completed", "Failed", "Cancelled", "Deleted"}
+_STATUS = {
+    "Planned": "white",
+    "Scheduled": "cyan",
+    "Sending": "blue",
+    "Paused": "yellow",
+    "Completed": "green",
+    "Failed": "red",
+    "Cancelled": "red",
+}
+_OUTCOMES = ("accepted", "deferred", "rejected", "skipped", "expired", "cancelled", "in_doubt")
+
+
+async def status(
+    session: Session,
+    mailing: MailingArgument,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh every second until it ends.")] = False,
+) -> None:
+    """Show status and numbers of a mailing.
+
+    Example: `posthaste mailing status b7k2m9x0q3fd --watch`
+    """
+    query = commands.Status(mailing=mailing)
+    answer = await session.ask(query)
+    if session.out.as_json:
+        while watch and answer["status"] not in _ENDS:
+            await asyncio.sleep(_EVERY)
+            answer = await session.ask(query)
+        session.out.json(answer)
+        return
+    with Live(_shown(answer), console=session.out.screen, auto_refresh=False) as live:
+        while watch and answer["status"] not in _ENDS:
+            await asyncio.sleep(_EVERY)
+            answer = await session.ask(query)
+            live.update(_shown(answer), refresh=True)
+
+
+def _shown(answer: Data) -> RenderableType:
+    state = answer["status"]
+    done = answer["total"] - answer["to_send"]
+    numbers = {
+        "Mailing": f"{answer['name']} ({answer['mailing']})",
+        "Subject": answer["subject"],
+        "Reason": answer["reason"],
+        "Starts": _when(answer["scheduled_at"], answer["zone"]),
+        "Window open until": answer["until"],
+        "Window opens": answer["opens"],
+        "Total": answer["total"],
+        "To send": answer["to_send"],
+        "Sent": answer["sent"],
+        "Outcomes": {name.replace("_", " "): answer[name] for name in _OUTCOMES if answer[name]},
+        "Left out": answer["left_out"],
+        "Read": f"{answer['read']:,} times by {answer['opened']:,}" if answer["read"] else "",
+        "Clicked": f"{answer['clicks']:,} times by {answer['clicked']:,}" if answer["clicks"] else "",
+        "Unsubscribed": answer["unsubscribed"] or "",
+        "Rate": f"{answer['rate']:,.1f} a second" if answer["rate"] else "",
+        "Limits": answer["limits"],
+        "Parked": answer["parked"] or "",
+        "Views paused": answer.get("paused", ""),
+    }
+    bar = ProgressBar(total=max(answer["total"], 1), completed=done, width=50)
+    return Group(f"[bold {_STATUS.get(state, 'white')}]{text(state)}[/]", bar, pairs(numbers))
+
+
+def _when(at: str, zone: str) -> str:
+    return f"{at} ({zone})" if at and zone not in ("", "UTC") else at
+
+
+async def list_mailings(
+    session: Session,
+    campaign: Annotated[str, typer.Option("--campaign", help="Only those of this campaign (id).")] = "",
+) -> None:
+    """List mailings, newest first.
+
+    Example: `posthaste mailing list`
+    """
+    columns = {"mailing": "Id", "name": "Name", "status": "Status", "total": "Total", "sent": "Sent"}
+    columns |= {"failed": "Failed", "opened": "Opened", "clicked": "Clicked", "unsubscribed": "Unsubscribed"}
+    answer = await session.ask(commands.Mailings(campaign=campaign))
+    session.out.rows(answer, "mailings", columns, empty="No mailing yet: posthaste mailing draft --help")
+
+
+async def recipients(
+    session: Session,
+    mailing: MailingArgument,
+    outcome: Annotated[
+        str,
+        typer.Option("--outcome", help="Pending, Sent, Failed, an outcome, opened, clicked or unsubscribed."),
+    ] = "",
+    after: AfterOption = "",
+    limit: LimitOption = 100,
+) -> None:
+    """List who gets it and what became of each, with the relay's reply.
+
+    Example: `posthaste mailing recipients b7k2m9x0q3fd --outcome rejected`
+    """
+    columns = {"address": "Address", "name": "Name", "status": "Status", "outcome": "Outcome", "at": "At"}
+    columns |= {"attempts": "Attempts", "code": "Code", "enhanced": "", "text": "Reply", "cause": "Cause"}
+    columns |= {"opens": "Opens", "clicks": "Clicks"}
+    answer = await session.ask(commands.Recipients(mailing=mailing, outcome=outcome, after=after, limit=limit))
+    session.out.rows(answer, "rows", columns, empty="Nobody.")
+
+
+async def links(session: Session, mailing: MailingArgument) -> None:
+    """Show how often each link was asked for, and by how many people.
+
+    Example: `posthaste mailing links b7k2m9x0q3fd`
+    """
+    answer = await session.ask(commands.Links(mailing=mailing))
+    columns = {"link": "Link", "url": "URL", "hits": "Hits", "people": "People"}
+    session.out.rows(answer, "links", columns, empty="It has no links.")
+
+
+async def timeline(session: Session, mailing: MailingArgument) -> None:
+    """Show accepted mails, opens and clicks over time.
+
+    Example: `posthaste mailing timeline b7k2m9x0q3fd --json`
+    """
+    answer = await session.ask(commands.Timeline(mailing=mailing))
+    columns = {"at": "At", "accepted": "Accepted", "opens": "Opens", "clicks": "Clicks"}
+    session.out.rows(answer, "points", columns, empty="Nothing happened yet.")
+
+
+async def log(session: Session, mailing: MailingArgument, after: AfterOption = "", limit: LimitOption = 100) -> None:
+    """Show what happened to a mailing, newest first, and who did it.
+
+    Example: `posthaste mailing log b7k2m9x0q3fd`
+    """
+    answer = await session.ask(commands.LogLines(mailing=mailing, after=after, limit=limit))
+    columns = {"at": "At", "text": "What", "principal": "Who", "type": "Event", "seq": "Seq"}
+    session.out.rows(answer, "rows", columns, empty="Nothing happened yet.")
+
+
+COMMANDS: dict[str, Work] = {
+    "list": list_mailings,
+    "status": status,
+    "recipients": recipients,
+    "links": links,
+    "timeline": timeline,
+    "log": log,
+}

@@ -1,0 +1,151 @@
+"""One command's way to the services: where NATS is, as whom, and asking with refusals as errors.
+
+Environment (`POSTHASTE_NATS_URL`, `_USER`, `_PASSWORD`) first, else what `posthaste up` left in the data folder. A
+command that changed something lets the queries after it in the same run wait for its position.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nats.aio.client import Client as Connection
+
+from cli.errors import InputError, RefusedError, UnreachableError
+from cli.output import Output
+from deploy.data_folder import DataFolder
+from shared.contracts.commands import Command, Query
+from shared.eventlog.connection import connect
+from shared.messaging.client import Client, UnansweredError
+
+Data = dict[str, Any]
+
+CONNECT_SECONDS = 2.0
+ANSWER_SECONDS = 30.0
+OPERATOR = "operator"
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where NATS is and as whom to speak."""
+
+    url: str
+    user: str
+    password: str
+
+
+def access(data: Path, user: str = OPERATOR) -> Access:
+    """Return how to reach NATS as `user`.
+
+    Raises:
+        UnreachableError: Neither environment nor data folder say where it is.
+    """
+    url = os.environ.get("POSTHASTE_NATS_URL", "")
+    if url:
+        name = os.environ.get("POSTHASTE_NATS_USER", "")
+        return Access(url, name, os.environ.get("POSTHASTE_NATS_PASSWORD", ""))
+    try:
+        found = DataFolder(data).client_environment(user)
+    except FileNotFoundError as error:
+        raise UnreachableError(
+            "not_running",
+            f"Nothing was ever started from {data}. Start it with `posthaste up --data {data}`, "
+            "or set POSTHASTE_NATS_URL (and _USER, _PASSWORD) to an installation elsewhere.",
+        ) from error
+    return Access(found["POSTHASTE_NATS_URL"], found["POSTHASTE_NATS_USER"], found["POSTHASTE_NATS_PASSWORD"])
+
+
+class Session:
+    """What a command works with.
+
+    Attributes:
+        out: Where to say things.
+        data: The data folder.
+    """
+
+    def __init__(self, out: Output, data: Path) -> None:
+        self.out = out
+        self.data = data
+        self._connection: Connection | None = None
+        self._client: Client | None = None
+        self._position = 0
+
+    async def connection(self, user: str = OPERATOR) -> Connection:
+        """Return a connection to NATS.
+
+        Raises:
+            UnreachableError: Nothing answers there, or it refuses the user.
+        """
+        how = access(self.data, user)
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                return await connect(how.url, user=how.user, password=how.password, name=f"posthaste {user}")
+        except TimeoutError as error:
+            raise UnreachableError(
+                "not_running",
+                f"Nothing answers at {how.url}. Start it with `posthaste up --data {self.data}`.",
+            ) from error
+        except Exception as error:  # whatever the client made of a refusal: say it and end
+            raise UnreachableError("no_connection", f"No connection to {how.url}: {error}") from error
+
+    async def own_connection(self) -> Connection:
+        """Return the connection on which this session asks, opened at first need."""
+        if self._connection is None:
+            self._connection = await self.connection()
+        return self._connection
+
+    async def ask(self, wanted: Command | Query, *, key: str = "") -> Data:
+        """Return the data of the answer.
+
+        Raises:
+            RefusedError: The service said no.
+            UnreachableError: No service answered.
+        """
+        if self._client is None:
+            user = access(self.data).user or OPERATOR
+            self._client = Client(await self.own_connection(), user, seconds=ANSWER_SECONDS)
+        try:
+            if isinstance(wanted, Command):
+                answer = await self._client.command(wanted, key)
+            else:
+                answer = await self._client.query(wanted, self._position)
+        except UnansweredError as error:
+            again = f" Ask again with `--key {error.key}`: it is not done twice." if isinstance(wanted, Command) else ""
+            what = again if error.reached else " Is it still starting? See the logs in the data folder."
+            raise UnreachableError("no_answer", f"{error}.{what}") from error
+        if answer.refusal is not None:
+            raise RefusedError(answer.refusal)
+        self._position = max(self._position, answer.position)
+        return answer.data | {"position": answer.position} if answer.position else answer.data
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        if self._connection is not None:
+            await self._connection.close()
+
+
+@asynccontextmanager
+async def session(out: Output, data: Path) -> AsyncIterator[Session]:
+    """Open a session; nothing is connected before something is asked."""
+    opened = Session(out, data)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+def read_file(path: Path) -> str:
+    """Return the text of a UTF-8 file; `InputError` says why not."""
+    try:
+        return path.read_text("utf-8-sig")
+    except OSError as error:
+        raise InputError("no_file", f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise InputError("not_utf8", f"{path}: not UTF-8 in line {line}; save it as UTF-8") from error
+
+
+Work = Callable[..., Coroutine[Any, Any, None]]

@@ -1,0 +1,77 @@
+"""`posthaste up`: everything on this machine, in the foreground, until Ctrl-C or SIGTERM."""
+
+import asyncio
+import signal
+from typing import Annotated
+
+import typer
+
+from cli.errors import CliError
+from cli.output import pairs
+from cli.session import Session
+from deploy.data_folder import FolderHeldError
+from deploy.local import Local, PortsTakenError, Urls
+from deploy.supervisor import StartError
+
+
+class NotStartedError(CliError):
+    """The installation did not start."""
+
+    exit_code = 1
+
+
+async def up(
+    session: Session,
+    senders: Annotated[int, typer.Option("--senders", min=1, max=64, help="Sender processes.")] = 1,
+    free_ports: Annotated[
+        bool, typer.Option("--free-ports", help="Take free ports instead of the usual ones.")
+    ] = False,
+) -> None:
+    """Run everything on this machine: NATS, all services, a mail catcher. Ctrl-C ends it; nothing is lost.
+
+    All state is in the data folder; starting again goes on where it stopped.
+
+    Example: `posthaste up --data /var/lib/posthaste --senders 2`
+    """
+    local = Local(session.data, senders=senders, ports="free" if free_ports else None)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    session.out.note("Starting ...")
+    starting = asyncio.create_task(local.start())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():  # told to stop while it was starting
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        return
+    try:
+        await starting
+    except (FolderHeldError, PortsTakenError, StartError) as error:
+        stopping.cancel()
+        raise NotStartedError("not_started", str(error)) from error
+    try:
+        _welcome(session, local.urls)
+        await stopping
+        session.out.note("Stopping ...")
+    finally:
+        await local.stop()
+
+
+def _welcome(session: Session, urls: Urls) -> None:
+    shown = {
+        "NATS": urls.nats,
+        "Links in mails": urls.public,
+        "Caught mails": urls.mails,
+        "SMTP of the catcher": f"{urls.smtp_host}:{urls.smtp_port}",
+        "Logs": str(session.data / "logs"),
+    }
+    if session.out.as_json:
+        session.out.json({"running": True, **shown})
+        return
+    session.out.screen.print("[bold green]Posthaste is up.[/bold green] Ctrl-C ends it.")
+    session.out.screen.print(pairs(shown))
+    session.out.screen.print(
+        "\nNext, in another terminal: posthaste account add --name catcher --host "
+        f"{urls.smtp_host} --port {urls.smtp_port} --tls none --sender news@example.com"
+    )
