@@ -4,14 +4,33 @@ Everything here is reference data (contacts, lists), a cache of the log and its 
 statuses of mailings are never decided from it.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from sqlalchemy import Executable, MetaData, Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 METADATA = MetaData()
+
+
+class FairEngine(AsyncEngine):
+    """An engine whose writing transactions take turns within the process, first come, first served.
+
+    SQLite has one writer, and who waits for it in SQLite polls: a long import would keep the others out for seconds.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        super().__init__(engine.sync_engine)
+        self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """Wait for the turn, then begin a transaction."""
+        async with self._turn, super().begin() as conn:
+            yield conn
 
 
 def insert(conn: AsyncConnection, table: Table) -> sqlite.Insert:

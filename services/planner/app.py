@@ -1,0 +1,96 @@
+"""The planner: wiring only.
+
+In: commands and queries on NATS, facts from the log, timers that fire. Out: events of campaigns, mailings, accounts,
+plans and imports; payloads, audiences, contents, the directory of people. It keeps its tables in one database; all that
+decides is in the log.
+"""
+
+from functools import partial
+
+from services.planner import dues, handlers, queries
+from services.planner.audience import Freezer
+from services.planner.board import Board
+from services.planner.directory import Directory
+from services.planner.facts import FILTERS, Facts
+from services.planner.imports import Importer
+from services.planner.parts import Parts
+from services.planner.planning import Planning
+from services.planner.process import Process, Reach
+from services.planner.schema import METADATA, FairEngine
+from services.planner.settings import PlannerSettings
+from services.planner.test_mails import TestMails
+from shared.contracts import subjects
+from shared.database import create_engine, create_tables
+from shared.eventlog.documents import Documents
+from shared.eventlog.keys import Bucket
+from shared.eventlog.objects import Objects
+from shared.eventlog.projector import Projector
+from shared.eventlog.pull import Pull
+from shared.eventlog.store import EventLog
+from shared.eventlog.timers import Timers
+from shared.keys import KeyRing
+from shared.messaging.answers import CommandRouter
+from shared.messaging.ask import ask
+from shared.messaging.service import Service, run_service
+
+_FACTS_S = 30.0
+
+
+async def start(service: Service, settings: PlannerSettings) -> None:
+    """Put the planner together on the connection of `service`."""
+    nc, keys = service.nc, KeyRing.of(settings.secret_keys, settings.address_pepper)
+    engine = FairEngine(create_engine(settings, "planner"))
+    service.on_stop(engine.dispose)
+    await create_tables(engine, METADATA)
+    log, board, contents = EventLog(nc), Board(engine), Objects(nc, subjects.CONTENT)
+
+    async def facts_at(seq: int, seconds: float) -> None:
+        await facts.wait_for(seq, seconds)
+
+    async def consent_position() -> int:
+        await facts_at(await log.last_seq(subjects.ALL_CONSENT), _FACTS_S)
+        return facts.position
+
+    directory = Directory(engine, Documents(nc, subjects.PEOPLE))
+    importer = Importer(engine, log, Documents(nc, subjects.INBOX), keys, directory)
+    freezer = Freezer(engine, Objects(nc, subjects.AUDIENCE), settings.data_dir / "planner", consent_position)
+    planning = Planning(engine, log, Documents(nc, subjects.PAYLOADS), contents, keys)
+    test_mails = TestMails(engine, log, board, planning, keys)
+    process = Process(Reach(log, board, Timers(nc), freezer, planning, test_mails, facts_at, settings))
+    facts = Projector(
+        log, engine, [Facts()], durable=subjects.PLANNER_FACTS, filters=FILTERS, on_applied=process.on_applied
+    )
+    parts = Parts(
+        settings=settings,
+        engine=engine,
+        log=log,
+        board=board,
+        importer=importer,
+        freezer=freezer,
+        test_mails=test_mails,
+        contents=contents,
+        secrets=Bucket(nc, subjects.SECRETS),
+        keys=keys,
+        ask=partial(ask, nc, seconds=settings.probe_seconds),
+        facts_at=facts_at,
+    )
+    requests = CommandRouter("planner")
+    handlers.register(requests, parts)
+    queries.register(requests, parts)
+    service.include(requests)
+    service.check("facts", lambda: ", ".join(f"{name}: {why}" for name, why in facts.paused.items()))
+    service.spawn("facts", facts.run())
+    service.spawn("process", process.run())
+    service.spawn("timers", dues.follow(Pull(nc, subjects.TIMERS, subjects.PLANNER_TIMERS), process))
+    service.spawn("imports", importer.run())
+    service.spawn("directory", directory.run())
+
+
+def main() -> None:
+    """Run the planner until it is told to stop."""
+    settings = PlannerSettings()
+    run_service("planner", settings, lambda service: start(service, settings))
+
+
+if __name__ == "__main__":
+    main()

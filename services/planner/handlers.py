@@ -1,0 +1,257 @@
+"""The commands the planner answers on NATS: facts are looked up, the decider decides, what was decided is appended.
+
+Every command runs under its idempotency key. A refusal changed nothing; an answer names the log position that holds its
+events. The queries are in queries.py.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from services.planner import fan_out, lists, orders
+from services.planner.account import Account, AccountDecider, Add, RecordTest, problem
+from services.planner.audience import Wanted, digest
+from services.planner.audience_rows import forget_others
+from services.planner.campaign import CampaignDecider, Open
+from services.planner.content import freeze_content
+from services.planner.doubts import open_doubts
+from services.planner.idempotency import Act, once
+from services.planner.orders import Command
+from services.planner.parts import Parts
+from services.planner.test_mails import Sample
+from shared import clock
+from shared.addresses import AddressError, domain, parse
+from shared.contracts import commands, subjects
+from shared.contracts.account import AccountAdded, AccountTested
+from shared.contracts.campaign import CampaignOpened
+from shared.contracts.commands import Answer, Refusal
+from shared.contracts.mailing import MailingDrafted
+from shared.database import reading
+from shared.eventlog.handling import handle
+from shared.messaging.answers import Caller, CommandRouter
+
+C = TypeVar("C", bound=commands.Command)
+Result = Answer | Refusal
+Handler = Callable[[Parts, Any, Act], Awaitable[Result]]
+
+_NO_MAILING = Refusal(code="mailing_unknown", message="There is no such mailing.", field="mailing")
+
+
+async def add_account(parts: Parts, wanted: commands.AddAccount, act: Act) -> Result:
+    """Seal the password, then record the account."""
+    account = act.new_id("account")
+    added = AccountAdded(**wanted.model_dump(exclude={"password"}))
+    refusal = problem(added)
+    if refusal is not None:
+        return refusal
+    await parts.secrets.put(account, parts.keys.seal(wanted.password))
+    done = await handle(parts.log, AccountDecider(), subjects.account(account), Add(added), act.origin())
+    return done if isinstance(done, Refusal) else Answer(ok=True, position=done.seq, data={"account": account})
+
+
+async def test_account(parts: Parts, wanted: commands.TestAccount, act: Act) -> Result:
+    """Let any sender try the account out, and record what it saw."""
+    state = await parts.account(wanted.account)
+    if state.added is None:
+        return Refusal(code="account_unknown", message="There is no such account.", field="account")
+    if wanted.to and (refusal := _bad_address(wanted.to, "to")):
+        return refusal
+    added = state.added
+    probe = commands.Probe(
+        account=wanted.account,
+        host=added.host,
+        port=added.port,
+        tls=added.tls,
+        username=added.username,
+        sender=added.senders[0],
+        to=wanted.to,
+    )
+    raw = await parts.ask(subjects.probe(), probe.model_dump_json().encode())
+    if raw is None:
+        return Refusal(code="no_sender", message="No sender answered: is one running?")
+    seen = commands.ProbeResult.model_validate_json(raw)
+    tested = AccountTested(**seen.model_dump())
+    subject = subjects.account(wanted.account)
+    done = await handle(parts.log, AccountDecider(), subject, RecordTest(tested), act.origin())
+    if isinstance(done, Refusal):
+        return done
+    if not seen.working:
+        return Refusal(code="account_not_working", message=seen.detail, field="account")
+    return Answer(ok=True, position=done.seq, data={"account": wanted.account, **seen.model_dump()})
+
+
+async def import_contacts(parts: Parts, wanted: commands.ImportContacts, act: Act) -> Result:
+    """Look at the header and put the import in line."""
+    accepted = await parts.importer.accept(wanted, act.principal)
+    return accepted if isinstance(accepted, Refusal) else Answer(ok=True, data=accepted)
+
+
+async def open_campaign(parts: Parts, wanted: commands.OpenCampaign, act: Act) -> Result:
+    """Open a campaign on lists that exist."""
+    campaign = act.new_id("campaign")
+    async with reading(parts.engine).connect() as conn:
+        ids, unknown = await lists.resolve(conn, wanted.lists)
+    if unknown:
+        return Refusal(code="list_unknown", message=f"There is no list {', '.join(unknown)}.", field="lists")
+    opened = CampaignOpened(**wanted.model_dump(exclude={"lists"}), lists=ids)
+    done = await handle(parts.log, CampaignDecider(), subjects.campaign(campaign), Open(opened), act.origin())
+    return done if isinstance(done, Refusal) else Answer(ok=True, position=done.seq, data={"campaign": campaign})
+
+
+async def draft_mailing(parts: Parts, wanted: commands.DraftMailing, act: Act) -> Result:
+    """Freeze the content and draft the mailing."""
+    return await _draft(parts, wanted, act, act.new_id("mailing"))
+
+
+async def edit_mailing(parts: Parts, wanted: commands.EditMailing, act: Act) -> Result:
+    """Freeze the new content and replace the draft."""
+    return await _draft(parts, wanted, act, wanted.mailing, edit=True)
+
+
+async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing: str, *, edit: bool = False) -> Result:
+    campaign = await parts.campaign(wanted.campaign)
+    if campaign.opened is None:
+        return Refusal(code="campaign_unknown", message="There is no such campaign.", field="campaign")
+    first = campaign.opened.lists[0]
+    async with reading(parts.engine).connect() as conn:
+        names = await lists.names(conn, [first])
+        known = await lists.fields(conn, campaign.opened.lists)
+    list_id = f"{first}.{domain(wanted.sender_address)}"
+    content = freeze_content(wanted, known, list_name=names.get(first, ""), list_id=list_id)
+    if isinstance(content, Refusal):
+        return content
+    encoded = content.encoded()
+    await parts.contents.put(digest(encoded), encoded)
+    drafted = MailingDrafted(
+        campaign=wanted.campaign,
+        name=wanted.name,
+        account=wanted.account,
+        content=digest(encoded),
+        subject=wanted.subject,
+        links=content.links,
+        doubt=wanted.doubt,
+        tracking=wanted.tracking,
+        limits=wanted.limits,
+        retry_for=wanted.retry_for,
+    )
+    account = await parts.account(wanted.account)
+    order = orders.Draft(drafted, content.sender_address, campaign, account, edit)
+    done = await parts.order(act, mailing, order)
+    if isinstance(done, Refusal):
+        return done
+    return done.model_copy(update={"data": {**done.data, "links": content.links}})
+
+
+async def freeze_audience(parts: Parts, wanted: commands.FreezeAudience, act: Act) -> Result:
+    """Freeze the audience of a mailing's campaign; one at a time for each mailing."""
+    async with parts.freezing[wanted.mailing]:
+        state = await parts.mailing(wanted.mailing)
+        if state.draft is None:
+            return _NO_MAILING
+        if state.status != "planned":
+            return Refusal(code="audience_fixed", message="The audience is fixed: withdraw the start first.")
+        campaign = await parts.campaign(state.draft.campaign)
+        names = campaign.opened.lists if campaign.opened else []
+        per_second = fan_out.rate(state.limits, *_limits(await parts.account_of(state)))
+        size = fan_out.chunk_size(per_second, parts.settings.chunk_size)
+        frozen = await parts.freezer.freeze(Wanted(wanted.mailing, names, size))
+        done = await parts.order(act, wanted.mailing, orders.Freeze(frozen))
+        if isinstance(done, Refusal):
+            return done
+        await forget_others(parts.engine, wanted.mailing, frozen.object)
+    data = {"recipients": frozen.recipients, "skipped": frozen.skipped, "chunks": frozen.chunks, "lanes": frozen.lanes}
+    return done.model_copy(update={"data": {**done.data, **data}})
+
+
+def _limits(account: Account) -> list[Any]:
+    return [account.added.limits] if account.added else []
+
+
+async def send_test(parts: Parts, wanted: commands.SendTest, act: Act) -> Result:
+    """Plan a test mail to each address."""
+    for place, address in enumerate(wanted.to):
+        if refusal := _bad_address(address, f"to.{place}"):
+            return refusal
+    state = await parts.mailing(wanted.mailing)
+    if state.draft is None or state.status == "deleted":
+        return _NO_MAILING
+    if refusal := (await parts.account_of(state)).refusal():
+        return refusal
+    campaign = await parts.campaign(state.draft.campaign)
+    to = list(dict.fromkeys(parse(address) for address in wanted.to))
+    sample = Sample(wanted.mailing, state, to, campaign.opened.lists if campaign.opened else [])
+    sent = await parts.test_mails.send(sample, act.origin(wanted.mailing))
+    if isinstance(sent, Refusal):
+        return sent
+    test, position = sent
+    return Answer(ok=True, position=position, data={"mailing": wanted.mailing, "test": test, "recipients": len(to)})
+
+
+def _bad_address(address: str, field: str) -> Refusal | None:
+    try:
+        parse(address)
+    except AddressError as error:  # refused with the reason
+        return Refusal(code="address_invalid", message=f"{address!r}: {error}", field=field)
+    return None
+
+
+async def schedule_mailing(parts: Parts, wanted: commands.ScheduleMailing, act: Act) -> Result:
+    """Set the start."""
+    state = await parts.mailing(wanted.mailing)
+    order = orders.Schedule(wanted, clock.now(), await parts.account_of(state))
+    return await parts.order(act, wanted.mailing, order)
+
+
+async def resume_mailing(parts: Parts, wanted: commands.ResumeMailing, act: Act) -> Result:
+    """Go on."""
+    state = await parts.mailing(wanted.mailing)
+    return await parts.order(act, wanted.mailing, orders.Resume(clock.now(), await parts.account_of(state)))
+
+
+async def decide_doubt(parts: Parts, wanted: commands.DecideDoubt, act: Act) -> Result:
+    """Decide on recipients that are in doubt."""
+    history = await parts.log.load(subjects.mailing(wanted.mailing))
+    chunk = await parts.log.load(subjects.chunk(wanted.mailing, wanted.n))
+    found, known = open_doubts(wanted.n, chunk, history)
+    return await parts.order(
+        act, wanted.mailing, orders.Decide(wanted.n, wanted.indexes, wanted.decision, found, known)
+    )
+
+
+def _plain(make: Callable[[Any], Command]) -> Handler:
+    async def run(parts: Parts, wanted: Any, act: Act) -> Result:  # noqa: ANN401 - any command that names a mailing
+        return await parts.order(act, wanted.mailing, make(wanted))
+
+    return run
+
+
+HANDLERS: dict[type[commands.Command], Handler] = {
+    commands.AddAccount: add_account,
+    commands.TestAccount: test_account,
+    commands.ImportContacts: import_contacts,
+    commands.OpenCampaign: open_campaign,
+    commands.DraftMailing: draft_mailing,
+    commands.EditMailing: edit_mailing,
+    commands.FreezeAudience: freeze_audience,
+    commands.SendTest: send_test,
+    commands.ScheduleMailing: schedule_mailing,
+    commands.UnscheduleMailing: _plain(lambda _: orders.Unschedule()),
+    commands.PauseMailing: _plain(lambda wanted: orders.Pause(wanted.reason)),
+    commands.ResumeMailing: resume_mailing,
+    commands.CancelMailing: _plain(lambda wanted: orders.Cancel(wanted.reason)),
+    commands.ChangeRate: _plain(lambda wanted: orders.Rate(wanted.limits)),
+    commands.DecideDoubt: decide_doubt,
+    commands.DeleteMailing: _plain(lambda _: orders.Delete()),
+}
+
+
+def register(requests: CommandRouter, parts: Parts) -> None:
+    """Answer all commands with `parts`."""
+    for model, handler in HANDLERS.items():
+        requests.command(model)(_idempotent(parts, handler))
+
+
+def _idempotent(parts: Parts, handler: Handler) -> Callable[[Any, Caller], Awaitable[Result]]:
+    async def run(wanted: commands.Command, caller: Caller) -> Result:
+        return await once(parts.engine, caller, lambda act: handler(parts, wanted, act))
+
+    return run

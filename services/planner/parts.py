@@ -1,0 +1,83 @@
+"""What the request handlers of the planner work with, put together in app.py."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.planner.account import Account, AccountDecider
+from services.planner.audience import Freezer
+from services.planner.board import Board
+from services.planner.campaign import Campaign, CampaignDecider
+from services.planner.idempotency import Act
+from services.planner.imports import Importer
+from services.planner.mailing import Mailing, MailingDecider
+from services.planner.orders import Command
+from services.planner.settings import PlannerSettings
+from services.planner.test_mails import TestMails
+from shared.contracts import subjects
+from shared.contracts.commands import Answer, Refusal
+from shared.contracts.envelope import Commit
+from shared.eventlog.decider import Decider
+from shared.eventlog.handling import handle
+from shared.eventlog.keys import Bucket
+from shared.eventlog.objects import Objects
+from shared.eventlog.store import EventLog
+from shared.keys import KeyRing
+
+S = TypeVar("S")
+C = TypeVar("C")
+Ask = Callable[[str, bytes], Awaitable[bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a planner; `ask` asks any sender, `facts_at` waits until the facts hold a sequence."""
+
+    settings: PlannerSettings
+    engine: AsyncEngine
+    log: EventLog
+    board: Board
+    importer: Importer
+    freezer: Freezer
+    test_mails: TestMails
+    contents: Objects
+    secrets: Bucket
+    keys: KeyRing
+    ask: Ask
+    facts_at: Callable[[int, float], Awaitable[None]]
+    freezing: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+    async def campaign(self, campaign: str) -> Campaign:
+        """Return a campaign as the log has it."""
+        return _folded(CampaignDecider(), await self.log.load(subjects.campaign(campaign)))
+
+    async def account(self, account: str) -> Account:
+        """Return an account as the log has it."""
+        return _folded(AccountDecider(), await self.log.load(subjects.account(account)))
+
+    async def mailing(self, mailing: str) -> Mailing:
+        """Return a mailing as the log has it."""
+        return _folded(MailingDecider(), await self.log.load(subjects.mailing(mailing)))
+
+    async def account_of(self, state: Mailing) -> Account:
+        """Return the account a mailing sends with; an empty one where there is no mailing."""
+        return Account() if state.draft is None else await self.account(state.draft.account)
+
+    async def order(self, act: Act, mailing: str, order: Command) -> Answer | Refusal:
+        """Carry out an order on a mailing; the answer holds its status."""
+        result = await handle(self.log, MailingDecider(), subjects.mailing(mailing), order, act.origin(mailing))
+        if isinstance(result, Refusal):
+            return result
+        return Answer(ok=True, position=result.seq, data={"mailing": mailing, "status": result.state.status})
+
+
+def _folded(decider: Decider[S, C], commits: list[Commit]) -> S:
+    state = decider.initial()
+    for commit in commits:
+        for record in commit.events:
+            state = decider.evolve(state, record.event)
+    return state

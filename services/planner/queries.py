@@ -1,0 +1,95 @@
+"""The queries the planner answers on NATS, from its tables; each waits until the facts hold what the caller saw."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from services.planner import audience_rows, imports, lists
+from services.planner.parts import Parts
+from shared.contracts import commands
+from shared.contracts.commands import Answer, Refusal
+from shared.database import reading
+from shared.messaging.answers import Caller, CommandRouter
+
+Query = Callable[[Parts, Any], Awaitable[Answer | Refusal]]
+
+_FACTS_S = 10.0
+_NO_IMPORT = Refusal(code="import_unknown", message="There is no such import.", field="upload")
+
+
+async def accounts(parts: Parts, _: commands.Accounts) -> Answer | Refusal:
+    """List the accounts, without secrets."""
+    found = [
+        {
+            "account": fact.id,
+            **fact.state.added.model_dump(mode="json"),
+            "tested": fact.state.tested is not None,
+            "working": fact.state.working and not fact.paused,
+            "detail": fact.paused or (fact.state.tested.detail if fact.state.tested else ""),
+        }
+        for fact in await parts.board.accounts()
+        if fact.state.added is not None
+    ]
+    return Answer(ok=True, data={"accounts": found})
+
+
+async def all_lists(parts: Parts, _: commands.Lists) -> Answer | Refusal:
+    """List the lists with their members."""
+    async with reading(parts.engine).connect() as conn:
+        return Answer(ok=True, data={"lists": await lists.overview(conn)})
+
+
+async def import_status(parts: Parts, wanted: commands.ImportStatus) -> Answer | Refusal:
+    """Tell how far an import is."""
+    async with reading(parts.engine).connect() as conn:
+        found = await imports.status(conn, wanted.upload)
+    return _NO_IMPORT if found is None else Answer(ok=True, position=found["position"], data=found)
+
+
+async def rejected_rows(parts: Parts, wanted: commands.RejectedRows) -> Answer | Refusal:
+    """List the rejected rows of an import."""
+    async with reading(parts.engine).connect() as conn:
+        if await imports.status(conn, wanted.upload) is None:
+            return _NO_IMPORT
+        rows = await imports.rejected(conn, wanted.upload, wanted.after, wanted.limit)
+    after = str(rows[-1]["line"]) if len(rows) == wanted.limit else ""
+    return Answer(ok=True, data={"rows": rows, "next": after})
+
+
+async def audience(parts: Parts, wanted: commands.Audience) -> Answer | Refusal:
+    """List the frozen audience with names and reasons."""
+    frozen = (await parts.mailing(wanted.mailing)).audience
+    if frozen is None:
+        return Refusal(code="audience_missing", message="No audience is frozen.", field="mailing")
+    cached = await parts.freezer.ensure_cached(wanted.mailing, frozen.object)
+    async with reading(parts.engine).connect() as conn:
+        rows = await audience_rows.page(conn, cached, wanted.only, wanted.after, wanted.limit)
+    cursors = [row.pop("cursor") for row in rows]
+    after = cursors[-1] if len(rows) == wanted.limit else ""
+    data = {"rows": rows, "next": after, "recipients": frozen.recipients, "skipped": frozen.skipped}
+    return Answer(ok=True, data=data)
+
+
+QUERIES: dict[type[commands.Query], Query] = {
+    commands.Accounts: accounts,
+    commands.Lists: all_lists,
+    commands.ImportStatus: import_status,
+    commands.RejectedRows: rejected_rows,
+    commands.Audience: audience,
+}
+
+
+def register(requests: CommandRouter, parts: Parts) -> None:
+    """Answer all queries with `parts`."""
+    for model, query in QUERIES.items():
+        requests.query(model)(_waiting(parts, query))
+
+
+def _waiting(parts: Parts, query: Query) -> Callable[[Any, Caller], Awaitable[Answer | Refusal]]:
+    async def run(wanted: commands.Query, caller: Caller) -> Answer | Refusal:
+        try:
+            await parts.facts_at(caller.at_least, _FACTS_S)
+        except TimeoutError:  # the caller asks again
+            return Refusal(code="not_there_yet", message="The planner has not read so far yet; ask again.")
+        return await query(parts, wanted)
+
+    return run
