@@ -1,0 +1,61 @@
+"""A mailing from import to completion, as the log tells it."""
+
+import orjson
+
+from shared.contracts import commands, subjects
+from shared.eventlog.documents import Documents
+from tests.harness.waiting import until
+from tests.integration.planner.conftest import Desk
+
+PEOPLE = b"Email,Name,City\nann@x.example,Ann,Oslo\nbob@x.example,Bob,\nno-address,Nob,Rome\ncy@gmail.com,Cy,Bern\n"
+
+
+async def test_a_mailing_goes_from_import_to_completion(desk: Desk) -> None:
+    """Imported, frozen, scheduled at once, planned with payloads, finished by senders: it completes with its totals."""
+    status = await desk.imported(PEOPLE)
+    assert (status["added"], status["rejected"]) == (3, 1)
+    mailing = await desk.drafted()
+    frozen = await desk.do(commands.FreezeAudience(mailing=mailing))
+    assert (frozen["recipients"], frozen["skipped"]) == (3, {})
+    await desk.do(commands.ScheduleMailing(mailing=mailing))
+    chunks = await desk.planned(mailing, 2)
+    assert sorted(chunk.lane for chunk in chunks) == ["gmail", "rest"]
+    payloads = Documents(desk.nc, subjects.PAYLOADS)
+    rows = [
+        orjson.loads(line)
+        for chunk in chunks
+        for line in (await payloads.get(subjects.payload(mailing, chunk.n))).split(b"\n")
+    ]
+    assert {row["address"]: row["fields"] for row in rows} == {
+        "ann@x.example": {"city": "Oslo"},
+        "bob@x.example": {},
+        "cy@gmail.com": {"city": "Bern"},
+    }
+    for chunk in chunks:
+        await desk.finish(chunk)
+    await desk.happened(mailing, "MailingCompleted")
+    assert await desk.types(mailing) == [
+        "MailingDrafted",
+        "AudienceFrozen",
+        "MailingScheduled",
+        "SendingStarted",
+        "MailingCompleted",
+    ]
+    assert (await desk.events(subjects.mailing(mailing)))[-1].model_dump()["totals"] == {"accepted": 3}
+
+
+async def test_the_directory_holds_everyone_imported(desk: Desk) -> None:
+    """A page of the directory names every contact with address and name."""
+    await desk.imported(PEOPLE)
+    people = Documents(desk.nc, subjects.PEOPLE)
+
+    async def published() -> list[list[str]]:
+        stored = await people._reader.last(subjects.person_page(0))
+        return orjson.loads(stored.data)["people"] if stored else []
+
+    page = await until(published)
+    assert sorted(person[1:] for person in page) == [
+        ["ann@x.example", "Ann"],
+        ["bob@x.example", "Bob"],
+        ["cy@gmail.com", "Cy"],
+    ]
