@@ -20,5 +20,5 @@ async def ask(nc: Client, subject: str, body: bytes, *, seconds: float) -> bytes
             if loop.time() > give_up:
                 return None
             await asyncio.sleep(_PAUSE)
-        except asyncio.TimeoutError:  # the caller says so, and may be asked again
+        except TimeoutError:  # the caller says so, and may be asked again
             return None
