@@ -28,6 +28,7 @@ _SILENCE = 2.5
 _OVERDUE = 0.5
 _STANDING = 10.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PASSING = frozenset({429, 500, 503})
 _REFUSALS = ("push based", "Exceeded MaxRequest")
 
 
@@ -268,15 +269,16 @@ async def ensure_consumer(nc: Client, stream: str, config: dict[str, Any], *, bu
     body = orjson.dumps({"stream_name": stream, "config": {"name": name, **config}, "action": ""})
     deadline = time.monotonic() + budget
     while True:
+        problem: object
         try:
-            answer = orjson.loads(
-                (await nc.request(f"$JS.API.CONSUMER.CREATE.{stream}.{name}", body, timeout=min(5.0, budget))).data
-            )
+            reply = await nc.request(f"$JS.API.CONSUMER.CREATE.{stream}.{name}", body, timeout=min(5.0, budget))
+            problem = orjson.loads(reply.data).get("error")
         except NatsError as error:  # no leader or no server at the moment: again until the budget is spent
-            if nc.is_closed or time.monotonic() >= deadline:
-                raise UnavailableError(f"consumer {stream}.{name} was not created: {error!r}") from error
-            await asyncio.sleep(_TICK)
-            continue
-        if "error" in answer:
-            raise EventLogError(f"consumer {stream}.{name} refused: {answer['error'].get('description')}")
-        return
+            problem = error
+        if not problem:
+            return
+        if isinstance(problem, dict) and problem.get("code") not in _PASSING:
+            raise EventLogError(f"consumer {stream}.{name} refused: {problem.get('description')}")
+        if nc.is_closed or time.monotonic() >= deadline:
+            raise UnavailableError(f"consumer {stream}.{name} was not created: {problem!r}")
+        await asyncio.sleep(_TICK)

@@ -45,7 +45,8 @@ async def test_readers_outlive_the_leaders_they_read_from(cluster: NatsCluster, 
     async with running(projector(log, engine)) as one:
         for seed in (1, 2):
             writing = asyncio.create_task(write(log, COMMITS, seed=seed))
-            await until(lambda goal=len(followed) + 50: len(followed) > goal, 20)  # type: ignore[misc]
+            goal = len(followed) + 50
+            await until(lambda goal=goal: len(followed) > goal, 20)  # type: ignore[misc]
             leader = await asyncio.to_thread(cluster.leader, "EVENTS")
             await asyncio.to_thread(leader.kill)
             last = await writing

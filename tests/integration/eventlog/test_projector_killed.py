@@ -22,7 +22,7 @@ async def test_killed_projectors_add_up_to_one_that_was_not(
     rng = random.Random(7)
     async with running(projector(log, engine, batch=1)) as one:  # makes the tables
         await one.wait_for(1, 5)
-    for _ in range(4):
+    for _ in range(3):
         started = (await checkpoint(engine, "rates")).seq
         victims = [
             await asyncio.create_subprocess_exec(

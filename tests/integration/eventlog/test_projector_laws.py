@@ -101,7 +101,7 @@ crashes = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(plan=crashes, last_batch=st.integers(1, 200))
 def test_any_batching_and_any_crash_give_the_same_tables(
     history: tuple[str, str], plan: list[tuple[int, str, int]], last_batch: int
@@ -124,7 +124,7 @@ def test_any_batching_and_any_crash_give_the_same_tables(
     assert asyncio.run(example()) == expected
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(batches=st.lists(st.integers(1, 40), min_size=2, max_size=3))
 def test_several_instances_at_once_are_as_good_as_one(history: tuple[str, str], batches: list[int]) -> None:
     """Instances that race for every batch on one database leave the tables one of them would have made."""
