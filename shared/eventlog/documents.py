@@ -14,7 +14,6 @@ from shared.eventlog.ack_publisher import AckPublisher, PublishRefusedError
 from shared.eventlog.errors import MissingError, WrongVersionError
 from shared.eventlog.reader import ApiError, Reader
 
-_GONE = frozenset({10037, 10043})
 _PAUSE = 0.05
 _ATTEMPTS = 8
 
@@ -85,8 +84,8 @@ class Documents:
     async def _overwrite(self, seq: int) -> None:
         try:
             await self._reader.api("STREAM.MSG.DELETE", {"seq": seq, "no_erase": False})
-        except ApiError as error:
-            if error.err_code not in _GONE:  # gone already: an earlier request did it whose answer was lost
+        except ApiError:
+            if await self._reader.at(seq) is not None:  # else somebody else erased it, or an earlier request of ours
                 raise
 
 
