@@ -1,39 +1,45 @@
 """What people type, as what the commands take: names for ids, hours, weekdays, local times, senders."""
 
+import asyncio
 import re
 from datetime import datetime, time
 from email.utils import parseaddr
-from typing import Any
 
 from cli.errors import InputError
 from cli.session import Session
 from shared.contracts import commands
+from shared.contracts.commands import Query
 from shared.contracts.mailing import SendingHours
 
+_LOOKS = 10
+_PAUSE = 0.2
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS = re.compile(r"(\d{1,2}(?::\d{2})?)-(\d{1,2}(?::\d{2})?)")
 
 
 async def account_id(session: Session, wanted: str) -> str:
-    """Return the id of an account given by id or name; what is neither is left to the planner to refuse."""
-    found = (await session.ask(commands.Accounts()))["accounts"]
-    return _id_of(found, wanted, ("account", "id"))
+    """Return the id of an account given by id or name."""
+    return await _id_of(session, commands.Accounts(), "account", wanted)
 
 
 async def campaign_id(session: Session, wanted: str) -> str:
     """Return the id of a campaign given by id or name."""
-    found = (await session.ask(commands.Campaigns()))["campaigns"]
-    return _id_of(found, wanted, ("campaign", "id"))
+    return await _id_of(session, commands.Campaigns(), "campaign", wanted)
 
 
-def _id_of(found: list[dict[str, Any]], wanted: str, fields: tuple[str, ...]) -> str:
-    ids = [next(str(row[field]) for field in fields if field in row) for row in found]
-    if wanted in ids:
-        return wanted
-    named = [key for key, row in zip(ids, found, strict=True) if row.get("name") == wanted]
-    if len(named) > 1:
-        raise InputError("ambiguous", f"{len(named)} are named {wanted!r}: {', '.join(named)}. Give the id.")
-    return named[0] if named else wanted
+async def _id_of(session: Session, query: Query, noun: str, wanted: str) -> str:
+    """Look the name up; what was made a moment ago may take a moment to show."""
+    for _ in range(_LOOKS):
+        rows = (await session.ask(query)).get(f"{noun}s", [])
+        if any(row[noun] == wanted for row in rows):
+            return wanted
+        named = [str(row[noun]) for row in rows if row.get("name") == wanted]
+        if len(named) > 1:
+            raise InputError("ambiguous", f"{len(named)} are named {wanted!r}: {', '.join(named)}. Give the id.")
+        if named:
+            return named[0]
+        await asyncio.sleep(_PAUSE)
+    raise InputError(f"{noun}_unknown", f"There is no {noun} {wanted!r}. See: posthaste {noun} list")
 
 
 def sender(text: str) -> tuple[str, str]:

@@ -57,6 +57,8 @@ class Draft:
         if self.html is None and self.text is None:
             raise InputError("empty_body", "Give --html FILE, --text FILE, or both.")
         sender_name, sender_address = choices.sender(self.sender)
+        html = read_file(self.html) if self.html else ""
+        text = read_file(self.text) if self.text else ""
         return {
             "campaign": await choices.campaign_id(session, self.campaign),
             "name": self.name,
@@ -65,8 +67,8 @@ class Draft:
             "sender_address": sender_address,
             "reply_to": self.reply_to,
             "subject": self.subject,
-            "html": read_file(self.html) if self.html else "",
-            "text": read_file(self.text) if self.text else "",
+            "html": html,
+            "text": text,
             "doubt": self.doubt,
             "tracking": self.tracking,
             "limits": self.limits,

@@ -24,7 +24,7 @@ from shared.messaging.client import Client, UnansweredError
 Data = dict[str, Any]
 
 CONNECT_SECONDS = 2.0
-ANSWER_SECONDS = 30.0
+ANSWER_SECONDS = float(os.environ.get("POSTHASTE_ANSWER_SECONDS", "20"))
 OPERATOR = "operator"
 
 
