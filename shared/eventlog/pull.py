@@ -28,7 +28,7 @@ _SILENCE = 2.5
 _OVERDUE = 0.5
 _STANDING = 10.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_PASSING = frozenset({429, 500, 503})
+_PASSING = frozenset({429, 503})
 _REFUSALS = ("push based", "Exceeded MaxRequest")
 
 
