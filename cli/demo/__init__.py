@@ -186,7 +186,7 @@ class _Demo:
             bar = progress.add_task("Reading", total=sent)
             done = await read_mails(self._folder / "mails", lambda: progress.advance(bar))
         deadline = time.monotonic() + _PATIENCE
-        while (await self._status(mailing))["unsubscribed"] < done["unsubscribed"]:  # noqa: ASYNC110 - asks a service
+        while (await self._status(mailing))["unsubscribed"] < done["unsubscribed"]:
             if time.monotonic() > deadline:
                 break  # the report says what is missing
             await asyncio.sleep(_POLL)

@@ -92,14 +92,14 @@ def _key(result: Result, terms: Terms) -> _Key:
     if result.phase == Phase.NOT_SENT:
         if result.reason.startswith(SKIP):
             return ("skipped", 0, "", "", None, result.reason.removeprefix(SKIP), "")
-        return ("released", 0, "", "", None, "", "")
+        return ("released", 0, "", "", None, result.reason, "")
     if result.phase == Phase.DOT:
         if code == 0:
             return ("in_doubt", 0, "", "", None, result.reason, "")
         if 200 <= code < 300:
             return ("accepted", code, enhanced, _told(result, terms), None, "", "")
     elif code in (0, 421):
-        return ("released", 0, "", "", None, "", "")
+        return ("released", 0, "", "", None, result.reason or f"{code} {enhanced}".strip(), "")
     verdict = classify(result.phase, code, enhanced, result.text)
     text = _told(result, terms)
     if verdict.outcome == "rejected":

@@ -32,6 +32,9 @@ from shared.contracts import ranges
 from shared.contracts.account import Limits
 from shared.contracts.sending import Group
 
+CLAIM_AHEAD = 0.5
+"""Seconds before the first slot of a half-window at which it is claimed."""
+
 BARREN_CONNECTIONS = 3
 """So many connections in a row on which nothing was answered: the relay is taken to be down."""
 
@@ -150,6 +153,8 @@ class Work:
                 break
             if slots is not None:
                 indexes = indexes[: len(slots)]
+                # A claim is young when its mail goes out: it is confirmed late, and it does not run out while waiting.
+                await asyncio.sleep(slots[0].at - CLAIM_AHEAD - self.watch.server_now())
             prepared = self._render(indexes, slots)
             if not prepared.mails:
                 await self._settle()
