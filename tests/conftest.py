@@ -21,7 +21,7 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 @pytest.fixture
 def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
     """Yield a fresh server without streams."""
-    server = NatsServer(tmp_path / "nats").start()
+    server = NatsServer.started(tmp_path / "nats")
     yield server
     server.kill()
 
@@ -46,7 +46,7 @@ async def log_streams(nats_server: NatsServer, nc: Client) -> NatsServer:
 @pytest.fixture(scope="session")
 def cluster_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsCluster]:
     """Yield one cluster of three for the whole run of this process."""
-    cluster = NatsCluster(tmp_path_factory.mktemp("cluster")).start()
+    cluster = NatsCluster.started(tmp_path_factory.mktemp("cluster"))
     yield cluster
     cluster.stop()
 

@@ -37,7 +37,7 @@ class Servers:
 def servers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Servers]:
     """Yield a single server, then a cluster."""
     if request.param == "one":
-        server = NatsServer(tmp_path / "nats").start()
+        server = NatsServer.started(tmp_path / "nats")
         yield Servers(server.url, 1, [server])
         server.kill()
     else:

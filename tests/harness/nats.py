@@ -82,6 +82,19 @@ class NatsServer:
         """Its log file."""
         return (self.store_dir / "server.log").read_text()
 
+    @classmethod
+    def started(cls, store_dir: Path) -> "NatsServer":
+        """Return a new server that runs; where another process took a port in the meantime, try others."""
+        for attempt in range(3):
+            server = cls(store_dir / f"attempt{attempt}" if attempt else store_dir)
+            try:
+                return server.start()
+            except AssertionError as error:
+                server.kill()
+                if "address already in use" not in str(error):
+                    raise
+        raise AssertionError("no free ports for a server")
+
     def start(self, *, wait: bool = True) -> "NatsServer":
         """Start it, or start it again; with `wait`, return when it answers that it is healthy."""
         if self.running:
@@ -192,6 +205,19 @@ class NatsCluster:
     def url(self) -> str:
         """All nodes, comma separated."""
         return ",".join(node.url for node in self.nodes)
+
+    @classmethod
+    def started(cls, store_dir: Path) -> "NatsCluster":
+        """Return a new cluster that runs; where another process took a port in the meantime, try others."""
+        for attempt in range(3):
+            cluster = cls(store_dir / f"attempt{attempt}")
+            try:
+                return cluster.start()
+            except AssertionError as error:
+                cluster.stop()
+                if "address already in use" not in str(error):
+                    raise
+        raise AssertionError("no free ports for a cluster")
 
     def start(self) -> "NatsCluster":
         """Start what does not run; return when all nodes are up and follow one meta leader."""
