@@ -69,12 +69,13 @@ class Link(asyncio.Protocol):
         closed: Done when the transport is gone.
     """
 
-    def __init__(self, timeouts: Timeouts | None = None) -> None:
+    def __init__(self, timeouts: Timeouts | None = None, *, pipelining: bool = False) -> None:
         self._loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[None] = self._loop.create_future()
         self._transport: asyncio.Transport | None = None
         self._timeouts = (timeouts or Timeouts()).by_state()
         self._state = IDLE
+        self._pipelining = pipelining
         self._tail = b""
         self._lines: list[bytes] = []
         self._unread = 0
@@ -114,7 +115,7 @@ class Link(asyncio.Protocol):
         self._guarded(self._room)
 
     def data_received(self, data: bytes) -> None:
-        """Take replies apart and act on each."""
+        """Take replies apart and act on each; MAIL and RCPT taken need nothing done when DATA is on its way."""
         lines = (self._tail + data if self._tail else data).split(b"\n")
         self._tail = lines.pop()
         self._unread = len(lines)
@@ -122,7 +123,11 @@ class Link(asyncio.Protocol):
             for line in lines:
                 self._unread -= 1
                 code = _CODES.get(line[:4])
-                if code is None or len(line) > MAX_LINE:
+                state = self._state
+                if code == 250 and MAIL <= state <= RCPT and self._pipelining and not self._lines:
+                    self._state = state + 1
+                    self._deadline = self._loop.time() + self._timeouts[state + 1]
+                elif code is None or len(line) > MAX_LINE:
                     self._fail("malformed reply")
                 elif code < 0 or self._lines:
                     self._continue(code, line)

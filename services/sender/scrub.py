@@ -19,17 +19,20 @@ _MARKS = re.compile(rf"{re.escape(MARK)}(?:\s*{re.escape(MARK)})+")
 def scrub(text: str, address: str) -> str:
     """Return `text` without address-like tokens and without the local part of `address`."""
     local = address.rpartition("@")[0].strip('"')
-    names = _names(local)
-    folded = text.casefold()
     has_code = "%" in text or "=" in text or "+" in text
-    if "@" not in text and not has_code and not any(name in folded for name in names):
+    if "@" not in text and not has_code and "\\" not in local and not _speaks_of(local.partition("+")[0], text):
         return text
+    names = _names(local)
     if "@" in text or has_code:
         text = _ADDRESS.sub(MARK, text)
     for name in names:
         text = _without(text, name)
     text = _MARKS.sub(MARK, text)
     return text if _clean(text, names) else _clean_or_nothing(names)
+
+
+def _speaks_of(name: str, text: str) -> bool:
+    return len(name) < 3 or name.casefold() in text.casefold()
 
 
 def _names(local: str) -> list[str]:

@@ -27,16 +27,16 @@ SLICE = 65_536
 
 
 class _Turn:
-    """One mail whose envelope is written."""
+    """One mail whose envelope is written; `nobody` once its recipient was refused."""
 
-    __slots__ = ("mail", "place", "rcpt_taken", "refused", "window")
+    __slots__ = ("mail", "nobody", "place", "refused", "window")
 
     def __init__(self, window: Window, place: int, mail: Mail) -> None:
         self.window = window
         self.place = place
         self.mail = mail
         self.refused: Result | None = None
-        self.rcpt_taken = False
+        self.nobody = False
 
 
 class Connection(Link):
@@ -52,14 +52,13 @@ class Connection(Link):
     """
 
     def __init__(self, relay: str, capabilities: Capabilities, timeouts: Timeouts | None = None) -> None:
-        super().__init__(timeouts)
+        super().__init__(timeouts, pipelining=capabilities.pipelining)
         self.relay = relay
         self.capabilities = capabilities
         self.sent = 0
         self.failure = ""
         self.last_words = ""
         self.on_lost: Callable[[Connection], None] | None = None
-        self._pipelining = capabilities.pipelining
         self._current: _Turn | None = None
         self._ahead: _Turn | None = None
         self._todo: deque[Window] = deque()
@@ -139,13 +138,12 @@ class Connection(Link):
 
     def _on_rcpt(self, code: int, lines: list[bytes]) -> None:
         turn = self._turn
-        if code < 300:
-            turn.rcpt_taken = True
-        elif code < 400:
+        if 300 <= code < 400:
             self._slipped(f"reply {code} to RCPT")
             return
-        elif turn.refused is None:
-            turn.refused = _said(turn, Phase.RCPT, code, lines)
+        if code >= 400:
+            turn.nobody = True
+            turn.refused = turn.refused or _said(turn, Phase.RCPT, code, lines)
         if self._pipelining:
             self._enter(DATA)
         elif turn.refused is not None:
@@ -176,11 +174,11 @@ class Connection(Link):
 
     def _end_empty(self, turn: _Turn) -> None:
         """End a transaction without recipient by a lone dot (RFC 2920); with one, that would deliver an empty mail."""
-        if turn.rcpt_taken:
-            self._fail("MAIL refused, but RCPT and DATA taken")
-        else:
+        if turn.nobody:
             self._write(wire.END + self._open_ahead())
             self._enter(DOT)
+        else:
+            self._fail("MAIL refused, but RCPT and DATA taken")
 
     def _on_dot(self, code: int, lines: list[bytes]) -> None:
         turn = self._turn
