@@ -1,16 +1,38 @@
 """The FastStream broker of a service: requests on core NATS with queue groups, so instances share the work.
 
-It reconnects for ever; streams are never declared here (deploy/apply.py is their only writer); nothing is logged by the
-library for each message.
+It reconnects for ever; streams are never declared here (deploy/apply.py is their only writer). Handlers get the bytes
+as they came, the library's guess at JSON is off. A handler that raises is logged; the requester gets no answer then,
+so a handler that can say what is wrong says it (see answers.py).
 """
 
+import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
+from faststream import BaseMiddleware, StreamMessage
 from faststream.nats import NatsBroker
+from faststream.nats.message import NatsMessage
 from faststream.security import SASLPlaintext
 
 from shared.messaging.policy import ACK_POLICY, GRACE
 from shared.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+class _Logging(BaseMiddleware[Any, Any]):
+    """Says what a handler did not foresee: without a logger the library would not."""
+
+    async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: StreamMessage[Any]) -> Any:  # noqa: ANN401 - whatever the handler returns
+        try:
+            return await call_next(msg)
+        except Exception:  # logged here; the library hands the message back or leaves the request unanswered
+            logger.exception("a handler failed", extra={"handles": getattr(msg.raw_message, "subject", "")})
+            raise
+
+
+async def _bytes(message: NatsMessage) -> bytes:
+    return bytes(message.body)
 
 
 def create_broker(
@@ -36,4 +58,6 @@ def create_broker(
         ack_policy=ACK_POLICY,
         logger=None,
         apply_types=False,
+        decoder=_bytes,
+        middlewares=[_Logging],
     )

@@ -164,6 +164,27 @@ async def test_a_request_while_nobody_listens_is_made_when_somebody_does(
         await late.broker.stop()
 
 
+async def test_a_bare_handler_gets_the_bytes_and_its_failure_is_logged(
+    nats_server: NatsServer, nc: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """JSON is not guessed at, and what a handler did not foresee is not lost."""
+    broker = create_broker(Settings(nats_url=nats_server.url), "bare")
+
+    @broker.subscriber("bare.upper", queue="bare")
+    async def upper(body: bytes) -> bytes:
+        if body == b"0":
+            raise RuntimeError("no zero")
+        return body.upper()
+
+    await broker.start()
+    try:
+        assert (await nc.request("bare.upper", b'{"a": 1}', timeout=5)).data == b'{"A": 1}'
+        await nc.publish("bare.upper", b"0")
+        await until(lambda: "no zero" in caplog.text)
+    finally:
+        await broker.stop()
+
+
 async def test_nobody_there_is_said(nc: Connection) -> None:
     """Without a service the error says so, and carries the key."""
     with pytest.raises(UnansweredError) as caught:
