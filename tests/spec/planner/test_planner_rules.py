@@ -1,0 +1,169 @@
+"""Rules of account, campaign, schedule, fan-out, completion, lanes and doubts."""
+
+from datetime import UTC, datetime, time, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.planner import completion, fan_out, providers, schedule
+from services.planner.account import AccountDecider, Add, RecordTest
+from services.planner.campaign import CampaignDecider, Close, Open
+from services.planner.doubts import open_doubts
+from services.planner.fan_out import Piece
+from shared.contracts.account import AccountAdded, AccountTested, Limits
+from shared.contracts.campaign import CampaignClosed, CampaignOpened
+from shared.contracts.envelope import Commit, DomainEvent, EventRecord
+from shared.contracts.mailing import DoubtDecided, SendingHours
+from shared.contracts.sending import Group, RecipientsClaimed, RecipientsSettled
+from tests.harness.decider_spec import spec
+
+ADDED = AccountAdded(name="r", host="relay.example", port=587, senders=["a@example.com"])
+
+
+def test_an_account_is_added_once_and_never_sends_its_password_in_clear() -> None:
+    """Without TLS a user name is accepted on the loopback host only."""
+    fresh = spec(AccountDecider())
+    fresh.when(Add(ADDED.model_copy(update={"tls": "none", "username": "u"}))).then_refused("password_in_clear", "tls")
+    fresh.when(Add(ADDED.model_copy(update={"senders": ["nobody"]}))).then_refused("address_invalid", "senders.0")
+    fresh.when(Add(ADDED)).then(ADDED)
+    fresh.when(Add(ADDED.model_copy(update={"port": 25}))).then_refused("account_exists")
+    local = ADDED.model_copy(update={"tls": "none", "username": "u", "host": "localhost"})
+    spec(AccountDecider()).when(Add(local)).then(local)
+
+
+def test_the_last_test_decides_whether_an_account_works() -> None:
+    """Each test is recorded, for it is an observation."""
+    bad, good = AccountTested(working=False, detail="535"), AccountTested(working=True, detail="")
+    spec(AccountDecider()).when(RecordTest(good)).then_refused("account_unknown")
+    it = spec(AccountDecider()).given(ADDED).when(RecordTest(bad)).then(bad, repeats="an observation")
+    assert not it.state.working
+    assert it.when(RecordTest(good)).then(good, repeats="an observation").state.working
+
+
+def test_a_campaign_is_opened_once_and_closed_for_good() -> None:
+    """It does not end before it starts."""
+    opened = CampaignOpened(name="c", lists=["l"])
+    reversed_ = CampaignOpened.model_validate(
+        {"name": "c", "lists": ["l"], "starts_on": "2026-02-02", "ends_on": "2026-02-01"}
+    )
+    spec(CampaignDecider()).when(Open(reversed_)).then_refused("dates_reversed", "ends_on")
+    it = spec(CampaignDecider()).when(Open(opened)).then(opened)
+    it.when(Open(opened.model_copy(update={"name": "d"}))).then_refused("campaign_exists")
+    it.when(Close()).then(CampaignClosed())
+
+
+def hours(start: str, end: str, *weekdays: int) -> SendingHours:
+    """Return sending hours."""
+    days = list(weekdays) or [0, 1, 2, 3, 4, 5, 6]
+    return SendingHours(start=time.fromisoformat(start), end=time.fromisoformat(end), weekdays=days)
+
+
+def utc(text: str) -> datetime:
+    """Return an instant."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "after", "opens", "closes"),
+    [
+        (hours("09:00", "17:00", 0, 1, 2, 3, 4), "2026-02-28T12:00", "2026-03-02T08:00", "2026-03-02T16:00"),
+        (hours("22:00", "06:00"), "2026-03-02T01:00", "2026-03-01T21:00", "2026-03-02T05:00"),
+        # clocks go forward on 29 March 2026 at 02:00, back on 25 October at 03:00
+        (hours("02:30", "04:00", 6), "2026-03-28T23:00", "2026-03-29T01:30", "2026-03-29T02:00"),
+        (hours("02:30", "04:00", 6), "2026-10-24T23:00", "2026-10-25T00:30", "2026-10-25T03:00"),
+        (hours("00:00", "00:00", 5, 6), "2026-03-07T12:00", "2026-03-06T23:00", "2026-03-08T23:00"),
+    ],
+)
+def test_the_next_window_in_prague(wanted: SendingHours, after: str, opens: str, closes: str) -> None:
+    """Weekends, nights, both jumps of the clock, and days that touch."""
+    window = schedule.next_window(wanted, "Europe/Prague", utc(after))
+    assert (window.opens, window.closes) == (utc(opens), utc(closes))
+
+
+@given(
+    st.times(),
+    st.times(),
+    st.sets(st.integers(0, 6), min_size=1),
+    st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)),  # noqa: DTZ001 - made aware below
+    st.sampled_from(["Europe/Prague", "America/St_Johns", "Australia/Lord_Howe", "Africa/Casablanca"]),
+)
+def test_a_window_never_ends_before_it_matters(
+    start: time, end: time, days: set[int], after: datetime, zone: str
+) -> None:
+    """It is not over at the instant asked for, at most a fortnight away, and open at the instant it opens."""
+    wanted = SendingHours(start=start, end=end, weekdays=sorted(days))
+    asked = after.replace(tzinfo=UTC)
+    window = schedule.next_window(wanted, zone, asked)
+    assert window.closes is not None
+    assert window.opens < window.closes
+    assert window.closes > asked
+    assert window.opens - asked < timedelta(days=15)
+    if window.opens > asked:
+        again = schedule.next_window(wanted, zone, window.opens)
+        assert again.holds(window.opens)
+
+
+@pytest.mark.parametrize("zone", ["Mars/Base", "", "/etc/passwd", "../../etc", "Europe", "x\0y"])
+def test_a_bad_zone_is_refused(zone: str) -> None:
+    """Whatever stands there, the answer is a refusal of the field."""
+    refusal = schedule.problem(None, zone)
+    assert refusal is not None
+    assert refusal.code == "zone_unknown"
+
+
+def test_a_chunk_is_about_a_minute_of_work() -> None:
+    """At 500 an hour it has eight recipients, without a limit five hundred, never none."""
+    assert fan_out.chunk_size(fan_out.rate(Limits(per_hour=500))) == 8
+    assert fan_out.chunk_size(fan_out.rate(Limits())) == 500
+    assert fan_out.chunk_size(fan_out.rate(Limits(per_hour=1), Limits(seconds_between=3600))) == 1
+
+
+def test_each_lane_has_two_minutes_of_work_and_no_more() -> None:
+    """A lane that stands still does not keep another one from its work."""
+    unplanned = [Piece(n, "gmail" if n % 2 else "rest", 10) for n in range(40)]
+    chosen = fan_out.choose(0.5, [Piece(90, "gmail", 60)], unplanned)
+    assert [piece.n for piece in chosen] == [0, 2, 4, 6, 8, 10]
+
+
+@given(st.floats(0.001, 1000), st.lists(st.integers(1, 500), max_size=100), st.integers(1, 64))
+def test_planned_work_is_bounded(rate: float, sizes: list[int], most: int) -> None:
+    """At most two minutes and one chunk more, at most so many chunks, and never nothing while something is left."""
+    chosen = fan_out.choose(rate, [], [Piece(n, "rest", size) for n, size in enumerate(sizes)], most_open=most)
+    assert len(chosen) <= most
+    assert bool(chosen) == bool(sizes)
+    assert sum(piece.size for piece in chosen[:-1]) < max(rate * 120, 1)
+
+
+def test_a_mailing_is_complete_when_every_chunk_is() -> None:
+    """Totals are summed; an empty audience never completes."""
+    assert completion.totals(2, [{"accepted": 1}]) is None
+    assert completion.totals(2, [{"accepted": 1}, {"accepted": 2, "rejected": 1}]) == {"accepted": 3, "rejected": 1}
+    assert completion.totals(0, []) is None
+
+
+def test_large_providers_have_lanes_of_their_own() -> None:
+    """From five per cent of the audience, six at most."""
+    assert providers.lanes({"gmail": 10, "yahoo": 4, "": 86}) == {"gmail": "gmail", "yahoo": "rest", "": "rest"}
+    many = dict.fromkeys(providers._DOMAINS, 10) | {"": 0}
+    assert len(set(providers.lanes(many).values())) == 7
+
+
+def commit(seq: int, event: DomainEvent) -> Commit:
+    """Return a commit as the log has it."""
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    return Commit(seq, "x", at, (EventRecord(str(seq), event, "x", seq, 0, at, at),))
+
+
+def test_a_doubt_is_open_until_it_is_decided_or_sent_again() -> None:
+    """One that comes back after a decision to resend is open again."""
+    doubted = RecipientsSettled(groups=[Group(outcome="in_doubt", indexes="0-2")])
+    claimed = RecipientsClaimed(indexes="1", digests="", date=0)
+    resend = DoubtDecided(n=4, indexes="1", decision="resend")
+    elsewhere = DoubtDecided(n=5, indexes="0", decision="accepted")
+    assert open_doubts(4, [commit(5, doubted)], []) == (frozenset({0, 1, 2}), 0)
+    decided = [commit(6, resend), commit(7, elsewhere)]
+    assert open_doubts(4, [commit(5, doubted)], decided) == (frozenset({0, 2}), 1)
+    again = RecipientsSettled(groups=[Group(outcome="in_doubt", indexes="1")])
+    chunk = [commit(5, doubted), commit(8, claimed), commit(9, again)]
+    assert open_doubts(4, chunk, decided) == (frozenset({0, 1, 2}), 1)
