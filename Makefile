@@ -62,10 +62,7 @@ chaos: $(READY) ## Kill, freeze and starve everything, one scenario after the ot
 .PHONY: bench
 bench: $(READY) ## Measure, each beside its yardstick in the same run
 	@mkdir -p artefacts
-	@set -euo pipefail; for file in tests/benchmark/[a-z]*.py; do \
-	  echo "== $$(basename $$file .py)"; \
-	  $(BIN)/python -m tests.benchmark.$$(basename $$file .py) | tee -a artefacts/bench.jsonl; \
-	done
+	@set -o pipefail; $(BIN)/python -m tests.benchmark $(ARGS) | tee -a artefacts/bench.jsonl
 
 .PHONY: check
 check: lint test ## Lint and test, as the build does
