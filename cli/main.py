@@ -7,7 +7,7 @@ import logging
 
 import typer
 
-from cli import account, campaign, contacts, doubt, ledger, mailing, parked, streams, up, views
+from cli import account, campaign, contacts, demo, doubt, ledger, mailing, parked, streams, up, views
 from cli.commands import command
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 
 command(app, "up")(up.up)
+command(app, "demo")(demo.demo)
 for nouns in (account, contacts, campaign, mailing, doubt, streams, parked):
     app.add_typer(nouns.app)
 command(app, "ledger")(ledger.ledger)

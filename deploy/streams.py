@@ -128,9 +128,10 @@ STREAMS: tuple[Stream, ...] = (
     ),
     # No age limit: it would drop pending schedules in silence. The server turns roll-up on for schedules.
     _kept(subjects.TIMERS, [subjects.ALL_TIMERS, subjects.ALL_DUES], allow_msg_schedules=True, allow_msg_ttl=True),
-    # Personal data, erased one by one with secure erase.
-    _kept(subjects.PAYLOADS, [subjects.ALL_PAYLOADS], max_msgs_per_subject=1),
-    _kept(subjects.PEOPLE, [subjects.ALL_PEOPLE], max_msgs_per_subject=1),
+    # Personal data, erased one by one with secure erase. No limit by subject: what a limit drops stays readable in the
+    # files, so shared/eventlog/documents.py keeps one version and overwrites the others itself.
+    _kept(subjects.PAYLOADS, [subjects.ALL_PAYLOADS]),
+    _kept(subjects.PEOPLE, [subjects.ALL_PEOPLE]),
     _kept(subjects.INBOX, [subjects.ALL_INTAKE], max_age=7 * DAY),
     _kept(subjects.PARKED, [subjects.ALL_PARKED], max_age=90 * DAY),
     _bucket(subjects.PACING),

@@ -16,7 +16,7 @@ import typer
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cli.demo.crowd import read_mails
+from cli.demo.crowd import OWN, read_mails
 from cli.errors import CliError
 from cli.output import pairs, table
 from cli.session import Data, Session, session
@@ -233,6 +233,6 @@ def _received(mails: Path) -> Counter[str]:
     counted: Counter[str] = Counter()
     for line in (mails / "index.jsonl").read_bytes().splitlines():
         for recipient in orjson.loads(line)["recipients"]:
-            if not recipient.endswith("@outfitters.example"):
+            if not recipient.endswith(OWN):
                 counted[recipient.casefold()] += 1
     return counted

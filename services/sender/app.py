@@ -14,6 +14,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from faststream.nats import NatsRouter
+from faststream.nats.message import NatsMessage
 
 from services.sender.attend import Attendant
 from services.sender.confirm import Confirmation
@@ -202,14 +203,22 @@ class Sender:
     def _probes(self) -> NatsRouter:
         router = NatsRouter()
 
-        @router.subscriber(subjects.probe(), queue="sender")
+        @router.subscriber(subjects.probe(), queue="sender", decoder=_raw)
         async def probe(body: bytes) -> bytes:
-            asked = Probe.model_validate_json(body)
-            password = await self._password(asked.account) if asked.username else ""
-            result: ProbeResult = await try_account(asked, password)
+            try:
+                asked = Probe.model_validate_json(body)
+                password = await self._password(asked.account) if asked.username else ""
+                result = await try_account(asked, password)
+            except Exception as error:  # whatever it was, the planner gets an answer, and the account is not working
+                logger.exception("probe failed")
+                result = ProbeResult(working=False, detail=f"the sender failed: {type(error).__name__}")
             return result.model_dump_json().encode()
 
         return router
+
+
+async def _raw(message: NatsMessage) -> bytes:
+    return bytes(message.body)
 
 
 def _cancelling(task: asyncio.Task[None]) -> Callable[[], Awaitable[None]]:
