@@ -61,6 +61,7 @@ async def import_file(
         TimeElapsedColumn(),
         console=session.out.notes,
         transient=True,
+        disable=not session.out.notes.is_terminal,
     ) as progress:
         sent = progress.add_task("Uploading", total=file.stat().st_size)
         parts = await upload(await session.own_connection(), file, upload_id, lambda size: progress.advance(sent, size))
@@ -89,6 +90,7 @@ async def _follow(session: Session, upload_id: str) -> Data:
         TimeElapsedColumn(),
         console=session.out.notes,
         transient=True,
+        disable=not session.out.notes.is_terminal,
     ) as progress:
         rows = progress.add_task("Importing", total=None)
         while True:

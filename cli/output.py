@@ -48,11 +48,11 @@ class Output:
         else:
             self.screen.print(table(rows, columns))
             if data.get("next"):
-                self.notes.print(f"[dim]There are more: --after {data['next']}[/dim]")
+                self.notes.print(f"[dim]There are more: --after {data['next']}[/dim]", soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Say something on the side; programs do not hear it."""
-        self.notes.print(text)
+        self.notes.print(text, soft_wrap=True)
 
     def error(self, error: CliError) -> None:
         """Say what is wrong: `code: message (field, line)`."""
@@ -78,7 +78,7 @@ def table(rows: Sequence[Row], columns: Mapping[str, str]) -> Table:
         numeric = all(isinstance(row.get(field, 0), int | float) for row in rows)
         shown.add_column(title, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        shown.add_row(*(text(row.get(field, "")) for field in columns))
+        shown.add_row(*(_plain(row.get(field, "")) for field in columns))
     return shown
 
 
@@ -88,9 +88,14 @@ def pairs(data: Mapping[str, Any]) -> Table:
     shown.add_column(style="bold")
     shown.add_column(overflow="fold")
     for title, value in data.items():
-        if value not in ("", None, [], {}):
-            shown.add_row(title, text(value))
+        if said := text(value):
+            shown.add_row(title, said)
     return shown
+
+
+def _plain(value: object) -> str:
+    """Return a value as it stands in a row: numbers without separators, so they can be copied."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else text(value)
 
 
 def text(value: object) -> str:

@@ -44,14 +44,17 @@ async def status(
             answer = await session.ask(query)
         session.out.json(answer)
         return
-    with Live(_shown(answer), console=session.out.screen, auto_refresh=False) as live:
+    interactive = session.out.screen.is_terminal and watch
+    with Live(console=session.out.screen, auto_refresh=False, transient=True) as live:
         while watch and answer["status"] not in _ENDS:
+            if interactive:
+                live.update(_shown(answer, interactive=True), refresh=True)
             await asyncio.sleep(_EVERY)
             answer = await session.ask(query)
-            live.update(_shown(answer), refresh=True)
+    session.out.screen.print(_shown(answer, interactive=session.out.screen.is_terminal))
 
 
-def _shown(answer: Data) -> RenderableType:
+def _shown(answer: Data, *, interactive: bool) -> RenderableType:
     state = answer["status"]
     done = answer["total"] - answer["to_send"]
     numbers = {
@@ -74,8 +77,11 @@ def _shown(answer: Data) -> RenderableType:
         "Parked": answer["parked"] or "",
         "Views paused": answer.get("paused", ""),
     }
+    head = f"[bold {_STATUS.get(state, 'white')}]{text(state)}[/]"
+    if not interactive:
+        return Group(head, pairs(numbers))
     bar = ProgressBar(total=max(answer["total"], 1), completed=done, width=50)
-    return Group(f"[bold {_STATUS.get(state, 'white')}]{text(state)}[/]", bar, pairs(numbers))
+    return Group(head, bar, pairs(numbers))
 
 
 def _when(at: str, zone: str) -> str:
