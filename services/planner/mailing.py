@@ -88,6 +88,7 @@ class Mailing(BaseModel):
     started: bool = False
     until: datetime | None = None
     opens: datetime | None = None
+    resumes: int = 0
     limits: Limits = Limits()
     tests: tuple[str, ...] = ()
     decided: tuple[tuple[int, str, DoubtDecision], ...] = ()
@@ -169,7 +170,8 @@ def _moves(state: Mailing, event: DomainEvent) -> dict[str, object]:  # noqa: C9
             return {"status": "paused", "reason": event.reason}
         case MailingResumed():
             status = "sending" if state.started else "scheduled"
-            return {"status": status, "until": event.until, "opens": None, "reason": ""}
+            again = {"resumes": state.resumes + 1, "reason": ""}
+            return {"status": status, "until": event.until, "opens": None, **again}
         case MailingFailed():
             return {"status": "failed", "reason": event.reason}
         case MailingCompleted():
@@ -303,7 +305,8 @@ def _running(state: Mailing, command: Command) -> Decision:  # noqa: C901 - one 
             totals = command.totals
             return [MailingCompleted(totals=totals, in_doubt=totals.get("in_doubt", 0))] if done else []
         case Fail():
-            return [MailingFailed(reason=command.reason)] if state.status in ("sending", "waiting") else []
+            stands = state.status in ("sending", "waiting") and state.resumes == command.resumes
+            return [MailingFailed(reason=command.reason)] if stands else []
         case _:
             if state.status in ("scheduled", "sending", "waiting") or (state.started and state.status not in FINAL):
                 return Refusal(code="mailing_running", message="Cancel it before it is deleted.")

@@ -114,9 +114,10 @@ class Complete:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """It cannot go on by itself."""
+    """It cannot go on by itself. `resumes`: how often it was resumed when this was seen; once more makes it void."""
 
     reason: str
+    resumes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,7 +206,7 @@ class Process:
 
     async def _parked(self, fact: MailingFact) -> bool:
         reason = await self._reach.board.parked(fact.id, fact.resumed)
-        return bool(reason) and await self._decide(fact.id, Fail(reason))
+        return bool(reason) and await self._decide(fact.id, Fail(reason, fact.state.resumes))
 
     async def _fan_out(self, fact: MailingFact) -> None:
         """Plan what is to be planned now; what comes after is looked at in the next drive."""
@@ -231,7 +231,7 @@ class Process:
         try:
             await asyncio.gather(*(plan(fact.id, state, audience, piece) for piece in chosen))
         except PayloadError as error:  # nobody but an operator can mend it
-            await self._decide(fact.id, Fail(str(error)))
+            await self._decide(fact.id, Fail(str(error), state.resumes))
             return
         await self._reach.facts_at(await self._reach.log.last_seq(subjects.plans_of(fact.id)), _FACTS_S)
         self.note(fact.id)

@@ -163,6 +163,25 @@ class Desk:
         ]
         await self.write(subjects.chunk(chunk.mailing, chunk.n), *events)
 
+    async def hints(self, mailing: str) -> int:
+        """Return how many hints at chunks of a mailing were published."""
+        info = await self.nc.jetstream().stream_info("TIMERS", subjects_filter=f"due.retry.*.*.{mailing}.*")
+        return sum((info.state.subjects or {}).values())
+
+    async def hinted(self, mailing: str, count: int, *, messages: bool = False) -> None:
+        """Wait until so many chunks of a mailing were hinted at, or so many hints came."""
+
+        async def enough() -> bool:
+            info = await self.nc.jetstream().stream_info("TIMERS", subjects_filter=f"due.retry.*.*.{mailing}.*")
+            found = info.state.subjects or {}
+            return (sum(found.values()) if messages else len(found)) >= count
+
+        await until(enough, 15)
+
+    async def facts_seen(self, subject: str) -> None:
+        """Wait until the planner knows the last event of an entity."""
+        await self.ask(commands.Lists(), at_least=await self.log.last_seq(subject))
+
     async def write(self, subject: str, *events: DomainEvent) -> int:
         """Append events as another service would."""
         expected = await self.log.last_seq(subject)

@@ -178,9 +178,10 @@ def test_it_completes_only_after_it_started_and_once() -> None:
 
 
 def test_cancel_is_final_and_fail_is_not() -> None:
-    """A failed mailing is resumed; a cancelled one is not."""
+    """A failed mailing is resumed, and does not fail again for what was seen before; a cancelled one is not."""
     sending = mailing(FROZEN, SCHEDULED, STARTED).when(orders.Fail("parked")).then(MailingFailed(reason="parked"))
     sending.when(orders.Resume(NOON, WORKING)).then(MailingResumed())
+    sending.when(orders.Fail("parked")).then_nothing()
     sending.when(orders.Cancel("enough")).then(MailingCancelled(reason="enough"))
     sending.when(orders.Resume(NOON, WORKING)).then_refused("mailing_not_paused")
     sending.when(orders.Complete({"accepted": 3})).then_nothing()

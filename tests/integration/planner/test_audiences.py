@@ -1,0 +1,97 @@
+"""Frozen audiences: reasons, suppression, the cache that can be lost."""
+
+import hashlib
+
+from sqlalchemy import delete
+
+from services.planner.audience_rows import AUDIENCES, PIECES, ROWS
+from shared.contracts import commands, subjects
+from shared.contracts.consent import AddressSuppressed, OptedIn, OptedOut
+from shared.contracts.mailing import AudienceFrozen
+from shared.database import create_engine
+from shared.eventlog.objects import Objects
+from shared.keys import KeyRing
+from tests.integration.planner.conftest import Desk
+
+PEOPLE = b"email\n" + b"".join(b"p%d@x.example\n" % at for at in range(5))
+
+
+async def frozen(desk: Desk, mailing: str) -> AudienceFrozen:
+    """Return the last frozen audience as the log has it."""
+    found = [e for e in await desk.events(subjects.mailing(mailing)) if isinstance(e, AudienceFrozen)]
+    return found[-1]
+
+
+async def test_who_opted_out_before_is_left_out_with_the_reason(desk: Desk) -> None:
+    """Out of all lists it came from, or of everything; the last act wins; the position says how far that was known."""
+    keys = KeyRing.of(desk.settings.secret_keys, desk.settings.address_pepper)
+    await desk.imported(PEOPLE, "one")
+    await desk.imported(PEOPLE[:20], "two")
+    lists = {row["name"]: row["id"] for row in (await desk.ask(commands.Lists()))["lists"]}
+    mailing = await desk.drafted(["one", lists["two"]])
+
+    async def act(event: object, at: int) -> int:
+        key = keys.address_key(f"p{at}@x.example")
+        made = event(address_key=key)  # type: ignore[operator]  # a partial event
+        return await desk.write(subjects.consent(subjects.partition(key)), made)
+
+    await act(lambda **k: OptedOut(scope=lists["one"], how="page", **k), 0)  # still on list two
+    await act(lambda **k: OptedOut(scope=lists["one"], how="page", **k), 1)
+    await act(lambda **k: AddressSuppressed(scope="*", reason="hard bounce", **k), 2)
+    await act(lambda **k: OptedOut(scope="*", how="page", **k), 3)
+    last = await act(lambda **k: OptedIn(scope="*", how="page", **k), 3)
+    answer = await desk.do(commands.FreezeAudience(mailing=mailing))
+    assert (answer["recipients"], answer["skipped"]) == (3, {"opted_out": 1, "suppressed": 1})
+    event = await frozen(desk, mailing)
+    assert event.position >= last
+    page = await desk.ask(commands.Audience(mailing=mailing, limit=2))
+    rest = await desk.ask(commands.Audience(mailing=mailing, limit=10, after=page["next"]))
+    rows = page["rows"] + rest["rows"]
+    assert [row["skipped"] for row in rows].count("") == 3
+    assert {row["address"]: row["skipped"] for row in rows} == {
+        "p0@x.example": "",
+        "p1@x.example": "opted_out",
+        "p2@x.example": "suppressed",
+        "p3@x.example": "",
+        "p4@x.example": "",
+    }
+    skipped = await desk.ask(commands.Audience(mailing=mailing, only="skipped"))
+    assert len(skipped["rows"]) == 2
+    await desk.do(commands.ScheduleMailing(mailing=mailing))
+    chunk = (await desk.planned(mailing, 1))[0]
+    assert chunk.checked == event.position
+    assert len(chunk.contacts) == 3
+
+
+async def test_the_object_is_named_by_its_hash_and_frozen_again_at_will(desk: Desk) -> None:
+    """The same contacts give the same object; with a new one it is another."""
+    await desk.imported(PEOPLE)
+    mailing = await desk.drafted()
+    await desk.do(commands.FreezeAudience(mailing=mailing))
+    first = await frozen(desk, mailing)
+    data = await Objects(desk.nc, subjects.AUDIENCE).get(first.object)
+    assert hashlib.sha256(data).hexdigest() == first.object
+    await desk.do(commands.FreezeAudience(mailing=mailing))
+    assert (await frozen(desk, mailing)).object == first.object
+    await desk.imported(b"email\nnew@x.example\n")
+    await desk.do(commands.FreezeAudience(mailing=mailing))
+    second = await frozen(desk, mailing)
+    assert second.object != first.object
+    assert second.recipients == 6
+    await desk.do(commands.ScheduleMailing(mailing=mailing, at="2099-01-01T00:00:00"))
+    assert await desk.refused(commands.FreezeAudience(mailing=mailing)) == "audience_fixed"
+
+
+async def test_a_cache_that_was_lost_is_made_again_from_the_object(desk: Desk) -> None:
+    """Planning and listing go on as if nothing had happened."""
+    await desk.imported(PEOPLE)
+    mailing = await desk.drafted()
+    await desk.do(commands.FreezeAudience(mailing=mailing))
+    engine = create_engine(desk.settings, "planner")
+    async with engine.begin() as conn:
+        for table in (AUDIENCES, ROWS, PIECES):
+            await conn.execute(delete(table))
+    await engine.dispose()
+    await desk.do(commands.ScheduleMailing(mailing=mailing))
+    assert len((await desk.planned(mailing, 1))[0].contacts) == 5
+    assert len((await desk.ask(commands.Audience(mailing=mailing)))["rows"]) == 5

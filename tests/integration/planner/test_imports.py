@@ -1,0 +1,100 @@
+"""Imports over NATS: refusals, counts, rejected rows, and that the planner stays responsive."""
+
+import asyncio
+import time
+
+import pytest
+
+from shared.contracts import commands, subjects
+from shared.contracts.audience import ContactsImported
+from shared.eventlog.documents import Documents
+from shared.eventlog.errors import MissingError
+from shared.ids import new_id
+from tests.integration.planner.conftest import Desk
+
+
+def people(count: int, city: str = "Oslo") -> bytes:
+    """Return a file with so many people."""
+    rows = "".join(f"p{at}@x{at % 50}.example,Person {at},{city}\n" for at in range(count))
+    return f"email,name,city\n{rows}".encode()
+
+
+async def test_a_file_without_addresses_is_refused_at_once(desk: Desk) -> None:
+    """With line 1 and the column; an upload that is not there is refused, too."""
+    upload, parts = await desk.upload(b"name,city\nAnn,Oslo\n")
+    answer = await desk.client.command(commands.ImportContacts(upload=upload, parts=parts, list="l"))
+    assert answer.refusal is not None
+    assert (answer.refusal.code, answer.refusal.line, answer.refusal.field) == ("email_missing", 1, "email")
+    assert await desk.refused(commands.ImportContacts(upload=new_id(), parts=1, list="l")) == "upload_missing"
+    assert (await desk.ask(commands.Lists()))["lists"] == []
+
+
+async def test_counts_say_what_became_of_every_row(desk: Desk) -> None:
+    """Added, updated, unchanged; a contact may be on several lists; the event holds the counts."""
+    first = await desk.imported(people(300))
+    assert {name: first[name] for name in ("rows", "added", "updated", "unchanged", "rejected")} == {
+        "rows": 300,
+        "added": 300,
+        "updated": 0,
+        "unchanged": 0,
+        "rejected": 0,
+    }
+    changed = (
+        people(300).replace(b"Person 7,Oslo", b"Person 7,Rome") + b"new@x.example,New,\nP1@X1.EXAMPLE,Person 1,Oslo\n"
+    )
+    second = await desk.imported(changed, "others")
+    assert (second["added"], second["updated"], second["unchanged"]) == (1, 2, 299)
+    lists = {row["name"]: row["members"] for row in (await desk.ask(commands.Lists()))["lists"]}
+    assert lists == {"readers": 300, "others": 301}
+    commit = await desk.log.get(second["position"])
+    assert commit is not None
+    assert isinstance(commit.events[0].event, ContactsImported)
+    assert commit.events[0].event.unchanged == 299
+    assert commit.events[0].principal == "tester"
+
+
+async def test_rejected_rows_are_listed_page_by_page(desk: Desk) -> None:
+    """Each with line, column, reason and value."""
+    upload, parts = await desk.upload(b"email\n" + b"".join(b"bad%d\n" % at for at in range(25)) + b"a@x.example\n")
+    await desk.do(commands.ImportContacts(upload=upload, parts=parts, list="l"))
+    status = await desk.import_ended(upload)
+    assert (status["state"], status["rejected"], status["added"]) == ("done", 25, 1)
+    page = await desk.ask(commands.RejectedRows(upload=upload, limit=20))
+    rest = await desk.ask(commands.RejectedRows(upload=upload, limit=20, after=page["next"]))
+    assert [row["line"] for row in page["rows"] + rest["rows"]] == list(range(2, 27))
+    assert rest["next"] == ""
+    assert page["rows"][0] == {"line": 2, "column": "email", "reason": page["rows"][0]["reason"], "value": "bad0"}
+    assert "@" in page["rows"][0]["reason"]
+
+
+async def test_a_file_that_breaks_off_fails_with_its_line_and_keeps_what_was_read(desk: Desk) -> None:
+    """What came before the broken line is in; the problem names the line."""
+    status = await desk.imported(people(2_500) + b'x@x.example,"open,Oslo\n')
+    assert (status["state"], status["added"]) == ("failed", 2_000)
+    assert (status["problem"]["code"], status["problem"]["line"]) == ("quote_unclosed", 2_502)
+
+
+async def test_an_upload_is_erased_once_it_is_imported(desk: Desk) -> None:
+    """The raw file does not stay; importing it again is the same import."""
+    upload, parts = await desk.upload(people(10))
+    wanted = commands.ImportContacts(upload=upload, parts=parts, list="l")
+    await desk.do(wanted)
+    await desk.import_ended(upload)
+    with pytest.raises(MissingError):
+        await Documents(desk.nc, subjects.INBOX).get(subjects.upload_part(upload, 0))
+    await desk.do(wanted)
+    assert await desk.refused(wanted.model_copy(update={"list": "other"})) == "upload_used"
+
+
+async def test_others_are_answered_while_a_large_import_runs(desk: Desk) -> None:
+    """Commands that write take their turn between two slices."""
+    upload, parts = await desk.upload(people(40_000))
+    await desk.do(commands.ImportContacts(upload=upload, parts=parts, list="large"))
+    waits: list[float] = []
+    while (await desk.ask(commands.ImportStatus(upload=upload)))["state"] == "running":
+        begun = time.perf_counter()
+        await desk.do(commands.OpenCampaign(name="c", lists=["large"]))
+        waits.append(time.perf_counter() - begun)
+        await asyncio.sleep(0)
+    assert len(waits) > 5
+    assert max(waits) < 3, sorted(waits)[-5:]
