@@ -17,6 +17,7 @@ from services.planner.doubts import open_doubts
 from services.planner.idempotency import Act, once
 from services.planner.orders import Command
 from services.planner.parts import Parts
+from services.planner.steps import step
 from services.planner.test_mails import Sample
 from shared import clock
 from shared.addresses import AddressError, domain, parse
@@ -157,6 +158,7 @@ async def freeze_audience(parts: Parts, wanted: commands.FreezeAudience, act: Ac
         done = await parts.order(act, wanted.mailing, orders.Freeze(frozen))
         if isinstance(done, Refusal):
             return done
+        await step("freeze.appended")
         await forget_others(parts.engine, wanted.mailing, frozen.object)
     data = {"recipients": frozen.recipients, "skipped": frozen.skipped, "chunks": frozen.chunks, "lanes": frozen.lanes}
     return done.model_copy(update={"data": {**done.data, **data}})

@@ -171,6 +171,7 @@ async def test_an_account_that_fails_its_test_cannot_be_used(desk: Desk) -> None
     await desk.do(commands.TestAccount(account=account))
     assert await desk.refused(draft.model_copy(update={"sender_address": "b@example.com"})) == "sender_not_allowed"
     await desk.do(draft)
+    await desk.facts_seen(subjects.account(account))
     listed = (await desk.ask(commands.Accounts()))["accounts"]
     assert [(each["account"], each["working"]) for each in listed] == [(account, True)]
     assert "very secret" not in str(listed)
