@@ -11,12 +11,10 @@ from pathlib import Path
 import orjson
 import pytest
 from nats.aio.client import Client as Connection
-from nats.aio.msg import Msg
 
 from services.planner.settings import PlannerSettings
 from services.planner.steps import STEPS
 from shared.contracts import commands, subjects
-from shared.contracts.commands import ProbeResult
 from shared.eventlog.documents import Documents
 from shared.eventlog.store import EventLog
 from shared.messaging.client import Client
@@ -59,15 +57,12 @@ async def supervised(
     settings: PlannerSettings, nc: Connection, crash_at: str
 ) -> AsyncIterator[tuple[Desk, Supervisor]]:
     """Yield somebody who asks, and the supervisor of the planner that answers."""
-
-    async def probed(message: Msg) -> None:
-        await message.respond(ProbeResult(working=True, detail="").model_dump_json().encode())
-
-    await nc.subscribe(subjects.probe(), cb=probed)
+    desk = Desk(nc, EventLog(nc), settings, Client(nc, "tester", seconds=2))
+    await desk.answer_probes()
     supervisor = Supervisor(settings)
     task = asyncio.create_task(supervisor.run(crash_at))
     try:
-        yield Desk(nc, EventLog(nc), settings, Client(nc, "tester", seconds=2)), supervisor
+        yield desk, supervisor
         assert not task.done(), task.exception()
     finally:
         task.cancel()

@@ -51,6 +51,14 @@ class Desk:
     running: "asyncio.Task[int]" = field(init=False)
     working: ProbeResult = field(default_factory=lambda: ProbeResult(working=True, detail="fine"))
 
+    async def answer_probes(self) -> None:
+        """Say of every account that it works, or what `working` says."""
+
+        async def probed(message: Msg) -> None:
+            await message.respond(self.working.model_dump_json().encode())
+
+        await self.nc.subscribe(subjects.probe(), cb=probed)
+
     async def up(self) -> None:
         """Start the planner and wait until it answers."""
         self.service = Service("planner", self.settings)
@@ -206,10 +214,7 @@ async def desk(planner_settings: PlannerSettings, nc: Connection) -> AsyncIterat
     """Yield a planner that is up, and a sender that says every account works."""
     desk = Desk(nc, EventLog(nc), planner_settings, Client(nc, "tester"))
 
-    async def probed(message: Msg) -> None:
-        await message.respond(desk.working.model_dump_json().encode())
-
-    await nc.subscribe(subjects.probe(), cb=probed)
+    await desk.answer_probes()
     await desk.up()
     yield desk
     await desk.down()
