@@ -17,6 +17,7 @@ from services.planner.doubts import open_doubts
 from services.planner.idempotency import Act, once
 from services.planner.orders import Command
 from services.planner.parts import Parts
+from services.planner.redrive import redrive
 from services.planner.steps import step
 from services.planner.test_mails import Sample
 from shared import clock
@@ -25,7 +26,7 @@ from shared.contracts import commands, subjects
 from shared.contracts.account import AccountAdded, AccountTested
 from shared.contracts.campaign import CampaignOpened
 from shared.contracts.commands import Answer, Refusal
-from shared.contracts.mailing import MailingDrafted
+from shared.contracts.mailing import AudienceFrozen, MailingDrafted
 from shared.database import reading
 from shared.eventlog.handling import handle
 from shared.messaging.answers import Caller, CommandRouter
@@ -148,6 +149,8 @@ async def freeze_audience(parts: Parts, wanted: commands.FreezeAudience, act: Ac
         state = await parts.mailing(wanted.mailing)
         if state.draft is None:
             return _NO_MAILING
+        if await parts.committed(act, subjects.mailing(wanted.mailing)) and state.audience is not None:
+            return await _frozen(parts, wanted.mailing, act, state.audience)
         if state.status != "planned":
             return Refusal(code="audience_fixed", message="The audience is fixed: withdraw the start first.")
         campaign = await parts.campaign(state.draft.campaign)
@@ -155,11 +158,15 @@ async def freeze_audience(parts: Parts, wanted: commands.FreezeAudience, act: Ac
         per_second = fan_out.rate(state.limits, *_limits(await parts.account_of(state)))
         size = fan_out.chunk_size(per_second, parts.settings.chunk_size)
         frozen = await parts.freezer.freeze(Wanted(wanted.mailing, names, size))
-        done = await parts.order(act, wanted.mailing, orders.Freeze(frozen))
-        if isinstance(done, Refusal):
-            return done
-        await step("freeze.appended")
-        await forget_others(parts.engine, wanted.mailing, frozen.object)
+        return await _frozen(parts, wanted.mailing, act, frozen)
+
+
+async def _frozen(parts: Parts, mailing: str, act: Act, frozen: AudienceFrozen) -> Result:
+    done = await parts.order(act, mailing, orders.Freeze(frozen))
+    if isinstance(done, Refusal):
+        return done
+    await step("freeze.appended")
+    await forget_others(parts.engine, mailing, frozen.object)
     data = {"recipients": frozen.recipients, "skipped": frozen.skipped, "chunks": frozen.chunks, "lanes": frozen.lanes}
     return done.model_copy(update={"data": {**done.data, **data}})
 
@@ -243,6 +250,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.ChangeRate: _plain(lambda wanted: orders.Rate(wanted.limits)),
     commands.DecideDoubt: decide_doubt,
     commands.DeleteMailing: _plain(lambda _: orders.Delete()),
+    commands.Redrive: redrive,
 }
 
 

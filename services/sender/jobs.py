@@ -24,10 +24,13 @@ from shared.eventlog.errors import ConsumerGoneError, EventLogError, WrongVersio
 from shared.eventlog.pull import Pull, PullMessage, ensure_consumer
 from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
+from shared.messaging.parking import park
 
 logger = logging.getLogger(__name__)
 
 GIVE_BACK = 5.0
+TRIES = 3
+"""Deliveries of a job that fails by a fault of ours before it is parked."""
 LONGEST_REST = 60.0
 PATIENCE = 2.0
 
@@ -108,14 +111,24 @@ class Lane:
             # Fenced: the chunk belongs to another worker now, and so does the job.
             logger.info("fenced: %s", error, extra={"job": job.subject})
             await line.close()
-        except Exception:
+        except Exception as error:
             # Nothing is known to be settled: the job goes back, its chunk's events say what is left to do.
-            logger.exception("job goes back", extra={"job": job.subject})
+            logger.exception("job goes back", extra={"job": job.subject, "delivered": job.delivered})
             await line.close()
-            await job.nak(GIVE_BACK)
+            await self._failed(job, error)
         finally:
             self.held.pop(job.consumer_seq, None)
             free.put_nowait(line)
+
+    async def _failed(self, job: PullMessage, error: Exception) -> None:
+        """Give the job back; when it failed too often, and not for the log, park a pointer to its plan and ack."""
+        if job.delivered < TRIES or isinstance(error, EventLogError):
+            await job.nak(GIVE_BACK)
+            return
+        ref = subjects.ChunkRef.of_job(job.subject)
+        plan = await self.log.last_seq(subjects.plan(ref.mailing, ref.account, ref.lane, ref.n))
+        await park(self.log.nc, "sender", "jobs", subjects.EVENTS, plan, f"{ref.mailing}.{ref.n}: {error!r}")
+        await job.ack()
 
     async def _finish(self, job: PullMessage, done: Done) -> None:
         """Settle the job with the queue: timer first, then ack, so that a crash between costs one more job."""

@@ -3,6 +3,8 @@
 import asyncio
 from datetime import timedelta
 
+import orjson
+
 from services.sender.chunk import Status
 from shared.clock import now
 from shared.contracts import subjects
@@ -199,3 +201,28 @@ async def test_pausing_is_not_forgotten_by_a_new_sender(sending: Sending, relay:
     await asyncio.gather(sending.append(subjects.mailing("m1"), MailingResumed()), sending.timers.fire(ref.due_retry))
     await sending.timers.fire(ref.due_retry)
     assert await sending.finished(ref) == {"accepted": 10}
+
+
+async def test_a_job_that_fails_by_our_fault_is_parked(sending: Sending) -> None:
+    """An event this version does not know: the job comes back twice, then a pointer to its plan is parked."""
+    await sending.start_mailing("m1")
+    unknown = (
+        b'[{"specversion":"1.0","id":"x.0","source":"sender","type":"chunk.blessed/1","subject":"evt.chunk.m1.0",'
+        b'"time":"2026-11-22T09:00:00.000Z","data":{}}]'
+    )
+    stream = sending.log.nc.jetstream()
+    await stream.publish(subjects.chunk("m1", 0), unknown, stream=subjects.EVENTS)
+    ref = await sending.plan("m1", 0, people(3))
+    plan = await sending.log.last_seq(subjects.plan("m1", ref.account, ref.lane, 0))
+    sending.start_sender()
+
+    async def pointer() -> dict[str, object] | None:
+        if (await stream.stream_info(subjects.PARKED)).state.messages == 0:
+            return None
+        message = await stream.get_last_msg(subjects.PARKED, subjects.parked("sender", "jobs"))
+        assert message.data is not None
+        return dict(orjson.loads(message.data))
+
+    parked = await until(pointer, 30)
+    assert parked is not None
+    assert (parked["stream"], parked["seq"]) == (subjects.EVENTS, plan)
