@@ -31,34 +31,25 @@ class _Bulk:
     def __init__(self, table: Table, names: Sequence[str]) -> None:
         self.table = table
         self.names = tuple(names)
-        self._sql: dict[object, str] = {}
+        self._sql: dict[str, str] = {}
 
     def _statement(self, dialect: Dialect) -> Executable:
         raise NotImplementedError
 
-    def _compiled(self, conn: AsyncConnection) -> str:
-        translate = (
-            conn.sync_connection.get_execution_options().get("schema_translate_map") if conn.sync_connection else None
-        )
-        known = (conn.dialect.name, tuple((translate or {}).items()))
-        if known not in self._sql:
-            statement: Any = self._statement(conn.dialect)
-            compiled = statement.compile(
-                dialect=conn.dialect,
-                column_keys=self._columns,
-                schema_translate_map=translate,
-                render_schema_translate=bool(translate),
-            )
+    def _compiled(self, dialect: Dialect) -> str:
+        if dialect.name not in self._sql:
+            statement: Any = self._statement(dialect)
+            compiled = statement.compile(dialect=dialect, column_keys=self._columns)
             order = tuple(name.removeprefix("p_") for name in compiled.positiontup)
             if order != self.names:
                 raise ValueError(f"{self.table.name}: rows are given as {self.names}, the statement takes {order}")
-            self._sql[known] = str(compiled)
-        return self._sql[known]
+            self._sql[dialect.name] = str(compiled)
+        return self._sql[dialect.name]
 
     async def run(self, conn: AsyncConnection, rows: Sequence[Row]) -> None:
         """Run it for each row, in order; nothing happens where there is none."""
         if rows:
-            await conn.exec_driver_sql(self._compiled(conn), list(rows))
+            await conn.exec_driver_sql(self._compiled(conn.dialect), list(rows))
 
 
 class Upsert(_Bulk):

@@ -1,14 +1,12 @@
 """Mails a second that the views of reporting take in (plan, claims and outcome of each), beside raw sqlite3.
 
-`python -m tests.benchmark.projection [mails]` prints one JSON line. The log is made in memory: chunks of 500, half
+The log is made in memory: chunks of 500, half
 windows of 25, twenty connections in turn, as a sender at full speed writes it. `value` counts the views alone, in
 transactions of 500 commits as the projector cuts them; `decode_us` is what reading the commits from their bytes costs
 beside that. The yardstick writes the same recipients (insert, then update) by `executemany` of the standard library.
 """
 
-import json
 import sqlite3
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -21,16 +19,18 @@ from services.reporting.views import VIEWS
 from shared.contracts import codec
 from shared.contracts.envelope import Commit, Origin
 from shared.database import create_tables, open_engine
+from tests.benchmark.outcome import Outcome, Yardstick, emit
 from tests.harness.story import Story, group
 
 CHUNK, WINDOW, CONNECTIONS, BATCH = 500, 25, 20, 500
+MAILS = 100_000
 
-_TABLE = """create table r (mailing text, n integer, idx integer, contact text, outcome integer default 0, attempts integer
-default 0, reply integer, queue_id text, at integer, cause text, until integer, evidence text, primary key (mailing, n,
-idx)) without rowid"""
+_TABLE = """create table r (mailing text, n integer, idx integer, contact text, outcome integer default 0,
+attempts integer default 0, reply integer, queue_id text, at integer, cause text, until integer, evidence text,
+primary key (mailing, n, idx)) without rowid"""
 _INSERT = "insert into r (mailing, n, idx, contact) values (?, ?, ?, ?)"
-_UPDATE = """update r set outcome = 1, cause = null, until = null, reply = ?, queue_id = ?, at = ?, attempts = attempts + 1
-where mailing = ? and n = ? and idx = ?"""
+_UPDATE = """update r set outcome = 1, cause = null, until = null, reply = ?, queue_id = ?, at = ?,
+attempts = attempts + 1 where mailing = ? and n = ? and idx = ?"""
 
 
 def story(mails: int) -> Story:
@@ -113,25 +113,12 @@ def yardstick(folder: Path, mails: int) -> float:
     return spent
 
 
-def main() -> None:
+def run(mails: int = MAILS) -> None:
     """Measure and print."""
-    mails = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     commits, reading = selected(story(mails).commits)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         raw = yardstick(folder, mails)
         spent = uvloop.run(project(folder, commits))
-    line = {
-        "name": "projection",
-        "value": round(mails / spent),
-        "unit": "mails/s",
-        "yardstick": round(mails / raw),
-        "ratio": round(raw / spent, 2),
-        "us": round(spent / mails * 1e6, 2),
-        "decode_us": round(reading / mails * 1e6, 2),
-    }
-    print(json.dumps(line))  # noqa: T201 - the line is the result
-
-
-if __name__ == "__main__":
-    main()
+    more: dict[str, object] = {"us_a_mail": spent / mails * 1e6, "decode_us_a_mail": reading / mails * 1e6}
+    emit(Outcome("projection", mails / spent, "mails/s", Yardstick("raw sqlite3", mails / raw), raw / spent, more=more))
