@@ -1,27 +1,46 @@
 """`python -m tests.benchmark [names] [--quick]`: all benchmarks, or those named, each beside its yardstick.
 
 One JSON object a line on standard output; what goes on is told on standard error. All of them take about five minutes
-on two cores, `--quick` a minute: its figures only show that everything works.
+on two quiet cores, `--quick` one minute: its figures only show that everything works.
 """
 
 import argparse
-from collections.abc import Callable
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
 
 import uvloop
 
-from tests.benchmark import pipeline
+from tests.benchmark import compose, eventlog, hits, imports, pipeline, planning, projection, replay, wire
 from tests.benchmark.outcome import note
 
 
-def _pipeline(asked: argparse.Namespace) -> None:
+def _pipeline(asked: argparse.Namespace) -> Coroutine[None, None, None]:
     recipients = asked.recipients or (5_000 if asked.quick else pipeline.RECIPIENTS)
     rounds = asked.rounds or (1 if asked.quick else pipeline.ROUNDS)
-    uvloop.run(pipeline.run(recipients, rounds, asked.connections))
+    return pipeline.run(recipients, rounds, asked.connections)
 
 
-BENCHMARKS: dict[str, Callable[[argparse.Namespace], None]] = {
+def _replay(asked: argparse.Namespace) -> Coroutine[None, None, None]:
+    return replay.run(asked.recipients or (5_000 if asked.quick else replay.RECIPIENTS))
+
+
+def _wire(asked: argparse.Namespace) -> None:
+    wire.run(5_000 if asked.quick else wire.MAILS, 1 if asked.quick else wire.ROUNDS)
+
+
+BENCHMARKS: dict[str, Callable[[argparse.Namespace], Coroutine[None, None, None] | None]] = {
     "pipeline": _pipeline,
+    "replay": _replay,
+    "projection": lambda asked: projection.run(10_000 if asked.quick else projection.MAILS),
+    "import": lambda asked: imports.run(10_000 if asked.quick else imports.ROWS),
+    "planning": lambda asked: planning.run(5_000 if asked.quick else planning.CONTACTS),
+    "compose": lambda asked: compose.run(2_000 if asked.quick else compose.MAILS),
+    "wire": _wire,
+    "hits": lambda asked: hits.run(1.0 if asked.quick else hits.SECONDS),
+    "eventlog": lambda _: eventlog.run(),
 }
+"""By name, in the order in which they run; a coroutine is run in an event loop of its own."""
 
 
 def main() -> None:
@@ -31,13 +50,15 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small numbers: does everything work?")
     parser.add_argument("--recipients", type=int, default=0, help="of each mailing (pipeline, replay)")
     parser.add_argument("--rounds", type=int, default=0, help="measured mailings (pipeline)")
-    parser.add_argument("--connections", type=int, default=pipeline.CONNECTIONS, help="to the relay")
+    parser.add_argument("--connections", type=int, default=pipeline.CONNECTIONS, help="to the relay (pipeline)")
     asked = parser.parse_args()
     if unknown := set(asked.names) - BENCHMARKS.keys():
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
     for name in asked.names or BENCHMARKS:
-        note(name)
-        BENCHMARKS[name](asked)
+        began = time.monotonic()
+        if (work := BENCHMARKS[name](asked)) is not None:
+            asyncio.Runner(loop_factory=uvloop.new_event_loop).run(work)
+        note(f"{name}: {time.monotonic() - began:.0f} s")
 
 
 if __name__ == "__main__":

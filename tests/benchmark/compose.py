@@ -1,15 +1,13 @@
-"""How fast mails are composed: one JSON object a line (name, value, unit, yardstick, ratio).
+"""How fast mails are composed.
 
 The mail has 11 KB on the wire: 3 merge fields in both bodies and one in the subject, 5 tracked links in both bodies, a
 pixel and an unsubscribe link. Yardsticks in the same run: the same mail by the standard library's `EmailMessage`, and
-the part nobody can save: two HMACs and one SHA-256 of the message. Run: `python -m tests.benchmark.compose [mails]`.
+the part nobody can save: two HMACs and one SHA-256 of the message.
 """
 
 import hashlib
 import hmac
 import html as markup
-import json
-import sys
 import time
 from collections.abc import Callable
 from email.headerregistry import Address
@@ -20,6 +18,7 @@ from services.sender.compose import ChunkComposer, compile_content
 from shared.contracts.content import Content
 from shared.keys import KeyRing
 from shared.tokens import Signer
+from tests.benchmark.outcome import Outcome, Yardstick, emit
 
 LINKS = [f"https://shop.example.com/p/item-{i}?utm_source=mail&utm_campaign=w26&utm_content=p{i}" for i in range(5)]
 PROSE = "Die Tage werden kürzer, und die besten Touren liegen noch vor uns. We have picked what our own guides wear. "
@@ -29,6 +28,7 @@ DATE = 1_767_225_600
 FIRST = ("Anna", "Jürgen", "Marie", "Zoë", "Peter", "Łukasz", "John", "Emily", "François", "Ida")
 COMPANY = ("Acme & Sons", "Globex GmbH", "Initech", "Łódź Tools", 'Stark "Ind."', "Umbrella Ltd", "Café Central")
 ROUNDS = 5
+MAILS = 20_000
 
 
 def sources() -> tuple[str, str]:
@@ -123,13 +123,7 @@ def seconds_each(work: Callable[[int], object], count: int) -> float:
     return best
 
 
-def report(name: str, value: float, unit: str, yardstick: str, ratio: float) -> None:
-    """Print one result."""
-    line = {"name": name, "value": round(value, 2), "unit": unit, "yardstick": yardstick, "ratio": round(ratio, 3)}
-    sys.stdout.write(json.dumps(line) + "\n")
-
-
-def main(count: int) -> None:
+def run(count: int = MAILS) -> None:
     """Measure and print."""
     begun = time.perf_counter()
     made = composer()
@@ -145,11 +139,8 @@ def main(count: int) -> None:
     ours = seconds_each(lambda i: made.render(people[i], i % 500, DATE), count)
     least = seconds_each(floor, count)
     library = seconds_each(lambda i: by_standard_library(people[i]), max(count // 100, 1))
-    report("compose_render_time", ours * 1e6, "us", "two HMACs and one SHA-256", ours / least)
-    report("compose_renders_per_second", 1 / ours, "1/s", "standard library EmailMessage", library / ours)
-    report("compose_compile_time", compiling * 1e3, "ms", "one render", compiling / ours)
-    report("compose_message_size", len(message), "bytes", "", 1)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000)
+    floor_us = Yardstick("two HMACs and one SHA-256", least * 1e6)
+    more: dict[str, object] = {"compile_ms": compiling * 1e3, "message_bytes": len(message)}
+    emit(Outcome("compose_time", ours * 1e6, "us/mail", floor_us, least / ours, more=more))
+    by_library = Yardstick("standard library EmailMessage", 1 / library)
+    emit(Outcome("compose", 1 / ours, "mails/s", by_library, library / ours))

@@ -1,17 +1,17 @@
-"""How fast the event log is on this machine, with fsync on every append: `python -m tests.benchmark.eventlog [three]`.
+"""How fast the event log is on this machine, with fsync on every append, beside the bare disk.
 
-Prints appends a second of checked commits of 2 KB by the number of concurrent writers, the writer's CPU for each, and
-how long loads, leader reads and scans take.
+Checked commits of 2 KB by the number of concurrent writers, the writer's CPU for each, and how long loads, leader reads
+and scans take. The yardstick appends as many bytes to one file with fdatasync after each, one at a time: the server
+makes one sync serve several writers.
 """
 
 import asyncio
 import json
-import sys
+import os
 import tempfile
 import time
 from pathlib import Path
 
-import uvloop
 from nats.aio.client import Client
 
 from deploy.streams import STREAMS
@@ -21,10 +21,12 @@ from shared.contracts.sending import Group, RecipientsClaimed, RecipientsSettled
 from shared.eventlog.connection import connect
 from shared.eventlog.store import EventLog
 from shared.ids import new_id
+from tests.benchmark.outcome import Outcome, Yardstick, emit
 from tests.harness.nats import NatsCluster, NatsServer
 
 WRITERS = (1, 20, 50, 200)
 COMMITS = 5000
+SYNCS = 1000
 
 
 def _events() -> list[DomainEvent]:
@@ -58,11 +60,20 @@ async def _create(nc: Client, replicas: int) -> None:
     assert "error" not in answer, answer
 
 
-def _report(line: str) -> None:
-    sys.stdout.write(line + "\n")
+def _bare(folder: Path) -> float:
+    """Return the durable appends a second that one file takes."""
+    file = os.open(folder / "bare", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    begin = time.perf_counter()
+    for _ in range(SYNCS):
+        os.write(file, b"x" * 2048)
+        os.fdatasync(file)
+    seconds = time.perf_counter() - begin
+    os.close(file)
+    return SYNCS / seconds
 
 
-async def _measure(log: EventLog) -> None:
+async def _appends(log: EventLog, bare: float) -> str:
+    """Measure appends; return the beginning of the subjects of the last ones."""
     events, subject = _events(), ""
     for writers in WRITERS:
         each, subject = max(1, COMMITS // max(writers, 5)), f"evt.chunk.{new_id()}."
@@ -70,33 +81,39 @@ async def _measure(log: EventLog) -> None:
         await asyncio.gather(*(_write(log, f"{subject}{n}", events, each) for n in range(writers)))
         total, wall = each * writers, time.perf_counter() - begin
         cpu = (time.process_time() - cpu) / total * 1e6
-        _report(f"{writers:4} writers: {total / wall:7.0f} appends/s, {cpu:4.0f} us CPU of the writer each")
+        yardstick = Yardstick("fdatasync of 2 KB", bare)
+        more: dict[str, object] = {"writers": writers, "writer_cpu_us": cpu}
+        emit(Outcome("eventlog_append", total / wall, "appends/s", yardstick, total / wall / bare, more=more))
+    return subject
+
+
+async def _reads(log: EventLog, subject: str) -> None:
     begin = time.perf_counter()
     for n in range(100):
         await log.load(f"{subject}{n}")
-    _report(f"load of {COMMITS // WRITERS[-1]} commits: {(time.perf_counter() - begin) * 10:.1f} ms")
+    loading = (time.perf_counter() - begin) * 10
+    emit(Outcome("eventlog_load", loading, "ms", more={"commits": COMMITS // WRITERS[-1]}))
     begin = time.perf_counter()
     for _ in range(300):
         await log.last_seq("evt.chunk.*.*")
-    _report(f"leader read: {(time.perf_counter() - begin) / 0.3:.2f} ms")
+    emit(Outcome("eventlog_leader_read", (time.perf_counter() - begin) / 0.3, "ms"))
     begin, count = time.perf_counter(), 0
     async for commits in log.scan(["evt.>"]):
         count += len(commits)
-    _report(f"scan: {count / (time.perf_counter() - begin):.0f} commits/s")
+    emit(Outcome("eventlog_scan", count / (time.perf_counter() - begin), "commits/s"))
 
 
-async def _main() -> None:
-    with tempfile.TemporaryDirectory(prefix="eventlog-") as folder:
-        three = "three" in sys.argv[1:]
-        servers = (NatsCluster(Path(folder)) if three else NatsServer(Path(folder))).start()
-        nc = await connect(servers.url, name="benchmark")
+async def run(servers: int = 1) -> None:
+    """Measure and print, on one server or three."""
+    with tempfile.TemporaryDirectory(prefix="eventlog-") as name:
+        folder = Path(name)
+        bare = _bare(folder)
+        running = (NatsCluster(folder) if servers == 3 else NatsServer(folder)).start()
+        nc = await connect(running.url, name="benchmark")
         try:
-            await _create(nc, 3 if three else 1)
-            await _measure(EventLog(nc))
+            await _create(nc, servers)
+            log = EventLog(nc)
+            await _reads(log, await _appends(log, bare))
         finally:
             await nc.close()
-            servers.stop()
-
-
-if __name__ == "__main__":
-    uvloop.run(_main())
+            running.stop()

@@ -1,8 +1,8 @@
 """Opens a second that are durable before they are answered, beside the bare answer of the same HTTP server.
 
-`python -m tests.benchmark.hits [seconds]` prints one JSON line each for opens and clicks. A real nats-server with fsync
-on every append, the tracker as its own process, load by `wrk` where it is installed, else by raw sockets of a process
-of its own. Every recipient is another one; at the end the facts in the log are compared with the answers.
+A real nats-server with fsync on every append, the tracker as its own process, load by `wrk` where it is installed, else
+by raw sockets of a process of its own. Every recipient is another one; at the end the facts in the log are compared
+with the answers.
 """
 
 import asyncio
@@ -25,6 +25,8 @@ from shared.contracts import subjects
 from shared.contracts.engagement import HitsRecorded
 from shared.eventlog.connection import connect
 from shared.eventlog.store import EventLog
+from tests.benchmark.outcome import Outcome, Spent, Yardstick, emit
+from tests.benchmark.usage import peak_mib
 from tests.harness.nats import NatsServer, free_port
 from tests.harness.tracker import TrackerProcess, click, pixel
 
@@ -171,22 +173,7 @@ async def _facts(log: EventLog) -> int:
     return len(found)
 
 
-def _line(name: str, load: Load, yardstick: Load, **more: object) -> None:
-    line = {
-        "name": name,
-        "per_second": round(load.rate),
-        "p99_ms": round(load.p99_ms, 1),
-        "yardstick": "bare answer of the same server",
-        "yardstick_per_second": round(yardstick.rate),
-        "ratio": round(load.rate / yardstick.rate, 2),
-        "connections": CONNECTIONS,
-        **more,
-    }
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
-
-
-async def measure(seconds: float) -> None:
+async def run(seconds: float = SECONDS) -> None:
     """Measure bare answers, opens and clicks, one after the other."""
     with tempfile.TemporaryDirectory() as folder:
         server = NatsServer(Path(folder) / "nats").start()
@@ -210,16 +197,18 @@ async def measure(seconds: float) -> None:
                 load = await asyncio.to_thread(offer, tracker.port, paths, seconds)
                 cpu = tracker.cpu_seconds() - cpu
                 commits = (await log.bounds()).last_seq - commits
-                _line(
-                    name,
-                    load,
-                    yardstick,
-                    answers=load.answers,
-                    cpu_us_a_hit=round(cpu / load.answers * 1e6, 1),
-                    facts=await _facts(log) - before,
-                    hits_a_commit=round(load.answers / max(commits, 1), 1),
-                    spool_unused=await tracker.spool_is_empty(),
-                )
+                more: dict[str, object] = {
+                    "p99_ms": load.p99_ms,
+                    "connections": CONNECTIONS,
+                    "answers": load.answers,
+                    "cpu_us_a_hit": cpu / load.answers * 1e6,
+                    "facts": await _facts(log) - before,
+                    "hits_a_commit": load.answers / max(commits, 1),
+                    "spool_unused": await tracker.spool_is_empty(),
+                }
+                bare = Yardstick("bare answer of the same server", yardstick.rate)
+                spent = {"tracker": Spent(cpu, peak_mib(tracker.pid))}
+                emit(Outcome(name, load.rate, "hits/s", bare, load.rate / yardstick.rate, spent, more))
             await nc.close()
         finally:
             tracker.kill()
@@ -227,7 +216,4 @@ async def measure(seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--load"]:
-        uvloop.run(_load(int(sys.argv[2]), sys.argv[3], float(sys.argv[4])))
-    else:
-        uvloop.run(measure(float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS))
+    uvloop.run(_load(int(sys.argv[2]), sys.argv[3], float(sys.argv[4])))  # the load client, a process of its own

@@ -1,7 +1,7 @@
 """What a benchmark has to say: one JSON object a line, the same fields for all of them.
 
-`value` is never alone: `yardstick` was measured in the same run on the same machine, `ratio` is our speed by its speed
-(for costs: its cost by ours), so above 1 is always better. `processes` tells the CPU seconds and the peak memory of each.
+`yardstick` was measured in the same run on the same machine; `ratio` is our speed by its speed (for costs: its cost by
+ours), so above 1 is always better. `processes` tells the CPU seconds and the peak memory of each.
 """
 
 import json

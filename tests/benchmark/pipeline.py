@@ -117,7 +117,7 @@ async def send(plant: Plant, account: str, contacts: str) -> Sent:
 
 
 async def _log_bytes(plant: Plant, mailing: str) -> tuple[int, int]:
-    """Return what the mailing took in EVENTS beyond its plan: the bodies alone, and all that is stored (compressible)."""
+    """Return the bytes of the mailing in EVENTS beyond its plan: bodies alone, and all that is stored (compressible)."""
     body = stored = 0
     filters = [subjects.chunks_of(mailing), subjects.mailing(mailing)]
     last = (await plant.log.bounds()).last_seq
@@ -133,7 +133,7 @@ async def run(recipients: int = RECIPIENTS, rounds: int = ROUNDS, connections: i
     """Measure and print."""
     with tempfile.TemporaryDirectory(prefix="posthaste-bench-") as name:
         folder = Path(name)
-        folder.chmod(0o755)  # the sink gives up root
+        await asyncio.to_thread(folder.chmod, 0o755)  # the sink gives up root
         async with Plant(folder) as plant:
             append_ms = await plant.append_ms()
             account = await plant.account(connections)

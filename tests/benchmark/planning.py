@@ -1,21 +1,17 @@
 """Contacts a second through import, freezing and planning, with a server that syncs every append.
 
-`python -m tests.benchmark.planning [contacts]` prints one JSON line: rows a second of an import into an empty base and
-of the same file once more, recipients a second of freezing and of planning (payload stored, ChunkPlanned appended), the
-CPU of the process in us for each, and its peak memory in MiB; the process holds the planner and who asks it.
+Rows a second of an import into an empty base and of the same file once more, recipients a second of freezing and of
+planning (payload stored, ChunkPlanned appended), and the CPU of the process in us for each; the process holds the
+planner and who asks it.
 """
 
 import asyncio
-import json
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-
-import uvloop
 
 from deploy.apply import apply
 from services.planner.settings import PlannerSettings
@@ -25,11 +21,13 @@ from shared.eventlog.connection import connect
 from shared.eventlog.documents import Documents
 from shared.eventlog.store import EventLog
 from shared.messaging.client import Client
+from tests.benchmark.outcome import Outcome, Spent, emit
 from tests.harness.nats import NatsServer
 from tests.integration.planner.conftest import Desk
 
 _PART = 512_000
 _ROWS = 5_000
+CONTACTS = 50_000
 
 
 async def uploaded(desk: Desk, count: int, upload: str) -> int:
@@ -110,12 +108,10 @@ async def measure(count: int, folder: Path) -> dict[str, float]:
     return {name: round(value, 1) for name, value in phases.found.items()}
 
 
-def main() -> None:
-    """Print the measurements."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+async def run(count: int = CONTACTS) -> None:
+    """Measure and print."""
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(uvloop.run(measure(count, Path(folder)))))  # noqa: T201 - its output
-
-
-if __name__ == "__main__":
-    main()
+        found = await measure(count, Path(folder))
+    cpu = sum(us for name, us in found.items() if name.endswith("_us")) * count / 1e6
+    spent = {"planner and asker": Spent(cpu, found.pop("peak_mib"))}
+    emit(Outcome("planning", found["plan_s"], "recipients/s", processes=spent, more=dict(found)))

@@ -4,7 +4,6 @@
 done in its time, ends the benchmark.
 """
 
-import asyncio
 import statistics
 import time
 from pathlib import Path

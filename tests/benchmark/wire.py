@@ -1,18 +1,13 @@
-"""How fast one process puts mails on the wire, journals included: one JSON object a line.
+"""How fast one process puts mails on the wire, journals included.
 
 Twenty connections, 10 KB a mail, windows of 25 handed over one ahead; the yardstick is Postfix `smtp-source` with as
-many connections and the same size on the same `smtp-sink`, in turns. Run: `python -m tests.benchmark.wire [mails]
-[rounds]`.
+many connections and the same size on the same `smtp-sink`, in turns.
 """
 
 import asyncio
-import json
-import os
 import resource
-import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -23,12 +18,13 @@ from services.sender import wire
 from services.sender.journal import Journal
 from services.sender.smtp import Mail, Phase, Result
 from services.sender.transport import Relay, connect
-from tests.harness.nats import free_port
+from tests.benchmark.outcome import Outcome, Yardstick, emit
+from tests.benchmark.relay import Sink, tool
 
 CONNECTIONS = 20
 WINDOW = 25
 BODY = b"Message-ID: <x@example.com>\nSubject: x\n\n" + (b"x" * 74 + b"\n") * 136
-PLACES = os.environ.get("PATH", "") + ":/usr/sbin"
+MAILS, ROUNDS = 40_000, 5
 
 
 def free(index: int) -> None:
@@ -75,49 +71,29 @@ def _cpu() -> float:
 
 def theirs(port: int, mails: int, message: Path) -> float:
     """Return the mails a second of `smtp-source`."""
-    program = shutil.which("smtp-source", path=PLACES)
     options = ["-d", "-s", str(CONNECTIONS), "-m", str(mails), "-F", str(message)]
     people = ["-f", "from@example.com", "-t", "to@example.org"]
     began = time.perf_counter()
-    subprocess.run([str(program), *options, *people, f"127.0.0.1:{port}"], check=True)
+    subprocess.run([tool("smtp-source"), *options, *people, f"127.0.0.1:{port}"], check=True)
     return mails / (time.perf_counter() - began)
 
 
-def main() -> None:
+def run(mails: int = MAILS, rounds: int = ROUNDS) -> None:
     """Measure in turns and print the medians."""
-    mails = int(sys.argv[1]) if len(sys.argv) > 1 else 40_000
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
-    sink = shutil.which("smtp-sink", path=PLACES)
-    if sink is None:
-        sys.stderr.write("smtp-sink of Postfix is not installed: nothing measured\n")
-        return
-    port = free_port()
-    process = subprocess.Popen([sink, *(["-u", "postfix"] if os.geteuid() == 0 else []), f"127.0.0.1:{port}", "1000"])
-    try:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            (folder / "message").write_bytes(BODY)
-            time.sleep(0.5)  # smtp-sink does not say when it listens
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # the sink gives up root
+        (folder / "message").write_bytes(BODY)
+        sink = Sink(folder)
+        try:
+            uvloop.run(sink.ready())
             measured = [
-                (theirs(port, mails, folder / "message"), uvloop.run(ours(port, mails, folder))) for _ in range(rounds)
+                (theirs(sink.port, mails, folder / "message"), uvloop.run(ours(sink.port, mails, folder)))
+                for _ in range(rounds)
             ]
-    finally:
-        process.terminate()
-        process.wait()
+        finally:
+            sink.stop()
     rate = statistics.median(result[0] for _, result in measured)
     yardstick = statistics.median(source for source, _ in measured)
-    for outcome in (
-        {
-            "name": "wire.mails",
-            "value": round(rate),
-            "unit": "1/s",
-            "yardstick": {"name": "smtp-source", "value": round(yardstick)},
-            "ratio": round(rate / yardstick, 2),
-        },
-        {"name": "wire.cpu", "value": round(statistics.median(result[1] for _, result in measured), 1), "unit": "us"},
-    ):
-        sys.stdout.write(json.dumps(outcome) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+    more: dict[str, object] = {"cpu_us_a_mail": statistics.median(result[1] for _, result in measured)}
+    emit(Outcome("wire", rate, "mails/s", Yardstick("smtp-source -d", yardstick), rate / yardstick, more=more))

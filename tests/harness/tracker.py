@@ -64,6 +64,12 @@ class TrackerProcess:
         """Return whether nothing waits in its spool."""
         return b'"spooled_bytes":0}' in (await self.web.get("/healthz")).body
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
     def cpu_seconds(self) -> float:
         """Return the processor time it has used so far."""
         assert self._process is not None
