@@ -32,6 +32,8 @@ from shared.eventlog.objects import Objects
 from shared.ids import new_id
 
 PAGE = 4_000
+_FREE: dict[str, str] = {}
+_FEW = 3 * PAGE
 
 Row = tuple[str, str, str, str, str, int]  # address key, contact, list, address, provider, bytes
 Blocks = dict[str, dict[str, str]]  # address key -> scope -> opted_out or suppressed
@@ -93,7 +95,9 @@ class Freezer:
         async with reading(self._engine).connect() as conn:
             counts = await _by_provider(conn, wanted.lists)
             writer = AudienceWriter(path, providers.lanes(counts), wanted.chunk_size)
-            async for rows, blocks in _pages(conn, wanted.lists):
+            everyone = int(await conn.scalar(select(func.count()).select_from(CONTACTS)) or 0)
+            many = sum(counts.values()) > max(_FEW, everyone // 20)
+            async for rows, blocks in _pages(conn, wanted.lists, many=many):
                 await asyncio.to_thread(writer.add, _judged(rows, blocks))
         return writer
 
@@ -114,15 +118,17 @@ async def _by_provider(conn: AsyncConnection, lists: Sequence[str]) -> dict[str,
     return {str(row[0]): int(row[1]) for row in rows}
 
 
-async def _pages(conn: AsyncConnection, lists: Sequence[str]) -> AsyncIterator[tuple[list[Row], Blocks]]:
+async def _pages(conn: AsyncConnection, lists: Sequence[str], *, many: bool) -> AsyncIterator[tuple[list[Row], Blocks]]:
     """Yield rows ordered by address; all rows of one address come in one page."""
     c, m = CONTACTS.c, MEMBERS.c
-    key = func.coalesce(c.address_key, "")
-    columns = select(key, c.id, m.list, c.address, c.provider, c.size).join(MEMBERS, m.contact == c.id)
-    ordered = columns.where(m.list.in_(lists)).order_by(c.address_key, c.id, m.list)
+    member = and_(m.contact == c.id, m.list.in_(lists))
+    columns = select(func.coalesce(c.address_key, ""), c.id, m.list, c.address, c.provider, c.size)
+    # Where most contacts are on the lists, the outer join has SQLite walk along the addresses; an inner one would let
+    # it read the lists first and sort all of them for every page.
+    ordered = columns.join_from(CONTACTS, MEMBERS, member, isouter=many).order_by(c.address_key, c.id, m.list)
     nobody = [_row(row) for row in await conn.execute(ordered.where(c.address_key.is_(None)))]
     if nobody:
-        yield nobody, {}
+        yield [row for row in nobody if row[2]], {}
     last: tuple[str, str, str] | None = None
     held: list[Row] = []
     while True:
@@ -136,6 +142,7 @@ async def _pages(conn: AsyncConnection, lists: Sequence[str]) -> AsyncIterator[t
             held = [row for row in rows if row[0] == rows[-1][0]]
             rows = rows[: len(rows) - len(held)]
             last = (found[-1][0], found[-1][1], found[-1][2])
+        rows = [row for row in rows if row[2]]
         if rows:
             yield rows, await _blocks(conn, rows[0][0], rows[-1][0])
         if len(found) < PAGE:
@@ -143,7 +150,7 @@ async def _pages(conn: AsyncConnection, lists: Sequence[str]) -> AsyncIterator[t
 
 
 def _row(row: Sequence[Any]) -> Row:
-    return row[0], row[1], row[2], row[3], row[4], row[5]
+    return row[0], row[1], row[2] or "", row[3], row[4], row[5]
 
 
 async def _blocks(conn: AsyncConnection, first: str, last: str) -> Blocks:
@@ -160,18 +167,17 @@ async def _blocks(conn: AsyncConnection, first: str, last: str) -> Blocks:
 def _judged(rows: Iterable[Row], blocks: Blocks) -> list[tuple[str, list[str], str, int] | Skipped]:
     judged: list[tuple[str, list[str], str, int] | Skipped] = []
     for key, same in groupby(rows, itemgetter(0)):
-        group = list(same)
-        first, names = group[0], list(dict.fromkeys(row[2] for row in group))
+        first, *others = same
+        names = list(dict.fromkeys([first[2], *(row[2] for row in others)]))
         if not key or not first[3]:
-            judged += [Skipped(contact, [], "no_address") for contact in dict.fromkeys(row[1] for row in group)]
+            left_out = dict.fromkeys([first[1], *(row[1] for row in others)])
+            judged += [Skipped(contact, [], "no_address") for contact in left_out]
             continue
-        judged += [
-            Skipped(contact, [], "duplicate")
-            for contact in dict.fromkeys(row[1] for row in group)
-            if contact != first[1]
-        ]
-        blocked = blocks.get(key, {})
-        left = [name for name in names if name not in blocked]
+        for contact in dict.fromkeys(row[1] for row in others) if others else ():
+            if contact != first[1]:
+                judged.append(Skipped(contact, [], "duplicate"))
+        blocked = blocks.get(key, _FREE)
+        left = [name for name in names if name not in blocked] if blocked else names
         if EVERYTHING in blocked:
             judged.append(Skipped(first[1], names, blocked[EVERYTHING]))
         elif not left:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -148,17 +149,15 @@ class AudienceReader:
             yield parsed
 
 
-def _line(raw: list[object] | dict[str, object]) -> Line:
-    match raw:
-        case [str(contact), _, list(names), str(lane), int(n), int(index)]:
-            return Recipient(contact, names, lane, n, index)
-        case [str(contact), _, list(names), None, str(reason)]:
-            return Skipped(contact, names, reason)
-        case {"end": True, "recipients": int(recipients), "skipped": dict(skipped), "chunks": int(chunks), **rest}:
-            lanes = rest.get("lanes")
-            return End(recipients, skipped, chunks, lanes if isinstance(lanes, dict) else {})
-        case _:
-            raise AudienceError(f"no line of an audience: {raw!r}")
+def _line(raw: Any) -> Line:  # noqa: ANN401 - parsed JSON
+    try:
+        if isinstance(raw, dict):
+            return End(raw["recipients"], raw["skipped"], raw["chunks"], raw["lanes"])
+        if raw[3] is None:
+            return Skipped(raw[0], raw[2], raw[4])
+        return Recipient(raw[0], raw[2], raw[3], raw[4], raw[5])
+    except (TypeError, LookupError) as error:  # whoever fills the cache stops here and says so
+        raise AudienceError(f"no line of an audience: {raw!r}") from error
 
 
 def pieces(recipients: Iterable[Recipient]) -> dict[int, Piece]:

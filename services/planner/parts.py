@@ -26,6 +26,7 @@ from shared.eventlog.handling import handle
 from shared.eventlog.keys import Bucket
 from shared.eventlog.objects import Objects
 from shared.eventlog.store import EventLog
+from shared.ids import event_id
 from shared.keys import KeyRing
 
 S = TypeVar("S")
@@ -66,6 +67,11 @@ class Parts:
     async def account_of(self, state: Mailing) -> Account:
         """Return the account a mailing sends with; an empty one where there is no mailing."""
         return Account() if state.draft is None else await self.account(state.draft.account)
+
+    async def committed(self, act: Act, subject: str) -> bool:
+        """Tell whether the act already has its commit on this subject."""
+        first = event_id(act.command_id, 0)
+        return any(commit.events[0].id == first for commit in await self.log.load(subject))
 
     async def order(self, act: Act, mailing: str, order: Command) -> Answer | Refusal:
         """Carry out an order on a mailing; the answer holds its status."""
