@@ -56,7 +56,6 @@ async def start(service: Service) -> None:
     _POSITION.set_function(lambda: projector.position)
     _PENDING.set_function(lambda: projector.pending)
     _PAUSED.set_function(lambda: len(projector.paused))
-    service.check("views", lambda: "".join(f"{name} is paused. " for name in sorted(projector.paused)).strip())
 
 
 if __name__ == "__main__":

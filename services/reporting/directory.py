@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import delete, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.reporting import tables
@@ -58,8 +59,8 @@ class Directory:
                 if loop.time() >= compare_at:
                     await self.compare()
                     compare_at = loop.time() + _COMPARE_EVERY
-            except UnavailableError as error:  # nothing is lost: look again
-                logger.warning("the directory does not hear from PEOPLE: %s", error)
+            except (UnavailableError, OperationalError) as error:  # nothing is lost: look again
+                logger.warning("the directory hears nothing from PEOPLE or its database: %s", error)
             await asyncio.sleep(self._pause)
 
     async def catch_up(self) -> None:

@@ -47,11 +47,12 @@ class Reports:
     audiences: Objects
     parked: Reader
     keys: KeyRing
+    patience: float = PATIENCE
 
     async def answer(self, caller: Caller, read: Read) -> Answer | Refusal:
         """Wait for the position, read, answer."""
         try:
-            await self.projector.wait_for(caller.at_least, PATIENCE)
+            await self.projector.wait_for(caller.at_least, self.patience)
         except TimeoutError:  # the caller asks again, or without the position
             message = f"The reports are at position {self.projector.position}, not yet at {caller.at_least}."
             return Refusal(code="not_yet", message=message, field="at_least")

@@ -1,7 +1,8 @@
 """The ledger of a mailing: planned = accepted + rejected + skipped + expired + cancelled + in doubt (+ pending). Pure.
 
 In go the log's events of the mailing in order, then the lines of its AUDIENCE object; out comes a `Report` that names
-every recipient in no or in two final states, and every difference between plan and audience, with (n, index, contact).
+every recipient in no or in two final states, and every difference between plan and audience, with (n, index, contact):
+it balances, or it says where not (G10).
 It knows no database and shares none with the views it checks. A recipient costs five bytes, whatever its history.
 
 Rules

@@ -13,7 +13,7 @@ from services.reporting.queries import Data, iso
 from services.reporting.views.links import ANY_CLICK, OPENS
 
 FILTERS = (*outcomes.NAMES, *outcomes.STATUS, "opened", "clicked", "unsubscribed")
-"""What `Recipients.outcome` may be, besides ""."""
+"""What `Recipients.outcome` may be, besides "", in small letters or not."""
 
 _R = tables.recipients.c
 _DOUBTFUL = and_(_R.outcome == outcomes.IN_DOUBT, _R.evidence.is_(None))
@@ -89,7 +89,7 @@ async def recipients(conn: AsyncConnection, mailing: str, outcome: str, after: s
     """
     query = _recipients(mailing, after, limit)
     if outcome:
-        query = query.where(*_wanted(outcome))
+        query = query.where(*_wanted(outcome.lower()))
     rows = (await conn.execute(query)).all()
     keys = [(row.n, row.idx) for row in rows]
     read = await _reading(conn, mailing, keys)

@@ -175,7 +175,7 @@ async def test_recipients_come_page_by_page_with_reply_and_name(conn: AsyncConne
         ("pending", [(0, 3), (1, 2), (1, 3)]),
         ("deferred", [(0, 3)]),
         ("sent", [(0, 0), (0, 1)]),
-        ("failed", [(0, 2), (1, 0), (1, 1)]),
+        ("Failed", [(0, 2), (1, 0), (1, 1)]),
         ("rejected", [(0, 2)]),
         ("in_doubt", [(1, 0)]),
         ("opened", [(0, 0)]),
