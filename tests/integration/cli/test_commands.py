@@ -14,7 +14,8 @@ from shared.contracts.commands import Refusal
 from shared.contracts.mailing import SendingHours
 from shared.eventlog.reader import Reader
 from tests.harness.nats import NatsServer
-from tests.integration.cli.conftest import Posthaste, Services
+from tests.harness.posthaste import Posthaste
+from tests.integration.cli.conftest import Services
 
 ACCOUNTS = {"accounts": [{"account": "acc1", "name": "relay", "host": "mx.example", "port": 25, "working": True}]}
 CAMPAIGNS = {"campaigns": [{"campaign": "cmp1", "name": "Spring sale", "kind": "email", "mailings": 2}]}
