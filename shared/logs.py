@@ -1,7 +1,8 @@
 """Structured logs: one line a record, key=value text or JSON, on standard error.
 
 `logger.info("chunk finished", extra={"mailing": m, "n": n})` adds fields. Whatever looks like a mail address is
-replaced before it is written, in messages, fields and tracebacks alike: replies of relays and exceptions quote them.
+replaced before it is written, in messages, fields and tracebacks alike (G11): replies of relays and exceptions quote
+them.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""The same command twice is done once: principal and idempotency key stand for one command for good.
+"""The same command twice is done once: principal and idempotency key stand for one command for good (G12).
 
 The body's digest is noted before the command is carried out, its answer after. The same key and body get the stored
 answer; where a crash left none the command is carried out again under the same command id, which the log knows. The

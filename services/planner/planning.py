@@ -2,7 +2,7 @@
 
 In goes the number of a frozen chunk; contacts are read at this moment, one that is gone leaves a blank row. The payload
 is put once: where one stands already, from a planner that died in between, it is used as it is, and the digests are
-taken over what is stored. ChunkPlanned is appended with expected sequence 0, so planning twice is planning once (G2).
+taken over what is stored. ChunkPlanned is appended with expected sequence 0, so planning twice is planning once (G1).
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Mails as bytes: a template is compiled once a mailing, a recipient costs a few joins, two MACs and one hash.
 
 In come a frozen `Content` and payload rows; out go the envelope commands and the message as it goes over the wire, dot
-and all. The same content, chunk, row, index and date give the same bytes on every attempt and machine. What cannot be
-rendered raises `RenderError` for that recipient only; a template that cannot be compiled raises `CompileError`.
+and all. The same content, chunk, row, index and date give the same bytes on every attempt and machine (G6). What cannot
+be rendered raises `RenderError` for that recipient only; a template that cannot be compiled raises `CompileError`.
 
 By construction the body is quoted-printable, canonical for DKIM (relaxed) and needs no dot-stuffing (see `quoted`).
 With tracking `anonymous` all recipients share one recipient token; Message-ID and unsubscribe stay their own.

@@ -1,7 +1,7 @@
 """Claim, then confirm: the local views must have seen whatever stood in the log when the claim was acked.
 
 A follower lags: an opt-out or a pause can be in the log and not yet here. After its claim a worker asks the leader for
-the last sequence of consent and of its mailing and waits until the follower is there (guarantee G4). One round serves
+the last sequence of consent and of its mailing and waits until the follower is there (G4). One round serves
 all connections of the process that asked before it began.
 """
 

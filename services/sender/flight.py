@@ -1,7 +1,8 @@
 """A half-window: recipients rendered, claimed and confirmed together, and the guard that may still hold one back.
 
-The guard is asked right before each envelope and each body. It is cheap while nothing changes: a clock reading and two
-version numbers; only when a pause, an opt-out or the like came in does it look at the mailing and the address.
+The guard is asked right before each envelope and each body, so nothing goes out under a claim that is over (G2). It is
+cheap while nothing changes: a clock reading and two version numbers; only when a pause, an opt-out or the like came in
+does it look at the mailing and the address.
 """
 
 from collections.abc import Callable, Sequence

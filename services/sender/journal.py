@@ -3,7 +3,8 @@
 A mapped file without fsync: it survives the death of the process, not of the machine. The owner holds a lock on it for
 life; only journals whose lock is free are read. After a reboot what was not answered counts as doubtful, since the last
 writes may be gone. A file that cannot be read is renamed `.corrupt` and is no evidence. Journals are evidence, never
-truth: the log says which claims are open. Reply texts stand here as they came and go with the file.
+truth: the log says which claims are open. Thanks to them a death leaves at most one mail a connection in doubt (G7).
+Reply texts stand here as they came and go with the file.
 """
 
 import fcntl

@@ -1,9 +1,9 @@
 """Rates shared by all senders: one pacer per process and scope reserves slot times in the PACING bucket.
 
 A scope is a mailing or an account with limits. Its key holds the server time of the next free slot; a reservation moves
-it by compare-and-set, so the slots of all processes are spaced as if there were one sender, also over restarts.
-No limit, no key. A slot that is not used in time is void (`Limit.lateness`): in any window of the limit's period at
-most L + 1 mails go out. Dense slots are spaced a trifle wider, so that some lateness is allowed.
+it by compare-and-set, so the slots of all processes are spaced as if there were one sender, also over restarts (G8).
+No limit, no key. A slot that is not used in time is void (`Spacing.lateness`, decision 0008): in any window of the
+limit's period at most L + 1 mails go out. Dense slots are spaced a trifle wider, so that some lateness is allowed.
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 Every address-like token becomes `<...>`, and so does every occurrence of the recipient's local part, in any case and
 also spelled in quoted-printable, xtext or percent encoding. Whatever slips through the replacing makes the whole text
-`<...>`: a local part of three characters or more never survives.
+`<...>`: a local part of three characters or more never survives (G11).
 """
 
 import re

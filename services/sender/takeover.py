@@ -1,7 +1,8 @@
 """A chunk whose worker died: what its journal proves of the claims it left open. Pure.
 
 Answered mails are settled by their reply; a dot without a reply is in doubt; what was not begun is released. Without a
-journal (another machine, a lost disk, an owner that is frozen and may wake) every claimed recipient is in doubt.
+journal (another machine, a lost disk, an owner that is frozen and may wake) every claimed recipient is in doubt. So
+doubt is bounded and every case of it is named (G7).
 """
 
 from collections.abc import Iterable

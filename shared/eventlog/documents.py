@@ -3,7 +3,7 @@
 Erasing overwrites the bytes in the server's files, which neither a purge nor a limit does; replacing erases what was
 there before. A crash in between leaves an old version that the next `replace` or `erase` of the subject removes. The
 stream must not limit the messages of a subject, or the server drops old versions itself and leaves them readable. In a
-cluster the Raft log holds a copy for about three minutes more (measured), until its next snapshot.
+cluster the Raft log holds a copy for about three minutes more (measured), until its next snapshot (G11, decision 0010).
 """
 
 import asyncio

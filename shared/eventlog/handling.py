@@ -1,8 +1,8 @@
 """Carry out a command on an entity: load its history, fold it, let its decider decide, append what was decided.
 
 Where somebody else appended meanwhile, it is read on and decided anew. A command id that already stands in the history
-is answered with the commit it made, so a command may come any number of times. Errors of the log go to the caller, who
-may send the same command again.
+is answered with the commit it made, so a command may come any number of times (G12). Errors of the log go to the
+caller, who may send the same command again.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
-"""Keep views in SQL up to date with the log: each commit is in the tables once, whatever crashes or runs twice (G5).
+"""Keep views in SQL up to date with the log: each commit is in the tables once, whatever crashes or runs twice (G9).
 
 Batches come in from a tail, one transaction each goes out through the writer. The checkpoints alone decide. There is no
 acknowledging consumer, because its position would be a second truth to reconcile: every instance reads from its
-checkpoint + 1 with a consumer of its own. Of several instances one wins each batch; the others lose before they did any
-work, read the checkpoints again, drop what is done and go on.
+checkpoint + 1 with a consumer of its own (decision 0004). Of several instances one wins each batch; the others lose
+before they did any work, read the checkpoints again, drop what is done and go on.
 
 A commit that a view cannot apply pauses that view only: its checkpoint says where and why, it is tried again at every
 start and after `resume`, and catches up while the others wait for it. When the database is away the batch is repeated

@@ -1,4 +1,4 @@
-"""Make a view anew from the log beside the live one, compare the two, and switch.
+"""Make a view anew from the log beside the live one, compare the two, and switch (G9).
 
 The view is computed into a SQLite file of its own (`<file>.rebuild-<view>`) with the same code and table names, while
 the live projector goes on. Where the live tables are of the same version and not paused, the new ones stop at the live
