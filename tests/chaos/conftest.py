@@ -1,6 +1,15 @@
-"""The sender's world for faults: many small chunks on few lines, a relay that takes a moment for each mail."""
+"""Which faults are tried today, and the sender's world for faults.
 
+Scenarios marked `drawn(pool, count)` cost seconds each: a run tries `count` of each pool, drawn by the date. What is
+not marked is always tried. POSTHASTE_CHAOS=all tries everything; POSTHASTE_CHAOS_SEED=2026-11-22 repeats the draw and
+the dice of that day, which a failed test prints.
+"""
+
+import hashlib
+import os
+import random
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,20 +18,52 @@ from nats.aio.client import Client
 from shared.contracts.subjects import ChunkRef
 from tests.harness.nats import NatsServer
 from tests.harness.sending import Sending
-from tests.harness.smtp import Act, Phase, ScriptedSmtp, Session
+from tests.harness.smtp import ScriptedSmtp
+from tests.harness.system import unhurried
+
+HERE = Path(__file__).parent
+SEED = os.environ.get("POSTHASTE_CHAOS_SEED") or f"{datetime.now(UTC):%Y-%m-%d}"
+SMALL, CHUNKS = 100, 8
 
 
-def unhurried(_session: Session, phase: Phase) -> Act | None:
-    """Take two milliseconds for every mail, so that a fault finds work under way."""
-    if phase == "dot":
-        return Act(b"250 2.0.0 Ok: queued as ABCDEF12\r\n", delay=0.002)
-    return None
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{SEED}/{text}".encode()).digest()[:8])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known."""
+    config.addinivalue_line("markers", "drawn(pool, count): costs seconds; a run tries `count` of the pool by the date")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is not drawn today; what was named on the command line by its own id always runs."""
+    if os.environ.get("POSTHASTE_CHAOS") == "all" or any("::" in argument for argument in config.args):
+        return
+    pools: dict[tuple[str, int], list[pytest.Item]] = {}
+    for item in items:
+        mark = item.get_closest_marker("drawn")
+        if mark is not None and HERE in item.path.parents:
+            pools.setdefault(mark.args, []).append(item)
+    left_out: set[pytest.Item] = set()
+    for (_, count), pool in pools.items():
+        pool.sort(key=lambda item: _number(item.nodeid))
+        left_out.update(pool[count:])
+    if left_out:
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture
+def dice(request: pytest.FixtureRequest) -> random.Random:
+    """Return the chance of this test today; the seed stands in the output of a test that fails."""
+    print(f"again with: POSTHASTE_CHAOS_SEED={SEED} pytest '{request.node.nodeid}'")  # noqa: T201 - for who repeats it
+    return random.Random(_number(request.node.nodeid))
 
 
 @pytest.fixture
 async def relay() -> AsyncIterator[ScriptedSmtp]:
-    """Yield the unhurried relay."""
-    server = await ScriptedSmtp(unhurried).start()
+    """Yield a relay that takes four milliseconds for every mail, so that a fault finds work under way."""
+    server = await ScriptedSmtp(unhurried(0.004)).start()
     yield server
     await server.stop()
 
@@ -39,10 +80,10 @@ async def sending(log_streams: NatsServer, nc: Client, relay: ScriptedSmtp, tmp_
 
 @pytest.fixture
 async def chunks(sending: Sending) -> dict[ChunkRef, list[str]]:
-    """Start mailing m1 and plan eight chunks of 200 for it."""
+    """Start mailing m1 and plan eight chunks of a hundred for it."""
     await sending.start_mailing("m1")
     planned = {}
-    for n in range(8):
-        addresses = [f"ann{n}x{i}@example.com" for i in range(200)]
+    for n in range(CHUNKS):
+        addresses = [f"ann{n}x{i}@example.com" for i in range(SMALL)]
         planned[await sending.plan("m1", n, addresses)] = addresses
     return planned

@@ -6,7 +6,7 @@ from shared.contracts.subjects import ChunkRef
 from tests.harness.sending import Sending
 from tests.harness.smtp import ScriptedSmtp
 from tests.harness.waiting import until
-from tests.harness.witness import account_for
+from tests.harness.witness import account_for, reached
 
 
 async def test_a_frozen_sender_sends_nothing_when_it_wakes(
@@ -14,7 +14,7 @@ async def test_a_frozen_sender_sends_nothing_when_it_wakes(
 ) -> None:
     """Its claims are over and its appends are fenced: nothing doubled, whatever it had claimed is accounted for."""
     frozen = sending.start_sender()
-    await until(lambda: len(relay.accepted) >= 300, 30)
+    await reached(relay, 200)
     frozen.kill(signal.SIGSTOP)
     sending.start_sender()
     await sending.finished(*chunks, timeout=40)

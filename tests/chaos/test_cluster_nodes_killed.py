@@ -1,0 +1,38 @@
+"""Nodes of a cluster of three die by SIGKILL, one after the other, while a mailing runs and retries wait for timers."""
+
+import asyncio
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.harness.nats import NatsCluster
+from tests.harness.smtp import ScriptedSmtp
+from tests.harness.system import OnCluster, operated, people, unhurried
+from tests.harness.waiting import until
+
+COUNT = 1000
+KILLS = 5
+
+
+@pytest.mark.cluster
+@pytest.mark.drawn("system", 3)
+@pytest.mark.timeout(240)
+async def test_five_dead_nodes_cost_neither_a_job_nor_a_retry(
+    cluster: NatsCluster, dice: random.Random, tmp_path: Path
+) -> None:
+    """Every planned chunk and every due retry becomes a job: nobody lost or doubled, with no hint of the planner's."""
+    no_hints = {"POSTHASTE_QUIET_SECONDS": "3600"}
+    async with ScriptedSmtp(unhurried(0.2)) as relay:
+        local = OnCluster(tmp_path / "data", cluster.url, senders=2, extra=no_hints)
+        async with operated(local, relay) as system:
+            await system.add_account()
+            mailing = await system.start(people(COUNT, greylist=100))
+            for moment in sorted(dice.sample(range(COUNT * 8 // 10), KILLS)):
+                await system.reached(moment)
+                node = dice.choice(cluster.nodes)
+                await asyncio.to_thread(node.restart, kill=True)
+                await until(lambda: asyncio.to_thread(cluster.healthy), 60)
+            await system.ended(mailing)
+            account = await system.account_for(mailing, doubts=0)
+    assert account.totals == {"accepted": COUNT}

@@ -1,0 +1,348 @@
+"""The whole system under test: everything that `deploy.local` runs, with a scripted relay in the test's own process.
+
+A test brings contacts in by CSV, drafts, freezes and schedules by the real commands, does something terrible, waits for
+the end in the log and lets `account_for` hold log, ledger and report against what the relay saw. Commands and queries
+are asked again under one key while nobody answers, as people do.
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nats.aio.client import Client as Connection
+
+from deploy.apply import apply
+from deploy.local import Local
+from deploy.supervisor import Program
+from services.sender import chunk as chunks
+from services.sender.chunk import Status
+from shared.contracts import commands, subjects
+from shared.contracts.commands import Answer, Command, Query
+from shared.contracts.mailing import MailingCancelled, MailingCompleted, MailingFailed
+from shared.contracts.sending import ChunkPlanned
+from shared.eventlog.connection import close, connect
+from shared.eventlog.documents import Documents
+from shared.eventlog.store import EventLog
+from shared.ids import new_id
+from shared.messaging.client import Client, UnansweredError
+from tests.harness.smtp import Act, Phase, Script, ScriptedSmtp, Session
+from tests.harness.waiting import until
+from tests.harness.witness import Account, judged
+
+PATIENCE = 90.0
+"""Seconds anything may take: the machine may be busy with others."""
+CONNECTIONS = 4
+PACE = 0.005
+"""Seconds a mail takes at the relay as a whole: two hundred a second, so that a fault finds a mailing under way."""
+QUICK = {
+    "POSTHASTE_ACK_WAIT": "2",
+    "POSTHASTE_RETRY_FIRST": "0.5",
+    "POSTHASTE_RETRY_LONGEST": "1",
+    "POSTHASTE_SWEEP_SECONDS": "1",
+    "POSTHASTE_QUIET_SECONDS": "3",
+    # Small chunks, few of them planned ahead: the planner is needed until the end.
+    "POSTHASTE_CHUNK_SIZE": "50",
+    "POSTHASTE_MOST_OPEN": "6",
+}
+LETTER = {
+    "name": "The letter",
+    "sender_name": "Example",
+    "sender_address": "news@shop.example",
+    "subject": "Hello {{ name | default('you') }}",
+    "text": "Hello {{ name | default('you') }}\n\nhttps://shop.example/\n",
+}
+_PASSING = frozenset({"no_sender", "unavailable", "internal", "unknown_outcome", "not_yet", "not_there_yet"})
+_ENDS = {MailingCompleted: "Completed", MailingCancelled: "Cancelled", MailingFailed: "Failed"}
+
+
+def unhurried(seconds: float) -> Script:
+    """Take so long for the reply to every mail, so that a fault finds mails under way."""
+
+    def script(session: Session, phase: Phase) -> Act | None:
+        if phase == "dot":
+            return Act(b"250 2.0.0 Ok: queued as QA%06d\r\n" % len(session.server.accepted), delay=seconds)
+        return None
+
+    return script
+
+
+def people(count: int, **special: int) -> list[str]:
+    """Return so many addresses, `special` ones among them (`greylist=20`) spread evenly, after which the relay acts."""
+    names = [f"ann{place}" for place in range(count)]
+    for shift, (behaviour, times) in enumerate(special.items()):
+        for place in range(times):
+            names[(place * count // times + shift) % count] = f"{behaviour}-{place}"
+    return [f"{name}@x{place % 7}.example" for place, name in enumerate(names)]
+
+
+class System:
+    """One installation, its relay, and somebody who asks."""
+
+    def __init__(self, local: Local, relay: ScriptedSmtp, connections: int) -> None:
+        self.local = local
+        self.relay = relay
+        self.connections = connections
+        self.account = ""
+        self.killed_senders = 0
+        self._position = 0
+
+    async def open(self) -> None:
+        """Connect as the operator."""
+        self.nc: Connection = await self.local.connect("operator")
+        self.log = EventLog(self.nc)
+        self._client = Client(self.nc, "operator", seconds=4)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await close(self.nc)
+
+    @property
+    def arrived(self) -> int:
+        """How many mails the relay took, but for tests."""
+        return len(self.relay.accepted)
+
+    async def reached(self, count: int) -> None:
+        """Wait until the relay took so many mails."""
+        await until(lambda: self.arrived >= count, PATIENCE)
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal to a program that is started again; count the senders that died by it."""
+        if name.startswith("sender") and number == signal.SIGKILL and self.local.programs[name].pid:
+            self.killed_senders += 1
+        self.local.kill(name, number)
+
+    async def fell(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a program a signal; return when it was started again (it need not be ready)."""
+        program = self.local.programs[name]
+        await until(lambda: program.pid, PATIENCE)
+        before = program.starts
+        self.kill(name, number)
+        await until(lambda: program.starts > before, PATIENCE)
+
+    async def do(self, command: Command, key: str = "") -> dict[str, Any]:
+        """Have a command done, asked again under the same key while nobody answers."""
+        key = key or new_id()
+        answer = await until(lambda: self._asked(command, key), PATIENCE)
+        assert answer is not None
+        assert answer.refusal is None, f"{command.NAME}: {answer.refusal}"
+        return answer.data
+
+    async def ask(self, query: Query) -> dict[str, Any]:
+        """Return the data of an answer that includes all that was done before."""
+        answer = await until(lambda: self._asked(query, ""), PATIENCE)
+        assert answer is not None
+        assert answer.refusal is None, f"{query.NAME}: {answer.refusal}"
+        return answer.data
+
+    async def _asked(self, wanted: Command | Query, key: str) -> Answer | None:
+        try:
+            if isinstance(wanted, Command):
+                answer = await self._client.command(wanted, key)
+            else:
+                answer = await self._client.query(wanted, self._position)
+        except UnansweredError:  # whoever had it died: asked again under the same key
+            return None
+        if answer.refusal is not None and answer.refusal.code in _PASSING:
+            return None
+        self._position = max(self._position, answer.position)
+        return answer
+
+    async def add_account(self) -> None:
+        """Add the relay as a tested account."""
+        added = await self.do(
+            commands.AddAccount(
+                name="relay",
+                host="127.0.0.1",
+                port=self.relay.port,
+                tls="none",
+                senders=["news@shop.example"],
+                connections=self.connections,
+            )
+        )
+        self.account = str(added["account"])
+        await self.do(commands.TestAccount(account=self.account))
+
+    async def bring_in(self, addresses: Sequence[str]) -> None:
+        """Import contacts from a CSV file and wait until all are in."""
+        rows = [f"{address},Person {place}\n" for place, address in enumerate(addresses)]
+        upload = new_id()
+        data = ("email,name\n" + "".join(rows)).encode()
+        await Documents(self.nc, subjects.INBOX).put_once(subjects.upload_part(upload, 0), data)
+        await self.do(commands.ImportContacts(upload=upload, parts=1, list="readers"), upload)
+
+        async def done() -> bool:
+            status = await self.ask(commands.ImportStatus(upload=upload))
+            assert status["state"] != "failed", status
+            return bool(status["state"] == "done")
+
+        await until(done, PATIENCE)
+
+    async def draft(self, **more: object) -> str:
+        """Open a campaign and draft a mailing in it."""
+        opened = await self.do(commands.OpenCampaign(name="Autumn", lists=["readers"]))
+        wanted = LETTER | {"campaign": opened["campaign"], "account": self.account} | more
+        return str((await self.do(commands.DraftMailing.model_validate(wanted)))["mailing"])
+
+    async def start(self, addresses: Sequence[str], **more: object) -> str:
+        """Bring all of it about: contacts, a draft, its audience, the start; return the mailing."""
+        await self.bring_in(addresses)
+        mailing = await self.draft(**more)
+        frozen = await self.do(commands.FreezeAudience(mailing=mailing))
+        assert frozen["recipients"] == len(addresses), frozen
+        await self.do(commands.ScheduleMailing(mailing=mailing))
+        return mailing
+
+    async def ended(self, mailing: str, how: str = "Completed", within: float = PATIENCE) -> None:
+        """Wait until the log has the end of the mailing."""
+
+        async def end() -> str:
+            commits = await self.log.load(subjects.mailing(mailing))
+            events = [record.event for commit in commits for record in commit.events]
+            return next((_ENDS[type(event)] for event in reversed(events) if type(event) in _ENDS), "")
+
+        try:
+            found = await until(end, within, every=0.1)
+        except AssertionError:
+            status = await self.ask(commands.Status(mailing=mailing))
+            raise AssertionError(f"not ended within {within} s, {self.arrived} mails arrived: {status}") from None
+        assert found == how, await self.ask(commands.Status(mailing=mailing))
+
+    async def settled(self, mailing: str) -> None:
+        """Wait until nobody is pending any more."""
+
+        async def nobody() -> bool:
+            return not (await self.ask(commands.VerifyLedger(mailing=mailing)))["pending"]
+
+        await until(nobody, PATIENCE, every=0.1)
+
+    async def still(self) -> None:
+        """Wait until the relay heard nothing new for as long as a hundred mails take."""
+
+        async def quiet() -> bool:
+            before = (len(self.relay.accepted), len(self.relay.mails))
+            await asyncio.sleep(0.3)
+            return before == (len(self.relay.accepted), len(self.relay.mails))
+
+        await until(quiet, PATIENCE)
+
+    async def account_for(self, mailing: str, *, doubts: int | None = None) -> Account:
+        """Assert that log, ledger, report and relay agree on every recipient; at most `doubts` are in doubt.
+
+        Where `doubts` is not given, it is one for each connection of each sender that was killed.
+        """
+        self._position = max(self._position, (await self.log.bounds()).last_seq)
+        ledger = await self.ask(commands.VerifyLedger(mailing=mailing))
+        assert ledger["balanced"], ledger
+        assert ledger["pending"] == 0, ledger
+        account = judged(await self._claims(mailing), self.relay)
+        said = {outcome: count for outcome, count in ledger["totals"].items() if count}
+        assert said == dict(account.totals), "the ledger says another thing than the log"
+        status = await self.ask(commands.Status(mailing=mailing))
+        assert status["sent"] == account.totals["accepted"], status
+        assert status["in_doubt"] == account.totals["in_doubt"], status
+        most = self.killed_senders * self.connections if doubts is None else doubts
+        assert len(account.in_doubt) <= most, f"{len(account.in_doubt)} in doubt, at most {most} may be"
+        named = await self.ask(commands.Doubts(mailing=mailing, limit=1000))
+        assert sorted(row["address"] for row in named["rows"]) == sorted(account.in_doubt)
+        return account
+
+    async def _claims(self, mailing: str) -> list[tuple[str, Status]]:
+        """Return what the log says of each address of the frozen audience; a chunk never planned was cancelled."""
+        states: dict[int, chunks.Chunk] = {}
+        async for commits in self.log.scan([subjects.plans_of(mailing), subjects.chunks_of(mailing)]):
+            for commit in commits:
+                n = int(commit.subject.rpartition(".")[2])
+                for record in commit.events:
+                    if isinstance(record.event, ChunkPlanned):
+                        assert n not in states, f"chunk {n} was planned twice"
+                        states[n] = chunks.initial(len(record.event.contacts), record.event.doubt)
+                    else:
+                        chunks.evolve(states[n], record.event, seq=commit.seq, recorded_at=commit.recorded_at)
+        claims: list[tuple[str, Status]] = []
+        page: dict[str, Any] = {"next": ""}
+        while not claims or page["next"]:
+            page = await self.ask(
+                commands.Audience(mailing=mailing, only="recipients", limit=1000, after=page["next"]),
+            )
+            for row in page["rows"]:
+                state = states.get(row["n"])
+                claims.append((row["address"], Status(state.status[row["index"]]) if state else Status.CANCELLED))
+        return claims
+
+
+class CrashingPlanner(Local):
+    """An installation whose planner dies at a step of services/planner/steps.py, once."""
+
+    def __init__(self, folder: Path, crash_at: str) -> None:
+        super().__init__(folder, ports="free", extra=QUICK)
+        self._crash_at = crash_at
+
+    async def _keep(self, program: Program) -> None:
+        if program.name != "planner":
+            await super()._keep(program)
+            return
+        environment = dict(program.environment) | {"POSTHASTE_CRASH_AT": self._crash_at}
+        await super()._keep(replace(program, environment=environment))
+        del environment["POSTHASTE_CRASH_AT"]  # it is started again without
+
+
+class OnCluster(Local):
+    """The services of an installation on a cluster that a test runs; no nats-server and no catcher of its own."""
+
+    def __init__(self, folder: Path, url: str, *, senders: int = 1, extra: Mapping[str, str] | None = None) -> None:
+        super().__init__(
+            folder, senders=senders, ports="free", extra=QUICK | dict(extra or {}) | {"POSTHASTE_NATS_URL": url}
+        )
+        self._url = url
+
+    async def start(self) -> None:
+        """Apply the streams with three replicas, then start the services."""
+        self.folder.hold()
+        self._secrets = self.folder.secrets()
+        self.ports = self.folder.ports("free")
+        (self.folder.path / "logs").mkdir()
+        try:
+            nc = await self.connect("deploy")
+            await apply(nc, replicas=3)
+            await close(nc)
+            await asyncio.gather(*(self._keep(program) for program in self.standard_services()))
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def connect(self, user: str = "operator") -> Connection:
+        """Return a connection to the cluster, which asks for no password."""
+        return await connect(self._url, name=f"local {user}")
+
+
+@asynccontextmanager
+async def running(
+    folder: Path,
+    *,
+    senders: int = 1,
+    connections: int = CONNECTIONS,
+    script: Script | None = None,
+    extra: Mapping[str, str] | None = None,
+) -> AsyncIterator[System]:
+    """Yield a system with an account that works."""
+    async with ScriptedSmtp(script or unhurried(PACE * connections * senders)) as relay:
+        local = Local(folder, senders=senders, ports="free", extra=QUICK | dict(extra or {}))
+        async with operated(local, relay, connections) as system:
+            await system.add_account()
+            yield system
+
+
+@asynccontextmanager
+async def operated(local: Local, relay: ScriptedSmtp, connections: int = CONNECTIONS) -> AsyncIterator[System]:
+    """Start an installation and yield it as it is: new, or as it was left."""
+    async with local:
+        system = System(local, relay, connections)
+        await system.open()
+        try:
+            yield system
+        finally:
+            await system.close()
