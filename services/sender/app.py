@@ -23,6 +23,7 @@ from services.sender.flight import Draining
 from services.sender.gates import AccountGate, Gates
 from services.sender.jobs import Lane
 from services.sender.journal import Journal, sweep
+from services.sender.lanes import waiting
 from services.sender.line import Line
 from services.sender.pacing import Pacing
 from services.sender.probe import try_account
@@ -33,7 +34,7 @@ from services.sender.smtp import Connection
 from services.sender.suppression import Suppression
 from services.sender.transport import Relay, connect
 from services.sender.work import Means
-from shared.clock import now
+from shared.clock import boot_seconds, now
 from shared.contracts import subjects
 from shared.contracts.commands import Probe, ProbeResult
 from shared.contracts.envelope import Commit, Origin
@@ -57,6 +58,10 @@ OLD_EVIDENCE = 7 * 86_400.0
 """Seconds after which the journal of a dead worker is of no use: its chunks were taken over long ago."""
 
 LANES = (subjects.PROMPT, subjects.REST)
+"""Open from the start; the lanes of large providers are opened when they first have work."""
+
+LOOK = 1.0
+"""Seconds between two looks at which lanes have work."""
 
 
 class Sender:
@@ -128,11 +133,15 @@ class Sender:
 
     async def _keep_lanes(self) -> None:
         """Open lanes as accounts appear; when the process is to end, let every lane drain."""
+        jobs = Reader(self.service.nc, subjects.JOBS, budget=LOOK)
+        wanted, looked = await waiting(jobs), boot_seconds()
         while not self.service.stopping.is_set():
+            if boot_seconds() - looked >= LOOK:
+                wanted, looked = await waiting(jobs), boot_seconds()
             for account in list(self.gates.accounts.values()):
                 if account.released:
                     await self._release_account(account)
-                for lane in LANES:
+                for lane in (*LANES, *(lane for of, lane in sorted(wanted) if of == account.account)):
                     if (account.account, lane) not in self.lanes:
                         task = asyncio.create_task(self._lane(account, lane).run())
                         task.add_done_callback(self._ended)

@@ -148,6 +148,7 @@ class Sending:
         payload: bool = True,
         expires_at: datetime | None = None,
         retry_for: int = 86_400,
+        lane: str = subjects.REST,
     ) -> ChunkRef:
         """Plan one chunk for `addresses`."""
         rows = [
@@ -165,12 +166,12 @@ class Sending:
         if payload:
             await Documents(self.nc, subjects.PAYLOADS).put_once(subjects.payload(mailing, n), body)
         digests = b"".join(sha256(line).digest()[:PAYLOAD_DIGEST_BYTES] for line in lines)
-        ref = ChunkRef(self.account, subjects.REST, mailing, n)
+        ref = ChunkRef(self.account, lane, mailing, n)
         planned = ChunkPlanned(
             mailing=mailing,
             n=n,
             account=self.account,
-            lane=subjects.REST,
+            lane=lane,
             contacts=[str(row["contact"]) for row in rows],
             digests=b64encode(digests).decode(),
             checked=await self.log.last_seq(subjects.ALL_CONSENT),
@@ -180,7 +181,7 @@ class Sending:
             expires_at=expires_at,
             retry_for=retry_for,
         )
-        await self.append(subjects.plan(mailing, self.account, subjects.REST, n), planned)
+        await self.append(subjects.plan(mailing, self.account, lane, n), planned)
         return ref
 
     def start_sender(self, **environment: str) -> SenderProcess:
