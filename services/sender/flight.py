@@ -85,14 +85,18 @@ class Guard:
     slots: dict[int, Slot] = field(default_factory=dict)
     gates_seen: int = -1
     consent_seen: int = -1
+    begun: set[int] = field(default_factory=set)
 
     def __call__(self, index: int) -> str | None:
         """Return the reason to hold recipient `index` back."""
         watch = self.watch
         if boot_seconds() > self.valid_until:
             return CLAIM_OVER
-        if self.slots and watch.server_now() > self.slots[index].void_after:
-            return SLOT_VOID
+        # A slot is kept by when the envelope goes out: how long the relay takes over it is not our rate.
+        if self.slots and index not in self.begun:
+            if watch.server_now() > self.slots[index].void_after:
+                return SLOT_VOID
+            self.begun.add(index)
         if (watch.draining.asked or watch.timed or watch.gates.version != self.gates_seen) and (why := watch.closed()):
             return why
         if watch.suppression.version != self.consent_seen and (cause := watch.blocked(index)):

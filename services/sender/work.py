@@ -36,7 +36,7 @@ CLAIM_AHEAD = 0.5
 """Seconds before the first slot of a half-window at which it is claimed."""
 
 BARREN_CONNECTIONS = 3
-"""So many connections in a row on which nothing was answered: the relay is taken to be down."""
+"""So many connections in a row that ended without an answer, or with 421 alone: the relay is taken to be down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class Work:
         self._collect(results)
         self.spent.append(flight.witness)
         following = await ahead if ahead is not None else None
-        answered = any(result.code for result in results)
+        answered = any(result.code not in (0, 421) for result in results)
         if connection.botched:
             await self.line.close()
         self.barren = 0 if answered or not connection.botched else self.barren + 1
