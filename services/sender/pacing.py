@@ -88,25 +88,28 @@ class Later:
 
 
 class Scope:
-    """The key of one scope as this process knows it: when the next slot is free, at which revision."""
+    """The key of one scope as this process knows it: when the last slot is, at which revision."""
 
     def __init__(self, bucket: Bucket, key: str) -> None:
         """Take the PACING bucket and the scope's key."""
         self._bucket, self._key = bucket, key
         self._known: tuple[float, int] | None = None
 
-    async def free(self, *, fresh: bool = False) -> float:
+    async def free(self, interval: float, *, fresh: bool = False) -> float:
         """Return the server time of the next free slot, as last known or read anew."""
         if self._known is None or fresh:
             entry = await self._bucket.get(self._key)
-            self._known = (0.0, 0) if entry is None else (float(orjson.loads(entry[0])["next"]), entry[1])
-        return self._known[0]
+            self._known = (0.0, 0) if entry is None else (float(orjson.loads(entry[0])["last"]), entry[1])
+        return self._known[0] + interval
 
-    async def take(self, until: float) -> bool:
-        """Move the next free slot to `until`; False when another process was faster."""
+    async def take(self, last: float) -> bool:
+        """Make `last` the last slot; False when another process was faster.
+
+        To be called right after `free`: it goes by what is known now, which others in this process move, too.
+        """
         revision = self._known[1] if self._known else 0
-        swapped = await self._bucket.swap(self._key, orjson.dumps({"next": until}), revision)
-        self._known = None if swapped is None else (until, swapped)
+        swapped = await self._bucket.swap(self._key, orjson.dumps({"last": last}), revision)
+        self._known = None if swapped is None else (last, swapped)
         return swapped is not None
 
 
@@ -136,20 +139,27 @@ class Pacer:
     async def _block(self, most: int) -> list[Slot] | Later:
         interval = self._scopes[0][1].interval
         count = max(1, min(most, round(BLOCK / interval))) if len(self._scopes) == 1 else 1
-        first = max([self._clock.now(), *[await scope.free() for scope, _ in self._scopes]])
+        first = await self._first()
         if first > self._clock.now() + HORIZON:
-            first = max([self._clock.now(), *[await scope.free(fresh=True) for scope, _ in self._scopes]])
+            first = await self._first(fresh=True)
             if first > self._clock.now() + HORIZON:
                 return Later(first)
         for scope, space in self._scopes:
             # A scope that moved on meanwhile moves the slot; it stays within the lateness of those already taken, or
             # they are taken anew: a void slot is lost, never used twice.
-            while not await scope.take(first + count * space.interval):
-                moved = max(first, await scope.free())
+            while True:
+                moved = max(first, await scope.free(space.interval))
                 if moved > first + self._lateness:
                     return await self._block(most)
                 first = moved
+                if await scope.take(first + (count - 1) * interval):
+                    break
         return [Slot(at, at + self._lateness) for at in (first + k * interval for k in range(count))]
+
+    async def _first(self, *, fresh: bool = False) -> float:
+        """Return the first time that is free in all scopes."""
+        free = [await scope.free(space.interval, fresh=fresh) for scope, space in self._scopes]
+        return max(self._clock.now(), *free)
 
 
 class Pacing:

@@ -128,11 +128,31 @@ async def test_two_scopes_hold_together() -> None:
     assert min(b - a for a, b in itertools.pairwise(times)) >= 1.0 - 1e-6
 
 
+class Uneven(Memory):
+    """Some keys are slower than others."""
+
+    async def swap(self, key: str, value: bytes, revision: int) -> int | None:
+        """Write if nobody else did, in as many steps as the key's last digit says."""
+        for _ in range(int(key[-1])):
+            await asyncio.sleep(0)
+        return await super().swap(key, value, revision)
+
+
+async def test_mailings_of_one_process_share_the_slots_of_their_account() -> None:
+    """One that waits for its own scope does not use the account's slot that another took meanwhile."""
+    clock = Time()
+    pacing = Pacing(Uneven(), clock)
+    several = [{"account.0": Limits(per_hour=3600), f"mailing.{m}": Limits(per_hour=1800)} for m in range(4)]
+    found = await asyncio.gather(*(slots(pacing, scopes, 10, clock) for scopes in several))
+    times = sorted(slot.at for each in found for slot in each)
+    assert min(b - a for a, b in itertools.pairwise(times)) >= 1.0 - 1e-6
+
+
 async def test_a_faster_rate_is_taken_up_at_once() -> None:
-    """Slots that were reserved at the old rate are not waited for longer than their block."""
+    """Whoever had to wait for an hour goes on with the interval of now."""
     memory, clock = Memory(), Time()
     pacing = Pacing(memory, clock)
-    await pacing.reserve({"mailing.m": Limits(per_hour=3600)}, 1)
+    await pacing.reserve({"mailing.m": Limits(per_hour=1)}, 1)
     answer = await pacing.reserve({"mailing.m": Limits(per_hour=36_000)}, 5)
     assert isinstance(answer, list)
     assert answer[0].at <= clock.at + 1.0
