@@ -1,4 +1,4 @@
-"""The planner dies at a step of freezing or fan-out while everybody else is at work; the same command is asked again."""
+"""The planner dies at a step of freezing or fan-out while all others are at work; the same command is asked again."""
 
 from pathlib import Path
 

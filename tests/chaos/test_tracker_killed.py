@@ -1,4 +1,4 @@
-"""People unsubscribe by the button of their mail program while the tracker, or the log behind it, dies and comes back."""
+"""People unsubscribe by the button of their mail program while the tracker, or the log behind it, is killed."""
 
 import asyncio
 import random
@@ -59,9 +59,9 @@ async def unsubscribe(system: System) -> int:
 
 
 def _answered(url: str) -> bool:
-    request = urllib.request.Request(url, b"List-Unsubscribe=One-Click")
+    request = urllib.request.Request(url, b"List-Unsubscribe=One-Click")  # noqa: S310 - our own tracker
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - the same
             return bool(answer.status == 200)
     except (OSError, urllib.error.URLError):  # not there, or not kept: the mail program asks again
         return False
