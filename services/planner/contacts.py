@@ -9,6 +9,7 @@ what a contact takes in a payload.
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -97,6 +98,7 @@ def pack_fields(fields: Mapping[str, str]) -> str:
 
 async def upsert(conn: AsyncConnection, rows: Sequence[Incoming]) -> Upserted:
     """Take `rows` in; of two rows with one address the later one wins."""
+    rows = sorted(rows, key=attrgetter("address_key"))  # the index is then changed from left to right
     known = await _known(conn, {row.address_key for row in rows})
     ordinal = await _reserve(conn, sum(1 for key in {row.address_key for row in rows} if key not in known))
     counts = [0, 0, 0]

@@ -56,7 +56,7 @@ def values_of(table: Table, *columns: str) -> dict[str, Any]:
 
 
 async def roomy(conn: AsyncConnection) -> None:
-    """Let a connection that touches pages all over an index keep 16 MB of them, and checkpoint less often (SQLite)."""
+    """Let a connection that touches pages all over an index keep 8 MB of them, and checkpoint less often (SQLite)."""
     if conn.dialect.name == "sqlite":
-        await conn.exec_driver_sql("PRAGMA cache_size = -16000")
+        await conn.exec_driver_sql("PRAGMA cache_size = -8000")
         await conn.exec_driver_sql("PRAGMA wal_autocheckpoint = 8000")

@@ -121,6 +121,58 @@ async def test_a_mailing_completes_with_doubt_and_a_decision_wakes_the_chunk(des
     assert (await desk.types(mailing)).count("DoubtDecided") == 1
 
 
+REOPENED = RecipientsSettled(groups=[Group(outcome="released", indexes="0", cause="decided")])
+"""What a sender appends when a decision has a recipient sent again that was in doubt."""
+
+
+async def test_a_doubt_that_is_sent_again_while_paused_goes_out_after_resume(desk: Desk) -> None:
+    """The chunk was finished and is open again: it is hinted at like any other, and the mailing waits for it."""
+    mailing = await sending(desk, 60, limits={"per_hour": 600})
+    chunk, *_ = await desk.planned(mailing, 2)
+    await desk.finish(chunk, "in_doubt")
+    await desk.do(commands.PauseMailing(mailing=mailing))
+    await desk.do(commands.DecideDoubt(mailing=mailing, n=0, indexes="0", decision="resend"))
+    await desk.hinted(mailing, 1)
+    await desk.write(subjects.chunk(mailing, 0), REOPENED)
+    await desk.facts_seen(subjects.chunk(mailing, 0))
+    info = await desk.nc.jetstream().stream_info("TIMERS", subjects_filter=f"due.retry.*.*.{mailing}.0")
+    before = sum((info.state.subjects or {}).values())
+    await desk.do(commands.ResumeMailing(mailing=mailing))
+
+    async def hinted_again() -> bool:
+        info = await desk.nc.jetstream().stream_info("TIMERS", subjects_filter=f"due.retry.*.*.{mailing}.0")
+        return sum((info.state.subjects or {}).values()) > before
+
+    await until(hinted_again)
+
+
+async def test_a_completed_mailing_sees_to_what_is_sent_again(desk: Desk) -> None:
+    """Jobs and timers may be lost at any moment: a chunk that was opened again is hinted at until it is finished."""
+    mailing = await sending(desk, 3)
+    chunk = (await desk.planned(mailing, 1))[0]
+    await desk.finish(chunk, "in_doubt")
+    await desk.happened(mailing, "MailingCompleted")
+    await desk.do(commands.DecideDoubt(mailing=mailing, n=0, indexes="0", decision="resend"))
+    await desk.write(subjects.chunk(mailing, 0), REOPENED)
+    await desk.hinted(mailing, 3, messages=True)
+
+
+async def test_a_new_rate_wakes_chunks_that_wait_for_a_slot(desk: Desk) -> None:
+    """A slot at the old rate may be hours away: the new one is looked at now."""
+    mailing = await sending(desk, 3, limits={"per_hour": 1})
+    await desk.planned(mailing, 1)
+    later = Group.model_validate({"outcome": "released", "indexes": "0", "until": "2099-01-01T00:00:00Z"})
+    await desk.write(subjects.chunk(mailing, 0), ChunkStarted(job=1, worker="w"), RecipientsSettled(groups=[later]))
+    await desk.facts_seen(subjects.chunk(mailing, 0))
+    before = await desk.hints(mailing)
+    await desk.do(commands.ChangeRate(mailing=mailing, limits=Limits()))
+
+    async def woken() -> bool:
+        return await desk.hints(mailing) > before
+
+    await until(woken)
+
+
 async def test_a_test_goes_through_the_prompt_lane_with_real_fields(desk: Desk) -> None:
     """A stranger gets the fields of a contact; a contact its own; the same key is one test."""
     await desk.imported(people(2))
