@@ -95,6 +95,7 @@ class Sender:
                 self.gates.apply(commit)
         self.follower = Follower(self.log, FOLLOWED, self._apply)
         await self.follower.start(begins)
+        service.on_stop(self.follower.stop)
         confirmation = Confirmation(self.log.last_seq, self.follower.wait_for)
         jobs = Reader(service.nc, subjects.JOBS)
         content = Objects(service.nc, subjects.CONTENT)

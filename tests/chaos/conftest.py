@@ -8,6 +8,7 @@ the dice of that day, which a failed test prints.
 import hashlib
 import os
 import random
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,9 +31,15 @@ def _number(text: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{SEED}/{text}".encode()).digest()[:8])
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known."""
-    config.addinivalue_line("markers", "drawn(pool, count): costs seconds; a run tries `count` of the pool by the date")
+def _shuffled(pool: list[pytest.Item]) -> list[pytest.Item]:
+    """Return the pool in the order of the day: one case of each scenario before the second case of any."""
+    place: dict[pytest.Item, tuple[int, int]] = {}
+    cases: Counter[str] = Counter()
+    for item in sorted(pool, key=lambda item: _number(item.nodeid)):
+        scenario = item.nodeid.partition("[")[0]
+        place[item] = (cases[scenario], _number(scenario))
+        cases[scenario] += 1
+    return sorted(pool, key=place.__getitem__)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -44,10 +51,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         mark = item.get_closest_marker("drawn")
         if mark is not None and HERE in item.path.parents:
             pools.setdefault(mark.args, []).append(item)
-    left_out: set[pytest.Item] = set()
-    for (_, count), pool in pools.items():
-        pool.sort(key=lambda item: _number(item.nodeid))
-        left_out.update(pool[count:])
+    left_out = {item for (_, count), pool in pools.items() for item in _shuffled(pool)[count:]}
     if left_out:
         config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]

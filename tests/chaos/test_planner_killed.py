@@ -81,6 +81,7 @@ async def stubborn(desk: Desk, command: commands.Command, key: str) -> dict[str,
     return await until(done, 40)
 
 
+@pytest.mark.drawn("planner", 2)
 @pytest.mark.parametrize("step", STEPS)
 async def test_killed_at_any_step_every_recipient_is_planned_once(
     step: str, log_streams: NatsServer, nc: Connection, tmp_path: Path

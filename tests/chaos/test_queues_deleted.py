@@ -17,7 +17,9 @@ async def test_every_mailing_completes_without_the_hints_it_had(
     streams: list[str], dice: random.Random, tmp_path: Path
 ) -> None:
     """First passes and greylisted retries alike find their way back: nobody lost, doubled or in doubt."""
-    async with running(tmp_path / "data", senders=2, extra={"POSTHASTE_RETRY_FIRST": "1"}) as system:
+    # More chunks than lines, so that some jobs wait; a longer wait, so that some retries do.
+    extra = {"POSTHASTE_MOST_OPEN": "14", "POSTHASTE_RETRY_FIRST": "1"}
+    async with running(tmp_path / "data", senders=2, extra=extra) as system:
         mailing = await system.start(people(COUNT, greylist=80))
         await system.reached(dice.randrange(COUNT // 4, COUNT * 3 // 4))
         await delete(system, streams)
