@@ -202,4 +202,5 @@ class Board:
 
 
 def _goes_on() -> ColumnElement[bool]:
-    return or_(MAILINGS.c.status.in_(("sending", "cancelled")), CHUNKS.c.kind == "test")
+    """Tell of an unfinished chunk whether it may move; in a completed mailing, a decision had some sent again."""
+    return or_(MAILINGS.c.status.in_(("sending", "cancelled", "completed")), CHUNKS.c.kind == "test")

@@ -19,7 +19,7 @@ from services.planner.schema import METADATA, insert
 from shared.contracts import account, consent, mailing, subjects
 from shared.contracts.consent import BLOCKING, AddressSuppressed
 from shared.contracts.envelope import Commit, DomainEvent, EventRecord
-from shared.contracts.mailing import DoubtDecided, MailingCancelled, MailingResumed, WindowOpened
+from shared.contracts.mailing import DoubtDecided, MailingCancelled, MailingResumed, RateChanged, WindowOpened
 from shared.contracts.relay import AccountPaused, AccountReleased
 from shared.contracts.sending import (
     ChunkFinished,
@@ -96,7 +96,8 @@ FILTERS = (
     subjects.ALL_CONSENT,
 )
 _CHUNK_EVENTS = (ChunkPlanned, ChunkStarted, RecipientsSettled, ChunkPassed, ChunkParked, ChunkFinished)
-_RETRY = (MailingResumed, WindowOpened, MailingCancelled)
+_RETRY = (MailingResumed, WindowOpened, MailingCancelled, RateChanged)
+"""After these, chunks that wait shall look again: what they wait for may have come."""
 _NEW_CHUNK: Mapping[str, Any] = {
     "account": "",
     "lane": "",
@@ -253,7 +254,8 @@ def _chunk_changes(event: DomainEvent, commit: Commit) -> dict[str, Any]:
             return {"started": True, "parked": "", "parked_seq": 0}
         case RecipientsSettled():
             due = min((group.until for group in event.groups if group.until is not None), default=None)
-            return {"due_at": millis(due)} if due else {}
+            again = any(group.outcome in ("released", "deferred") for group in event.groups)
+            return ({"due_at": millis(due)} if due else {}) | ({"finished": False} if again else {})
         case ChunkPassed():
             return {"passed": True} | ({"due_at": millis(event.until)} if event.until else {})
         case ChunkParked():

@@ -30,7 +30,7 @@ from shared.contracts import ranges
 from shared.contracts.sending import Group
 from shared.contracts.subjects import ChunkRef
 from shared.eventlog.documents import Documents
-from shared.eventlog.errors import MissingError
+from shared.eventlog.errors import EventLogError, MissingError
 from shared.eventlog.pull import PullMessage
 from shared.eventlog.server_clock import ServerClock
 from shared.eventlog.store import EventLog
@@ -95,8 +95,15 @@ class Attendant:
         if account is None:
             return Done(back_in=1)
         watch = Watch(case, self.gates, mailing, account, self.suppression, self.draining, self.clock.now)
-        if (idle := self._idle(case, watch)) is not None:
-            return idle
+        if self._idle(case, watch) is not None:
+            # What the job hints at stands in the log, but perhaps not yet in the views: it must not be acked unseen.
+            try:
+                await self.means.confirmation.confirmed(case.ref.mailing)
+            except (TimeoutError, EventLogError) as error:  # the job comes back when the views may be there
+                logger.info("not confirmed: %s", error, extra={"job": job.subject})
+                return Done(back_in=1)
+            if (idle := self._idle(case, watch)) is not None:
+                return idle
         try:
             case.rows = await fetch_rows(self.payloads, case.plan)
             composer = (await self.contents.of(case.plan)).for_chunk(case.plan.n)
@@ -105,7 +112,8 @@ class Attendant:
             await case.append(Park(f"cannot be rendered: {error}"))
             return Done()
         await self._take(case, job)
-        await self._decided(case, watch)
+        for _ in range(2):  # whom a decision has sent again, a cancel or the deadline may end
+            await self._decided(case, watch)
         return await self._send(watch, line, composer)
 
     def _claims_live(self, case: Case) -> float:

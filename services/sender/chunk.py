@@ -7,12 +7,11 @@ Pure. Rules:
 4. A final outcome stands. Only `in_doubt` can move: by a decision of the operator, or back to pending where the policy
    is `resend`, at most `MAX_RESENDS` times.
 5. ChunkPassed comes once, when every recipient was tried once or is final; ChunkFinished when all are final, and again
-   when a decision on a doubt changed the totals.
+   when a decision on a doubt changed the totals, or had recipients sent again and these are final.
 6. Takeovers without progress are counted: the third narrows the window to one mail, the next one parks the recipient
    at which the workers die.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -106,13 +105,12 @@ class Chunk:
 
     def totals(self) -> dict[str, int]:
         """Return how many recipients stand where, by outcome name; pending ones count as `pending`."""
-        counted = Counter(Status(status).name.lower() for status in self.status)
-        return dict(sorted(counted.items()))
+        return _counted(self.status)
 
     @property
     def settled(self) -> bool:
         """Whether no recipient is open."""
-        return not any(status in OPEN for status in self.status)
+        return not any(status in self.status for status in OPEN)
 
     @property
     def next_try(self) -> datetime | None:
@@ -121,9 +119,10 @@ class Chunk:
 
     def claimable(self, now: datetime, most: int) -> list[int]:
         """Return up to `most` indexes to claim next: the untried first, then deferred ones that are due."""
-        fresh = self.having(Status.PENDING)[:most]
-        if fresh:
+        if fresh := _first(self.status, Status.PENDING, most):
             return fresh
+        if Status.DEFERRED not in self.status:
+            return []
         return [i for i in self.having(Status.DEFERRED) if self.until[i] <= now][:most]
 
 
@@ -147,9 +146,7 @@ def evolve(chunk: Chunk, event: DomainEvent, *, seq: int, recorded_at: datetime)
                 chunk.dates.setdefault(index, event.date)
             chunk.claims.append(Claim(chunk.before, indexes, recorded_at))
         case RecipientsSettled():
-            for group in event.groups:
-                _settle(chunk, group)
-            chunk.claims = [claim for claim in chunk.claims if _still_open(chunk, claim)]
+            _settle_all(chunk, event.groups)
         case ChunkPassed():
             chunk.passed = True
         case ChunkParked():
@@ -159,6 +156,14 @@ def evolve(chunk: Chunk, event: DomainEvent, *, seq: int, recorded_at: datetime)
         case _:
             raise TypeError(f"{event.TYPE} is no event of a chunk")
     return chunk
+
+
+def _settle_all(chunk: Chunk, groups: Sequence[Group]) -> None:
+    for group in groups:
+        _settle(chunk, group)
+    chunk.claims = [claim for claim in chunk.claims if _still_open(chunk, claim)]
+    if chunk.finished is not None and not chunk.settled:
+        chunk.finished = None
 
 
 def _settle(chunk: Chunk, group: Group) -> None:
@@ -303,20 +308,35 @@ def _after(chunk: Chunk, group: Group, index: int) -> int:
 
 def _milestones(chunk: Chunk, groups: Sequence[Group], after: bytearray) -> list[DomainEvent]:
     events: list[DomainEvent] = []
-    if not chunk.passed and not any(s in (Status.PENDING, Status.CLAIMED) for s in after):
+    if not chunk.passed and not any(status in after for status in (Status.PENDING, Status.CLAIMED)):
         until = {i: chunk.until.get(i) for i, s in enumerate(after) if s == Status.DEFERRED}
         for group in groups:
             if group.outcome == "deferred":
                 until |= dict.fromkeys(ranges.unpack(group.indexes), group.until)
         due = min((instant for instant in until.values() if instant), default=None)
         events.append(ChunkPassed(deferred=len(until), until=due))
-    if not any(s in OPEN for s in after):
-        totals = Counter(Status(status).name.lower() for status in after)
+    if not any(status in after for status in OPEN):
         blamed = chunk.blamed.union(*(ranges.unpack(g.indexes) for g in groups if g.scope == "address"))
-        finished = ChunkFinished(totals=dict(sorted(totals.items())), address_rejected=ranges.pack(blamed))
+        finished = ChunkFinished(totals=_counted(after), address_rejected=ranges.pack(blamed))
         if chunk.finished != finished.totals:
             events.append(finished)
     return events
+
+
+def _counted(statuses: bytearray) -> dict[str, int]:
+    """Return how many recipients have each status that occurs, by its name."""
+    counts = {status.name.lower(): statuses.count(status) for status in Status}
+    return {name: count for name, count in sorted(counts.items()) if count}
+
+
+def _first(statuses: bytearray, wanted: Status, most: int) -> list[int]:
+    """Return the first `most` indexes with a status, ascending."""
+    found: list[int] = []
+    index = statuses.find(wanted)
+    while index >= 0 and len(found) < most:
+        found.append(index)
+        index = statuses.find(wanted, index + 1)
+    return found
 
 
 def _park(chunk: Chunk, command: Park) -> list[DomainEvent] | Refusal:

@@ -159,7 +159,7 @@ async def test_a_completed_mailing_sees_to_what_is_sent_again(desk: Desk) -> Non
 
 async def test_a_new_rate_wakes_chunks_that_wait_for_a_slot(desk: Desk) -> None:
     """A slot at the old rate may be hours away: the new one is looked at now."""
-    mailing = await sending(desk, 3, limits={"per_hour": 1})
+    mailing = await sending(desk, 1, limits={"per_hour": 1})
     await desk.planned(mailing, 1)
     later = Group.model_validate({"outcome": "released", "indexes": "0", "until": "2099-01-01T00:00:00Z"})
     await desk.write(subjects.chunk(mailing, 0), ChunkStarted(job=1, worker="w"), RecipientsSettled(groups=[later]))

@@ -148,6 +148,22 @@ async def test_a_decision_moves_a_doubt(sending: Sending, relay: ScriptedSmtp) -
     await until(moved, 20)
 
 
+async def test_a_resend_in_a_cancelled_mailing_is_cancelled(sending: Sending, relay: ScriptedSmtp) -> None:
+    """Nothing goes out after a cancel, and nobody is left pending by a decision."""
+    await sending.start_mailing("m1")
+    ref = await sending.plan("m1", 0, [*people(1, "gone"), *people(2)])
+    sending.start_sender()
+    assert await sending.finished(ref) == {"accepted": 2, "in_doubt": 1}
+    await sending.append(subjects.mailing("m1"), MailingCancelled(), DoubtDecided(n=0, indexes="0", decision="resend"))
+    await sending.timers.fire(ref.due_retry)
+
+    async def moved() -> bool:
+        return (await sending.chunk(ref)).totals() == {"accepted": 2, "cancelled": 1}
+
+    await until(moved, 20)
+    assert len(relay.accepted) == 2
+
+
 async def test_a_relay_that_refuses_the_account_pauses_it_until_it_tests_well(sending: Sending) -> None:
     """5xx at the greeting: the account is paused, no mail is charged; a good test releases it."""
 

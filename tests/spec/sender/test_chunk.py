@@ -68,6 +68,18 @@ def test_a_chunk_goes_from_claim_to_finished() -> None:
     assert chunk.finished == {"accepted": 4}
 
 
+def test_a_chunk_that_was_opened_again_finishes_again() -> None:
+    """A decision has one sent again, which ends in doubt again: the totals are the same, and still it is said."""
+    chunk = taken(2)
+    doubt = Group(outcome="in_doubt", indexes="1", cause="no reply")
+    after(chunk, Advance(claim=(0, 1)), Advance(groups=(accepted("0"), doubt)))
+    assert chunk.finished == {"accepted": 1, "in_doubt": 1}
+    after(chunk, Advance(groups=(Group(outcome="released", indexes="1", cause="decided"),)))
+    assert chunk.finished is None
+    events = after(chunk, Advance(claim=(1,)), Advance(groups=(doubt,)))
+    assert events[-1] == ChunkFinished(totals={"accepted": 1, "in_doubt": 1})
+
+
 def test_the_same_take_twice_emits_nothing() -> None:
     """A worker that already has the chunk for this job need not say so again."""
     chunk = taken()
