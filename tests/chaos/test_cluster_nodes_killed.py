@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.installations import OnCluster, operated
 from tests.harness.nats import NatsCluster
 from tests.harness.smtp import ScriptedSmtp
-from tests.harness.system import OnCluster, operated, people, unhurried
+from tests.harness.system import people, unhurried
 from tests.harness.waiting import until
 
 COUNT = 1000

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from deploy.local import Local
+from tests.harness.installations import CONNECTIONS, PACE, QUICK, operated
 from tests.harness.smtp import ScriptedSmtp
-from tests.harness.system import CONNECTIONS, PACE, QUICK, operated, people, unhurried
+from tests.harness.system import people, unhurried
 
 COUNT = 800
 

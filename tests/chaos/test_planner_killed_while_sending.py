@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.installations import CrashingPlanner, operated
 from tests.harness.smtp import ScriptedSmtp
-from tests.harness.system import CrashingPlanner, operated, people, unhurried
+from tests.harness.system import people, unhurried
 
 COUNT = 400
 STEPS = {

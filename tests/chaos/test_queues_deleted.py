@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from shared.contracts import subjects
-from tests.harness.system import System, people, running
+from tests.harness.installations import running
+from tests.harness.system import System, people
 
 COUNT = 800
 

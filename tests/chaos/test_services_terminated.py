@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.system import people, running
+from tests.harness.installations import running
+from tests.harness.system import people
 
 COUNT = 800
 

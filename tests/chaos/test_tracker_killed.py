@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from shared.contracts import commands
+from tests.harness.installations import running
 from tests.harness.smtp import Accepted
-from tests.harness.system import System, people, running
+from tests.harness.system import System, people
 from tests.harness.waiting import until
 
 COUNT = 600

@@ -7,24 +7,19 @@ are asked again under one key while nobody answers, as people do.
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from nats.aio.client import Client as Connection
 
-from deploy.apply import apply
 from deploy.local import Local
-from deploy.supervisor import Program
 from services.sender import chunk as chunks
 from services.sender.chunk import Status
 from shared.contracts import commands, subjects
 from shared.contracts.commands import Answer, Command, Query
 from shared.contracts.mailing import MailingCancelled, MailingCompleted, MailingFailed
 from shared.contracts.sending import ChunkPlanned
-from shared.eventlog.connection import close, connect
+from shared.eventlog.connection import close
 from shared.eventlog.documents import Documents
 from shared.eventlog.store import EventLog
 from shared.ids import new_id
@@ -35,19 +30,6 @@ from tests.harness.witness import Account, judged
 
 PATIENCE = 90.0
 """Seconds anything may take: the machine may be busy with others."""
-CONNECTIONS = 4
-PACE = 0.005
-"""Seconds a mail takes at the relay as a whole: two hundred a second, so that a fault finds a mailing under way."""
-QUICK = {
-    "POSTHASTE_ACK_WAIT": "2",
-    "POSTHASTE_RETRY_FIRST": "0.5",
-    "POSTHASTE_RETRY_LONGEST": "1",
-    "POSTHASTE_SWEEP_SECONDS": "1",
-    "POSTHASTE_QUIET_SECONDS": "3",
-    # Small chunks, few of them planned ahead: the planner is needed until the end.
-    "POSTHASTE_CHUNK_SIZE": "50",
-    "POSTHASTE_MOST_OPEN": "6",
-}
 LETTER = {
     "name": "The letter",
     "sender_name": "Example",
@@ -272,77 +254,3 @@ class System:
                 state = states.get(row["n"])
                 claims.append((row["address"], Status(state.status[row["index"]]) if state else Status.CANCELLED))
         return claims
-
-
-class CrashingPlanner(Local):
-    """An installation whose planner dies at a step of services/planner/steps.py, once."""
-
-    def __init__(self, folder: Path, crash_at: str) -> None:
-        super().__init__(folder, ports="free", extra=QUICK)
-        self._crash_at = crash_at
-
-    async def _keep(self, program: Program) -> None:
-        if program.name != "planner":
-            await super()._keep(program)
-            return
-        environment = dict(program.environment) | {"POSTHASTE_CRASH_AT": self._crash_at}
-        await super()._keep(replace(program, environment=environment))
-        del environment["POSTHASTE_CRASH_AT"]  # it is started again without
-
-
-class OnCluster(Local):
-    """The services of an installation on a cluster that a test runs; no nats-server and no catcher of its own."""
-
-    def __init__(self, folder: Path, url: str, *, senders: int = 1, extra: Mapping[str, str] | None = None) -> None:
-        super().__init__(
-            folder, senders=senders, ports="free", extra=QUICK | dict(extra or {}) | {"POSTHASTE_NATS_URL": url}
-        )
-        self._url = url
-
-    async def start(self) -> None:
-        """Apply the streams with three replicas, then start the services."""
-        self.folder.hold()
-        self._secrets = self.folder.secrets()
-        self.ports = self.folder.ports("free")
-        (self.folder.path / "logs").mkdir()
-        try:
-            nc = await self.connect("deploy")
-            await apply(nc, replicas=3)
-            await close(nc)
-            await asyncio.gather(*(self._keep(program) for program in self.standard_services()))
-        except BaseException:
-            await self.stop()
-            raise
-
-    async def connect(self, user: str = "operator") -> Connection:
-        """Return a connection to the cluster, which asks for no password."""
-        return await connect(self._url, name=f"local {user}")
-
-
-@asynccontextmanager
-async def running(
-    folder: Path,
-    *,
-    senders: int = 1,
-    connections: int = CONNECTIONS,
-    script: Script | None = None,
-    extra: Mapping[str, str] | None = None,
-) -> AsyncIterator[System]:
-    """Yield a system with an account that works."""
-    async with ScriptedSmtp(script or unhurried(PACE * connections * senders)) as relay:
-        local = Local(folder, senders=senders, ports="free", extra=QUICK | dict(extra or {}))
-        async with operated(local, relay, connections) as system:
-            await system.add_account()
-            yield system
-
-
-@asynccontextmanager
-async def operated(local: Local, relay: ScriptedSmtp, connections: int = CONNECTIONS) -> AsyncIterator[System]:
-    """Start an installation and yield it as it is: new, or as it was left."""
-    async with local:
-        system = System(local, relay, connections)
-        await system.open()
-        try:
-            yield system
-        finally:
-            await system.close()
