@@ -166,7 +166,7 @@ class Sender:
         lines = [
             Line(
                 lambda: self._connect(account),
-                Journal.open(self.journals, self.worker, next(self.slots)),
+                lambda: Journal.open(self.journals, self.worker, next(self.slots)),
                 relay,
             )
             for _ in range(count)

@@ -101,7 +101,10 @@ class Lane:
         while True:
             await asyncio.sleep(self.ack_wait / 3)
             for job in list(self.held.values()):
-                await job.in_progress()
+                try:
+                    await job.in_progress()
+                except Exception as error:  # noqa: BLE001 - disconnected: the next beat, or the takeover, settles it
+                    logger.warning("no heartbeat: %s", error, extra={"job": job.subject})
 
     async def _work(self, job: PullMessage, line: Line, free: asyncio.Queue[Line]) -> None:
         self.held[job.consumer_seq] = job
@@ -114,7 +117,7 @@ class Lane:
         except Exception as error:
             # Nothing is known to be settled: the job goes back, its chunk's events say what is left to do.
             logger.exception("job goes back", extra={"job": job.subject, "delivered": job.delivered})
-            await line.close()
+            await line.give_up()
             await self._failed(job, error)
         finally:
             self.held.pop(job.consumer_seq, None)

@@ -22,15 +22,21 @@ class Line:
 
     Attributes:
         connect: Opens a connection to the account's relay.
-        journal: The slot's local journal, owned for life.
+        begin_journal: Makes a local journal for the slot.
         relay: `host:port`, for the record.
+        journal: The one in use.
     """
 
     connect: Connect
-    journal: Journal
+    begin_journal: Callable[[], Journal]
     relay: str
+    journal: Journal = field(init=False)
     _connection: Connection | None = None
     _used: float = field(default=0.0)
+
+    def __post_init__(self) -> None:
+        """Begin the journal."""
+        self.journal = self.begin_journal()
 
     async def open(self) -> Connection:
         """Return a connection that may be used now.
@@ -57,3 +63,12 @@ class Line:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.quit()
+
+    async def give_up(self) -> None:
+        """End the connection and let go of the journal: what it tells of open claims is evidence from now on.
+
+        While its owner lives nobody may read it, as the owner might still send. After this, it will not.
+        """
+        await self.close()
+        self.journal.close()
+        self.journal = self.begin_journal()
