@@ -117,7 +117,7 @@ async def send(plant: Plant, account: str, contacts: str) -> Sent:
 
 
 async def _log_bytes(plant: Plant, mailing: str) -> tuple[int, int]:
-    """Return the bytes of the mailing in EVENTS beyond its plan: bodies alone, and all that is stored (compressible)."""
+    """Return the bytes of the mailing in EVENTS beyond its plan: the bodies, and all that is stored (compressible)."""
     body = stored = 0
     filters = [subjects.chunks_of(mailing), subjects.mailing(mailing)]
     last = (await plant.log.bounds()).last_seq
