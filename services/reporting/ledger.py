@@ -8,7 +8,8 @@ It knows no database and shares none with the views it checks. A recipient costs
 Rules
 * A final outcome after another one is a conflict; in doubt is not final: a resend, evidence or a decision may end it.
 * An outcome that a relay gave needs a claim before it; a claim after a final outcome is a conflict.
-* Once the mailing is completed, whoever is pending is a gap; until then it is counted as pending.
+* Once the mailing is completed, whoever is pending is a gap, unless a decision has the mail sent again; until then it
+  is counted as pending.
 * A cancelled mailing cancels whoever was never planned.
 """
 
@@ -32,7 +33,8 @@ MOST_GAPS = 1000
 _NAMED = 0b0000_1000  # stands in the audience
 _CONFLICT = 0b0001_0000
 _CLAIMED = 0b0010_0000
-_DECIDED = 0b0100_0000
+_DECIDED = 0b0100_0000  # by an operator, and the sender's word on it is still to come
+_SETTLED = OUTCOME | _CLAIMED | _DECIDED
 _OPEN = (outcomes.PENDING, outcomes.DEFERRED)
 _UNTRIED = frozenset({"released", "skipped", "expired", "cancelled"})
 
@@ -129,14 +131,15 @@ class Ledger:
                     self._conflict(n, index, f"{NAMES[old]}, then {outcome}")
             elif tried and old != IN_DOUBT and not byte & _CLAIMED:
                 self._conflict(n, index, f"{outcome} without a claim")
-            states[index] = states[index] & ~(OUTCOME | _CLAIMED) | code
+            kept = ~(OUTCOME | _CLAIMED) if code in _OPEN or old not in outcomes.UNSETTLED else ~_SETTLED
+            states[index] = states[index] & kept | code
 
     def decide(self, n: int, indexes: list[int], decision: str) -> None:
         """Take an operator's decision in."""
         states = self._states(n, indexes)
         moved = [index for index in indexes if states[index] & OUTCOME == IN_DOUBT]
         outcomes.decide(states, moved, decision)
-        for index in moved if decision != "resend" else ():
+        for index in moved:
             states[index] |= _DECIDED
 
     def sign(self, mailing_id: str, n: int, index: int) -> None:
@@ -166,7 +169,7 @@ class Ledger:
         states[index] = byte | _NAMED
         if byte & _CONFLICT:
             self._report.gap(Gap(n, index, contact, self._conflicts.pop((n, index))))
-        elif byte & OUTCOME in _OPEN and self._over == "completed":
+        elif byte & OUTCOME in _OPEN and self._over == "completed" and not byte & _DECIDED:
             self._report.gap(Gap(n, index, contact, f"{NAMES[byte & OUTCOME]}, though the mailing is completed"))
 
     def wrong(self, why: str) -> None:

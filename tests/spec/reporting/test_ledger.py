@@ -135,6 +135,24 @@ def test_a_decision_ends_a_doubt_and_may_be_settled_once_more(story: Story) -> N
     assert report.totals["accepted"] == 2
 
 
+def test_who_is_sent_again_after_completion_is_pending(story: Story) -> None:
+    """A decision has the mail sent again: until it is settled it is pending, which is no gap; then all rules hold."""
+    story.sent("m1", 0, range(4))
+    story.sent("m1", 1, [0, 1, 2])
+    story.sent("m1", 1, [3], "in_doubt")
+    story.mailing("m1", DONE, DoubtDecided(n=1, indexes="3", decision="resend"))
+    story.settled("m1", 1, group("released", [3], cause="evt"))
+    report = ledger(story)
+    assert report.balanced
+    assert (report.totals["accepted"], report.totals["in_doubt"], report.pending) == (7, 0, 1)
+    story.sent("m1", 1, [3], "deferred")
+    assert ledger(story).balanced
+    story.sent("m1", 1, [3])
+    assert ledger(story).balanced
+    story.settled("m1", 1, group("accepted", [3]))
+    assert whys(ledger(story)) == [(1, 3, "p1x3", "accepted, then accepted")]
+
+
 def test_a_cancelled_mailing_cancels_whom_it_never_planned() -> None:
     """Without a chunk nobody settles them, so the mailing does."""
     story = Story()
