@@ -68,7 +68,7 @@ async def fill(engine: AsyncEngine, mailing: str, name: str, source: AsyncIterat
     """Take the object `name` into the cache and return its id.
 
     Raises:
-        AudienceError: The object is not whole.
+        AudienceError: The object is not whole, or what was frozen before is being removed.
     """
     async with engine.begin() as conn:
         row = await _find(conn, mailing, name)
@@ -92,7 +92,9 @@ async def fill(engine: AsyncEngine, mailing: str, name: str, source: AsyncIterat
         raise AudienceError(f"audience {name} of mailing {mailing} is not whole")
     await _store(engine, audience, line, batch)
     async with engine.begin() as conn:
-        await conn.execute(update(AUDIENCES).where(AUDIENCES.c.id == audience).values(complete=True))
+        whole = (AUDIENCES.c.id == audience) & (AUDIENCES.c.lines == line)
+        if not (await conn.execute(update(AUDIENCES).where(whole).values(complete=True))).rowcount:
+            raise AudienceError(f"audience {name} of mailing {mailing} was forgotten while it was filled")
     return audience
 
 

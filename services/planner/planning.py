@@ -46,6 +46,10 @@ class PayloadError(ValueError):
     """A chunk cannot be planned until somebody mends its cause."""
 
 
+class CacheError(Exception):
+    """The cached audience is not whole: it is being made anew, or was damaged. The mailing is driven again later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """All that shapes one chunk beside its recipients; see ChunkPlanned."""
@@ -88,6 +92,7 @@ class Planning:
 
         Raises:
             PayloadError: Its payload is too large, or another one than this audience asks for stands in its place.
+            CacheError: The rows at hand are not all of the chunk.
         """
         if state.draft is None or state.audience is None:
             raise PayloadError(f"mailing {mailing} has no frozen audience")
@@ -98,6 +103,9 @@ class Planning:
             fields = await self.fields(state.draft.content)
             async with self._reading.connect() as conn:
                 contacts, rows = await _rows(conn, audience, piece.n, fields)
+            if len(contacts) != piece.size:  # never plan less than was frozen: nobody would miss the rest
+                found = f"{len(contacts)} of {piece.size} recipients"
+                raise CacheError(f"the audience in SQL holds {found} of chunk {piece.n} of mailing {mailing}")
             await step("plan.read")
             return await self.append(plan, contacts, await self.put(mailing, piece.n, rows))
 

@@ -2,9 +2,11 @@
 
 import hashlib
 
-from sqlalchemy import delete
+import pytest
+from sqlalchemy import delete, update
 
-from services.planner.audience_rows import AUDIENCES, PIECES, ROWS
+from services.planner.audience_object import AudienceError
+from services.planner.audience_rows import AUDIENCES, PIECES, ROWS, fill, forget_others
 from shared.contracts import commands, subjects
 from shared.contracts.consent import AddressSuppressed, OptedIn, OptedOut
 from shared.contracts.mailing import AudienceFrozen
@@ -94,4 +96,40 @@ async def test_a_cache_that_was_lost_is_made_again_from_the_object(desk: Desk) -
     await engine.dispose()
     await desk.do(commands.ScheduleMailing(mailing=mailing))
     assert len((await desk.planned(mailing, 1))[0].contacts) == 5
+    assert len((await desk.ask(commands.Audience(mailing=mailing)))["rows"]) == 5
+
+
+async def test_a_cache_that_is_not_whole_is_never_planned_from(desk: Desk) -> None:
+    """Somebody would be left out and nobody would notice: the chunk waits until the cache is whole again."""
+    await desk.imported(PEOPLE)
+    mailing = await desk.drafted()
+    await desk.do(commands.FreezeAudience(mailing=mailing))
+    engine = create_engine(desk.settings, "planner")
+    async with engine.begin() as conn:
+        await conn.execute(delete(ROWS).where(ROWS.c.idx == 3))
+    await desk.do(commands.ScheduleMailing(mailing=mailing))
+    await desk.happened(mailing, "SendingStarted")
+    await desk.facts_seen(subjects.mailing(mailing))
+    async with engine.begin() as conn:
+        for table in (AUDIENCES, ROWS, PIECES):
+            await conn.execute(delete(table))
+    await engine.dispose()
+    assert len((await desk.planned(mailing, 1))[0].contacts) == 5
+
+
+async def test_a_cache_that_is_being_removed_is_not_taken_for_whole(desk: Desk) -> None:
+    """Who fills it meanwhile is told, and fills it anew when it is gone."""
+    await desk.imported(PEOPLE)
+    mailing = await desk.drafted()
+    await desk.do(commands.FreezeAudience(mailing=mailing))
+    name = (await frozen(desk, mailing)).object
+    objects = Objects(desk.nc, subjects.AUDIENCE)
+    engine = create_engine(desk.settings, "planner")
+    async with engine.begin() as conn:
+        await conn.execute(update(AUDIENCES).values(complete=False, lines=-1))
+    with pytest.raises(AudienceError):
+        await fill(engine, mailing, name, objects.open(name))
+    await forget_others(engine, mailing, "")
+    await fill(engine, mailing, name, objects.open(name))
+    await engine.dispose()
     assert len((await desk.ask(commands.Audience(mailing=mailing)))["rows"]) == 5
