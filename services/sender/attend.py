@@ -108,8 +108,10 @@ class Attendant:
             case.rows = await fetch_rows(self.payloads, case.plan)
             composer = (await self.contents.of(case.plan)).for_chunk(case.plan.n)
         except (MissingError, UnknownKeyError, ValueError) as error:
-            # Nothing can be sent as it was planned: parked for the operator, who is told why.
-            await case.append(Park(f"cannot be rendered: {error}"))
+            # Nothing can be sent as it was planned: parked for the operator, who is told why. A mailing that is being
+            # sent does not know of it, or was resumed: it fails (again) only when it is told (again).
+            again = mailing is not None and mailing.sending
+            await case.append(Park(f"cannot be rendered: {error}", again=again))
             return Done()
         await self._take(case, job)
         for _ in range(2):  # whom a decision has sent again, a cancel or the deadline may end

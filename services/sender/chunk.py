@@ -228,10 +228,14 @@ class Advance:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """Set the chunk, or the one recipient at which workers die, aside for an operator."""
+    """Set the chunk, or the one recipient at which workers die, aside for an operator.
+
+    `again`: its mailing was resumed, so say it once more for the same reason.
+    """
 
     reason: str
     index: int | None = None
+    again: bool = False
 
 
 Command = Take | Advance | Park
@@ -341,7 +345,8 @@ def _first(statuses: bytearray, wanted: Status, most: int) -> list[int]:
 
 def _park(chunk: Chunk, command: Park) -> list[DomainEvent] | Refusal:
     if command.index is None:
-        return [] if chunk.parked == command.reason else [ChunkParked(reason=command.reason)]
+        known = chunk.parked == command.reason and not command.again
+        return [] if known else [ChunkParked(reason=command.reason)]
     if chunk.status[command.index] != Status.PENDING:
         return []
     skipped = Group(outcome="skipped", indexes=str(command.index), cause=f"parked: {command.reason}")

@@ -9,7 +9,14 @@ from services.sender.chunk import Status
 from shared.clock import now
 from shared.contracts import subjects
 from shared.contracts.account import AccountTested
-from shared.contracts.mailing import DoubtDecided, MailingCancelled, MailingPaused, MailingResumed, WindowOpened
+from shared.contracts.mailing import (
+    DoubtDecided,
+    MailingCancelled,
+    MailingFailed,
+    MailingPaused,
+    MailingResumed,
+    WindowOpened,
+)
 from shared.contracts.sending import ChunkParked
 from shared.eventlog.documents import Documents
 from tests.harness.sending import Sending
@@ -82,12 +89,19 @@ async def test_a_missing_payload_parks_the_chunk(sending: Sending, relay: Script
     sending.start_sender()
     assert await sending.finished(kept) == {"accepted": 10}
 
-    async def parked() -> bool:
+    async def parked() -> int:
         commits = await sending.log.load(subjects.chunk("m1", lost.n))
-        return any(isinstance(record.event, ChunkParked) for commit in commits for record in commit.events)
+        return sum(isinstance(record.event, ChunkParked) for commit in commits for record in commit.events)
 
     await until(parked)
     assert len(relay.accepted) == 10
+    await sending.append(subjects.mailing("m1"), MailingFailed(reason="parked"), MailingResumed())
+    await sending.timers.fire(lost.due_retry)
+
+    async def said_again() -> bool:
+        return await parked() == 2
+
+    await until(said_again)
 
 
 async def test_an_altered_row_is_skipped_the_others_go_out(sending: Sending, relay: ScriptedSmtp) -> None:
