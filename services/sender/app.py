@@ -116,7 +116,7 @@ class Sender:
             ),
             draining=self.draining,
             journals=self.journals,
-            job_exists=lambda seq: _exists(jobs, seq),
+            job_exists=lambda seq, subject: _exists(jobs, seq, subject),
         )
         # Draining workers still confirm their last claims: these two outlive the lanes.
         for work in (self.clock.run(), confirmation.run()):
@@ -238,8 +238,10 @@ def _cancelling(task: asyncio.Task[None]) -> Callable[[], Awaitable[None]]:
     return cancel
 
 
-async def _exists(jobs: Reader, seq: int) -> bool:
-    return await jobs.at(seq) is not None
+async def _exists(jobs: Reader, seq: int, subject: str) -> bool:
+    """Tell whether a job stands there still: once JOBS was made anew, its numbers mean other chunks' jobs."""
+    found = await jobs.at(seq)
+    return found is not None and found.subject == subject
 
 
 def main() -> None:

@@ -70,7 +70,7 @@ class Attendant:
     means: Means
     draining: Draining
     journals: Path
-    job_exists: Callable[[int], Awaitable[bool]]
+    job_exists: Callable[[int, str], Awaitable[bool]]
     attempts: Iterator[int] = field(default_factory=itertools.count)
 
     async def attend(self, job: PullMessage, line: Line) -> Done:
@@ -86,7 +86,7 @@ class Attendant:
             logger.warning("no such plan", extra={"job": job.subject})
             return Done()
         chunk = case.chunk
-        if chunk.job and chunk.job != job.seq and not chunk.settled and await self.job_exists(chunk.job):
+        if chunk.job and chunk.job != job.seq and not chunk.settled and await self.job_exists(chunk.job, job.subject):
             return Done(back_in=5)
         if (wait := self._claims_live(case)) > 0:
             return Done(back_in=wait)

@@ -4,10 +4,16 @@ import random
 from pathlib import Path
 
 import pytest
+from nats.aio.client import Client
 
+from deploy.apply import apply
 from shared.contracts import subjects
+from shared.contracts.mailing import MailingCancelled
 from tests.harness.installations import running
+from tests.harness.sending import Sending
+from tests.harness.smtp import ScriptedSmtp
 from tests.harness.system import System, people
+from tests.harness.waiting import until
 
 COUNT = 800
 
@@ -36,3 +42,22 @@ async def delete(system: System, streams: list[str]) -> None:
     for stream in streams:
         await deploy.jetstream().delete_stream(stream)
     await deploy.close()
+
+
+async def test_the_number_of_a_job_of_the_old_queue_holds_nobody_up(
+    sending: Sending, relay: ScriptedSmtp, nc: Client
+) -> None:
+    """The new queue counts from 1 again: its first job is another chunk's, not the one by which a chunk is taken."""
+    await sending.start_mailing("m1")
+    one = await sending.plan("m1", 0, ["greylist-1@example.com"])
+    other = await sending.plan("m1", 1, ["greylist-2@example.com"])
+    sending.start_sender(POSTHASTE_RETRY_FIRST="3600", POSTHASTE_RETRY_LONGEST="3600")
+    await until(lambda: sending.passed(one, other), 30)
+    before = {(await sending.chunk(ref)).job: ref for ref in (one, other)}
+    await nc.jetstream().delete_stream(subjects.JOBS)
+    await apply(nc)
+    await sending.append(subjects.mailing("m1"), MailingCancelled())
+    for number in sorted(before, reverse=True):  # now each chunk's number is that of the other's job
+        await sending.timers.fire(before[number].due_retry)
+    assert await sending.finished(one, other, timeout=30) == {"cancelled": 2}
+    assert not relay.accepted

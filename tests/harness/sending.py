@@ -229,6 +229,10 @@ class Sending:
             totals.update(state.totals())
         return totals
 
+    async def passed(self, *refs: ChunkRef) -> bool:
+        """Tell whether every recipient of these chunks was tried once."""
+        return all([(await self.chunk(ref)).passed for ref in refs])
+
     def stop(self) -> None:
         """End all senders."""
         for sender in self.senders:
