@@ -121,6 +121,8 @@ def _settled(counts: Counts, record: EventRecord, event: RecipientsSettled) -> N
     mailing, n = chunk_of(record.subject)
     chunk = counts.chunk(record, mailing, n)
     chunk.parked = ""
+    if any(group.outcome in ("released", "deferred") for group in event.groups):
+        chunk.finished = 0  # a decision has some sent again
     for group in event.groups:
         outcomes.settle(chunk.states, unpack(group.indexes), group.outcome)
         if group.outcome == "accepted":
@@ -136,8 +138,12 @@ def _parked(counts: Counts, record: EventRecord, event: ChunkParked) -> None:
 
 
 def _finished(counts: Counts, record: EventRecord, _event: ChunkFinished) -> None:
-    chunk = counts.chunk(record, *chunk_of(record.subject))
+    mailing, n = chunk_of(record.subject)
+    chunk = counts.chunk(record, mailing, n)
     chunk.finished, chunk.parked = 1, ""
+    row = counts.mailing(mailing)
+    if row.test_of:  # a test is one chunk, and has no events of its own that would say so
+        row.status, row.finished_at = "Completed", millis(record.time)
 
 
 def _doubt_decided(counts: Counts, record: EventRecord, event: DoubtDecided) -> None:

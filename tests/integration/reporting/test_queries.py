@@ -12,7 +12,7 @@ from shared.contracts import mailing as events
 from shared.contracts import subjects
 from shared.contracts.campaign import CampaignClosed
 from shared.contracts.consent import OptedIn
-from shared.contracts.sending import ChunkParked
+from shared.contracts.sending import ChunkFinished, ChunkParked
 from shared.database import reading
 from tests.harness.story import KEY, START, START_MS, Story, group, hit
 from tests.integration.reporting.tales import project
@@ -106,8 +106,14 @@ async def test_a_test_is_no_part_of_its_mailing(engine: AsyncEngine, story: Stor
     async with reading(engine).connect() as conn:
         test = await queries.status(conn, "t1", 0)
         assert test is not None
-        assert (test["total"], test["sent"], test["test_of"]) == (2, 2, "m1")
+        assert (test["total"], test["sent"], test["test_of"], test["status"]) == (2, 2, "m1", "Sending")
         assert [row["mailing"] for row in await queries.mailings(conn, "", 0)] == ["m1"]
+    story.tell(subjects.chunk("t1", 0), ChunkFinished(totals={"accepted": 2}))
+    await status(engine, story)
+    async with reading(engine).connect() as conn:
+        test = await queries.status(conn, "t1", 0)
+        assert test is not None
+        assert test["status"] == "Completed"
 
 
 async def test_the_rate_is_that_of_the_last_ten_seconds(engine: AsyncEngine) -> None:
