@@ -182,15 +182,18 @@ class Board:
     async def quiet(self, before: int, now: int, limit: int = 1000) -> Sequence[ChunkRef]:
         """Return unfinished chunks without an event since `before` (milliseconds) and not known to be due later.
 
-        One that was never started is only waiting for its turn while others of its lane move; it counts when it has
-        waited for long all the same.
+        Those of a paused account wait for its release: nobody takes their jobs, which would pile up. One that was never
+        started is only waiting for its turn while others of its lane move; it counts when it has waited for long all
+        the same.
         """
         c = CHUNKS.c
         lanes = select(c.account, c.lane).where(and_(c.started.is_(True), c.last_at >= before)).distinct()
         query = (
             select(c.account, c.lane, c.mailing, c.n, c.started, c.planned_at)
             .outerjoin(MAILINGS, MAILINGS.c.id == c.mailing)
+            .outerjoin(ACCOUNTS, ACCOUNTS.c.id == c.account)
             .where(and_(c.finished.is_(False), c.size > 0, c.last_at < before, c.due_at < before, _goes_on()))
+            .where(or_(ACCOUNTS.c.paused.is_(None), ACCOUNTS.c.paused == ""))
             .order_by(c.last_at)
             .limit(limit)
         )

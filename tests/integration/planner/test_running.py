@@ -106,6 +106,20 @@ async def test_a_released_account_wakes_its_chunks(desk: Desk) -> None:
     await until(woken)
 
 
+async def test_chunks_of_a_paused_account_are_not_hinted_at(desk: Desk) -> None:
+    """Nobody takes their jobs: hints would pile up for as long as the pause lasts."""
+    account = await desk.account()
+    held = await sending(desk, 3, account=account)
+    await desk.planned(held, 1)
+    await desk.write(subjects.relay(account), AccountPaused(reason="535"))
+    await desk.facts_seen(subjects.relay(account))
+    before = await desk.hints(held)
+    other = await sending(desk, 3)
+    await desk.planned(other, 1)
+    await desk.hinted(other, 2, messages=True)
+    assert await desk.hints(held) <= before + 1  # one may have been on its way
+
+
 async def test_a_mailing_completes_with_doubt_and_a_decision_wakes_the_chunk(desk: Desk) -> None:
     """Only those in doubt can be decided on, and only once."""
     mailing = await sending(desk, 3)
@@ -128,7 +142,7 @@ REOPENED = RecipientsSettled(groups=[Group(outcome="released", indexes="0", caus
 async def test_a_doubt_that_is_sent_again_while_paused_goes_out_after_resume(desk: Desk) -> None:
     """The chunk was finished and is open again: it is hinted at like any other, and the mailing waits for it."""
     mailing = await sending(desk, 60, limits={"per_hour": 600})
-    chunk, *_ = await desk.planned(mailing, 2)
+    (chunk,) = [chunk for chunk in await desk.planned(mailing, 2) if chunk.n == 0]
     await desk.finish(chunk, "in_doubt")
     await desk.do(commands.PauseMailing(mailing=mailing))
     await desk.do(commands.DecideDoubt(mailing=mailing, n=0, indexes="0", decision="resend"))
