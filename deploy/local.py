@@ -171,7 +171,7 @@ class Local:
             "POSTHASTE_NATS_USER": user,
             "POSTHASTE_NATS_PASSWORD": self._secrets[password_variable(user)],
             "POSTHASTE_DATA_DIR": str(data),
-            "POSTHASTE_PUBLIC_URL": self.urls.public,
+            "POSTHASTE_PUBLIC_URL": os.environ.get("POSTHASTE_PUBLIC_URL") or self.urls.public,
             "POSTHASTE_JOURNAL_DIR": str(self.folder.path / "journals"),
             "POSTHASTE_TRACKER_PORT": str(self.ports.tracker),
             "POSTHASTE_OPS_PORT": str(ops + place if ops else 0),

@@ -7,7 +7,6 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.contracts.envelope import DomainEvent
 
-
 AgentClass = Literal[
     "none",  # no user agent was sent
     "prefetch",  # the request said so itself (Sec-Purpose)

@@ -1,0 +1,1 @@
+"""Event sourcing on JetStream: knows nothing of mail, nor of the framework that carries requests."""

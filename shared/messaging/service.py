@@ -89,13 +89,8 @@ class Service:
     async def run(self, start: Start) -> int:
         """Live until told to stop or something fails; return the exit code."""
         settings = self.settings
-        self.nc = await connect(
-            settings.nats_url,
-            user=settings.nats_user,
-            password=settings.nats_password,
-            name=self.name,
-            on_closed=self._connection_closed,
-        )
+        if not await self._connected():
+            return 0
         self._ops.checks["nats"] = lambda: "" if self.nc.is_connected else "not connected"
         await self._ops.start()
         try:
@@ -112,6 +107,27 @@ class Service:
             return 1
         logger.info("stopped")
         return 0
+
+    async def _connected(self) -> bool:
+        """Connect, however long the server takes; False when told to stop meanwhile."""
+        settings = self.settings
+        connecting = asyncio.create_task(
+            connect(
+                settings.nats_url,
+                user=settings.nats_user,
+                password=settings.nats_password,
+                name=self.name,
+                on_closed=self._connection_closed,
+            )
+        )
+        told = asyncio.create_task(self._ended.wait())
+        await asyncio.wait((connecting, told), return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        if not connecting.done():
+            connecting.cancel()
+            return False
+        self.nc = connecting.result()
+        return True
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)

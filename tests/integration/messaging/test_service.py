@@ -103,3 +103,17 @@ async def test_a_service_that_cannot_start_says_why(nats_server: NatsServer) -> 
     _, err = await process.communicate()
     assert process.returncode == 1
     assert b"cannot start" in err
+
+
+async def test_a_service_that_waits_for_the_server_can_be_stopped() -> None:
+    """Nobody listens where NATS should be: SIGTERM ends it all the same, with exit 0."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.integration.messaging.example_service"),
+        stderr=PIPE,
+        env=os.environ | {"POSTHASTE_NATS_URL": f"nats://127.0.0.1:{free_port()}"},
+    )
+    assert process.stderr is not None
+    said = await asyncio.wait_for(process.stderr.readline(), 30)
+    assert b"NATS" in said
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), 30) == 0
