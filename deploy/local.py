@@ -28,6 +28,9 @@ from shared.eventlog.connection import connect
 _ROOT = Path(__file__).resolve().parent.parent
 _PRIVATE = ("POSTHASTE_SECRET_KEYS", "POSTHASTE_ADDRESS_PEPPER")
 _SENDER_GRACE = 60.0
+_GO_MEMORY = {"GOMEMLIMIT": "100MiB"}
+_PYTHON_MEMORY = {"MALLOC_ARENA_MAX": "1"}
+"""Both runtimes keep what they once had; so bounded a process stays under 150 MiB at no measurable price."""
 
 
 class PortsTakenError(RuntimeError):
@@ -190,7 +193,7 @@ class Local:
         return Program(
             name=f"{service}-{place + 1}" if place else service,
             command=(sys.executable, "-m", f"services.{service}.app"),
-            environment=environment | {"PYTHONPATH": str(_ROOT)},
+            environment=environment | {"PYTHONPATH": str(_ROOT)} | _PYTHON_MEMORY,
             ready_url=f"http://127.0.0.1:{environment['POSTHASTE_OPS_PORT']}/readyz",
             grace=_SENDER_GRACE if service == "sender" else 20.0,
         )
@@ -206,7 +209,7 @@ class Local:
         return Program(
             name="nats",
             command=(nats_server(), "-c", str(conf)),
-            environment={"PATH": os.environ.get("PATH", ""), **passwords},
+            environment={"PATH": os.environ.get("PATH", ""), **_GO_MEMORY, **passwords},
             ready_url=f"http://127.0.0.1:{self.ports.nats_http}/healthz?js-enabled-only=true",
         )
 
