@@ -145,7 +145,8 @@ async def run(recipients: int = RECIPIENTS, rounds: int = ROUNDS, connections: i
             source = Source(min(SOURCE_MAILS, recipients), MAIL_SIZE, connections)
             first = await send(plant, account, "small")
             note(f"{small} recipients: {_told(first)}")
-            sent, rates = [], [await source.rate(plant.sink)]
+            sent = list[Sent]()
+            rates = [await source.rate(plant.sink)]
             give_up = time.monotonic() + _BUDGET
             for number in range(rounds):
                 if sent and time.monotonic() > give_up:
