@@ -21,6 +21,8 @@ BLOCK = 0.25
 """Seconds of the rate that a process reserves at once."""
 HORIZON = 5.0
 """Seconds a worker waits for its slot; beyond it the chunk is released with a timer."""
+MARGIN = 1.5
+FADING = 0.7
 
 
 class Clock(Protocol):
@@ -123,25 +125,25 @@ class Pacer:
         self._slots: list[Slot] = []
         self._lateness = min(space.lateness for _, space in scopes)
 
-    async def reserve(self, most: int) -> list[Slot] | Later:
-        """Return up to `most` slots in order; `Later` when the next one is beyond the horizon."""
+    async def reserve(self, most: int, lead: float = 0.0) -> list[Slot] | Later:
+        """Return up to `most` slots in order, none before `lead`; `Later` when the next one is beyond the horizon."""
         async with self._lock:
-            now = self._clock.now()
-            self._slots = [slot for slot in self._slots if slot.void_after > now]
+            soon = self._clock.now() + lead
+            self._slots = [slot for slot in self._slots if slot.void_after > soon]
             if not self._slots:
-                block = await self._block(most)
+                block = await self._block(most, lead)
                 if isinstance(block, Later):
                     return block
                 self._slots = block
             taken, self._slots = self._slots[:most], self._slots[most:]
             return taken
 
-    async def _block(self, most: int) -> list[Slot] | Later:
+    async def _block(self, most: int, lead: float) -> list[Slot] | Later:
         interval = self._scopes[0][1].interval
         count = max(1, min(most, round(BLOCK / interval))) if len(self._scopes) == 1 else 1
-        first = await self._first()
+        first = await self._first(lead)
         if first > self._clock.now() + HORIZON:
-            first = await self._first(fresh=True)
+            first = await self._first(lead, fresh=True)
             if first > self._clock.now() + HORIZON:
                 return Later(first)
         for scope, space in self._scopes:
@@ -150,24 +152,30 @@ class Pacer:
             while True:
                 moved = max(first, await scope.free(space.interval))
                 if moved > first + self._lateness:
-                    return await self._block(most)
+                    return await self._block(most, lead)
                 first = moved
                 if await scope.take(first + (count - 1) * interval):
                     break
         return [Slot(at, at + self._lateness) for at in (first + k * interval for k in range(count))]
 
-    async def _first(self, *, fresh: bool = False) -> float:
-        """Return the first time that is free in all scopes."""
+    async def _first(self, lead: float, *, fresh: bool = False) -> float:
+        """Return the first time that is free in all scopes, from `lead` seconds on."""
         free = [await scope.free(space.interval, fresh=fresh) for scope, space in self._scopes]
-        return max(self._clock.now(), *free)
+        return max(self._clock.now() + lead, *free)
 
 
 class Pacing:
-    """All pacers of this process."""
+    """All pacers of this process.
+
+    Attributes:
+        lead: Seconds ahead of now that slots are reserved: what it took lately to make use of one. Else every slot
+            would be void where the way to the log is longer than from slot to slot.
+    """
 
     def __init__(self, bucket: Bucket, clock: Clock) -> None:
         """Take the PACING bucket and the server clock."""
         self._bucket, self._clock = bucket, clock
+        self.lead = 0.0
         self._scopes: dict[str, Scope] = {}
         self._pacers: dict[tuple[tuple[str, Spacing], ...], Pacer] = {}
 
@@ -180,7 +188,11 @@ class Pacing:
         if (pacer := self._pacers.get(which)) is None:
             held = [(self._scopes.setdefault(key, Scope(self._bucket, key)), space) for key, space in which]
             pacer = self._pacers[which] = Pacer(held, self._clock)
-        return await pacer.reserve(most)
+        return await pacer.reserve(most, self.lead)
+
+    def took(self, seconds: float) -> None:
+        """Note how long it took to make use of a slot, waiting for it left out."""
+        self.lead = min(max(MARGIN * seconds, FADING * self.lead), HORIZON / 2)
 
 
 def window(scopes: dict[str, Limits], most: int = 50) -> int:

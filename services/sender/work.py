@@ -147,6 +147,7 @@ class Work:
             indexes = self.case.chunk.claimable(now(), self._size())
             if not indexes:
                 break
+            asked = boot_seconds()
             slots = await self.means.pacing.reserve(self._scopes(), len(indexes))
             if isinstance(slots, Later):
                 self.rest = Rest("pacing", at=datetime.fromtimestamp(slots.at, UTC))
@@ -154,11 +155,18 @@ class Work:
             if slots is not None:
                 indexes = indexes[: len(slots)]
                 # A claim is young when its mail goes out: it is confirmed late, and it does not run out while waiting.
-                await asyncio.sleep(slots[0].at - CLAIM_AHEAD - self.watch.server_now())
+                ahead = max(CLAIM_AHEAD, self.means.pacing.lead)
+                reserved = boot_seconds()
+                await asyncio.sleep(slots[0].at - ahead - self.watch.server_now())
+                asked += boot_seconds() - reserved
             prepared = self._render(indexes, slots)
             if not prepared.mails:
                 await self._settle()
-            elif (flight := await self._claim_rendered(prepared)) is not None:
+                continue
+            flight = await self._claim_rendered(prepared)
+            if slots is not None:
+                self.means.pacing.took(boot_seconds() - asked)
+            if flight is not None:
                 return flight
         return None
 

@@ -1,4 +1,4 @@
-"""A TCP wire between a client and a server that a test can make lose answers, or cut."""
+"""A TCP wire between a client and a server that a test can make long, make lose answers, or cut."""
 
 import asyncio
 import contextlib
@@ -10,6 +10,7 @@ class Wire:
 
     Attributes:
         swallow_answers: While true, what the server says is lost on the way.
+        delay: Seconds that everything takes, in either direction.
         port: Where clients connect.
     """
 
@@ -18,6 +19,7 @@ class Wire:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self.swallow_answers = False
+        self.delay = 0.0
         self.port = 0
 
     async def __aenter__(self) -> Self:
@@ -51,7 +53,11 @@ class Wire:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool) -> None:
         with contextlib.suppress(OSError):  # either end broke: so does the other
             while data := await reader.read(65536):
-                if not (answers and self.swallow_answers):
+                if answers and self.swallow_answers:
+                    continue
+                if self.delay:
+                    asyncio.get_running_loop().call_later(self.delay, writer.write, data)
+                else:
                     writer.write(data)
                     await writer.drain()
         writer.transport.abort()

@@ -7,9 +7,11 @@ import pytest
 from shared.contracts import subjects
 from shared.contracts.account import Limits
 from shared.contracts.mailing import RateChanged
+from tests.harness.nats import NatsServer
 from tests.harness.sending import Sending
 from tests.harness.smtp import ScriptedSmtp
 from tests.harness.waiting import until
+from tests.harness.wire import Wire
 
 pytestmark = pytest.mark.alone
 
@@ -75,3 +77,17 @@ async def test_a_slow_rate_gives_its_job_back(sending: Sending, relay: ScriptedS
     gaps = [later - earlier for earlier, later in itertools.pairwise(times(relay))]
     assert min(gaps) >= 5.98
     assert max(gaps) <= 6.5
+
+
+async def test_a_slow_log_does_not_void_every_slot(
+    sending: Sending, log_streams: NatsServer, relay: ScriptedSmtp
+) -> None:
+    """The way to the log is longer than from slot to slot: slots are reserved so far ahead that claims come in time."""
+    await sending.start_mailing("m1", limits=Limits(seconds_between=0.05))
+    (ref,) = await plan_some(sending, 1, 20)
+    async with Wire(log_streams.port) as wire:
+        wire.delay = 0.04
+        sending.start_sender(POSTHASTE_NATS_URL=f"nats://127.0.0.1:{wire.port}")
+        assert await sending.finished(ref, timeout=30) == {"accepted": 20}
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times(relay))]
+    assert min(gaps) >= 0.03
