@@ -86,7 +86,8 @@ class TestMails:
         if state.draft is None:
             return
         contacts = [orjson.loads(line)["contact"] for line in payload.split(b"\n")]
-        checked = state.audience.position if state.audience else 0
+        # Somebody asked for these mails just now, whatever the addresses opted out of before.
+        checked = await self._log.last_seq(subjects.ALL_CONSENT)
         plan = Plan(test, 0, state.draft.account, PROMPT, "test", checked, state.draft)
         await self._planning.append(plan, contacts, payload)
         self._planned.add(test)

@@ -6,6 +6,7 @@ import orjson
 
 from shared.contracts import commands, subjects
 from shared.contracts.account import Limits
+from shared.contracts.consent import OptedOut
 from shared.contracts.mailing import MailingFailed
 from shared.contracts.relay import AccountPaused, AccountReleased
 from shared.contracts.sending import ChunkParked, ChunkPassed, ChunkStarted, Group, RecipientsSettled
@@ -192,11 +193,14 @@ async def test_a_test_goes_through_the_prompt_lane_with_real_fields(desk: Desk) 
     await desk.imported(people(2))
     mailing = await desk.drafted()
     await desk.do(commands.FreezeAudience(mailing=mailing))
+    out = OptedOut(address_key="0" * 16, scope="l1", how="page")
+    gone = await desk.write(subjects.consent(0), out)
     wanted = commands.SendTest(mailing=mailing, to=["me@example.com", "p1@x1.example"])
     test = (await desk.do(wanted, "k1"))["test"]
     assert (await desk.do(wanted, "k1"))["test"] == test
     (chunk,) = await desk.plans(test)
     assert (chunk.lane, chunk.kind, chunk.n, chunk.mailing) == ("prompt", "test", 0, test)
+    assert chunk.checked == gone  # who opted out before may still be sent a test
     payload = await Documents(desk.nc, subjects.PAYLOADS).get(subjects.payload(test, 0))
     rows = [orjson.loads(line) for line in payload.split(b"\n")]
     assert [(row["address"], row["fields"]) for row in rows] == [
