@@ -1,9 +1,11 @@
 """From a job to the work: is it ours to do, what did the last worker leave, may anything go out now?
 
 A second job for a chunk whose first job still exists goes back: one worker at a time. The same job once more is a
-takeover, allowed when every open claim has outlived its validity; the dead worker's journal tells what it did.
+takeover, allowed when every open claim has outlived its validity; the dead worker's journal tells what it did. Where no
+journal tells, the worker may live and only be late with what it knows: it is waited for.
 """
 
+import asyncio
 import itertools
 import logging
 from collections.abc import Awaitable, Callable, Iterator
@@ -41,6 +43,9 @@ logger = logging.getLogger(__name__)
 CLOCK_MARGIN = 1.0
 """Seconds a claim is left alone beyond its validity, for clocks that differ."""
 
+PATIENCE = 2.0
+"""How many times its validity a claim of which no journal tells is left alone before its mails are in doubt."""
+
 LEAD = timedelta(seconds=HORIZON / 2)
 """How long before its slot a released chunk comes back."""
 
@@ -72,6 +77,7 @@ class Attendant:
     journals: Path
     job_exists: Callable[[int, str], Awaitable[bool]]
     attempts: Iterator[int] = field(default_factory=itertools.count)
+    unproven: dict[tuple[str, int, int], float] = field(default_factory=dict)
 
     async def attend(self, job: PullMessage, line: Line) -> Done:
         """Do what `job` hints at over `line`.
@@ -119,9 +125,26 @@ class Attendant:
         return await self._send(watch, line, composer)
 
     def _claims_live(self, case: Case) -> float:
-        """Return for how many seconds an open claim of another worker may still be acted on."""
-        ends = [claim.recorded_at.timestamp() + self.means.validity for claim in case.chunk.claims]
-        return max(ends) + CLOCK_MARGIN - self.clock.now() if ends else 0.0
+        """Return for how many seconds the open claims of another worker are to be left alone.
+
+        It may act on them for their validity. Those of which no journal tells may be of a worker that lives and only
+        could not record what became of its mails: it gets time to, before they are in doubt. That time begins when
+        the claim is first seen here, for the log may have been away until then, for all of us.
+        """
+        claims = case.chunk.claims
+        if not claims:
+            return 0.0
+        ends = max(claim.recorded_at.timestamp() for claim in claims) + self.means.validity
+        if (wait := ends + CLOCK_MARGIN - self.clock.now()) > 0:
+            return wait
+        proven = {proof.seq for proof in read_evidence(self.journals, case.ref.mailing, case.ref.n)}
+        if all(claim.after in proven for claim in claims):
+            return 0.0
+        patience = PATIENCE * self.means.validity
+        time = asyncio.get_running_loop().time()
+        self.unproven = {seen: at for seen, at in self.unproven.items() if time - at < 10 * patience}
+        seen = (case.ref.mailing, case.ref.n, case.chunk.seq)
+        return self.unproven.setdefault(seen, time) + patience - time
 
     def _idle(self, case: Case, watch: Watch) -> Done | None:
         """Return what to tell the queue when there is nothing to append and nothing to send, else None."""

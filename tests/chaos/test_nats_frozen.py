@@ -20,7 +20,7 @@ async def test_a_log_that_hangs_costs_no_mail(dice: random.Random, tmp_path: Pat
         for moment in sorted(dice.sample(range(COUNT // 10, COUNT * 8 // 10), 2)):
             await system.reached(moment)
             system.kill("nats", signal.SIGSTOP)
-            for _ in range(8):  # longer than a claim is valid
+            for _ in range(14):  # longer than a claim is valid
                 await system.still()
             system.kill("nats", signal.SIGCONT)
         await system.ended(mailing)
