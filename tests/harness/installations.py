@@ -127,7 +127,9 @@ async def _started(local: Local) -> None:
         try:
             await local.start()
         except (StartError, PortsTakenError) as error:
-            if attempt == 2 or "in use" not in str(error):
+            logs = [log.read_text(errors="replace").lower() for log in local.folder.path.glob("logs/*.log")]
+            taken = isinstance(error, PortsTakenError) or any("address already in use" in log for log in logs)
+            if attempt == 2 or not taken:
                 raise
             (local.folder.path / "ports.json").unlink()
         else:
