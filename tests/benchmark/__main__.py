@@ -7,6 +7,7 @@ still run; the exit status is 1.
 
 import argparse
 import asyncio
+import signal
 import time
 import traceback
 from collections.abc import Callable, Coroutine
@@ -56,6 +57,7 @@ def main() -> None:
     asked = parser.parse_args()
     if unknown := set(asked.names) - BENCHMARKS.keys():
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended, as on Ctrl-C
     failed = [name for name in asked.names or BENCHMARKS if not _done(name, asked)]
     raise SystemExit(1 if failed else 0)
 
