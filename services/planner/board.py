@@ -93,6 +93,11 @@ class Board:
             state = await conn.scalar(select(ACCOUNTS.c.state).where(ACCOUNTS.c.id == account))
         return Account() if state is None else Account.model_validate_json(state)
 
+    async def pause_of(self, account: str) -> str:
+        """Return why senders hold an account, "" where they do not."""
+        async with self._reading.connect() as conn:
+            return str(await conn.scalar(select(ACCOUNTS.c.paused).where(ACCOUNTS.c.id == account)) or "")
+
     async def open_pieces(self, mailing: str) -> list[Piece]:
         """Return the planned chunks whose first pass is open."""
         c = CHUNKS.c

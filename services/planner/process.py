@@ -1,9 +1,9 @@
 """The process manager: sees to it that every mailing does what it owes, by level, whatever hint was lost (G3).
 
 `drive` looks at one mailing in the facts and does what is due: publishes owed retries, starts, opens and closes
-windows, plans chunks, fails on a parked one, completes. It runs when the facts changed, when a timer fired, when an own
-alarm rings, and in the sweep; running it once more does nothing more. An error is logged and the mailing is driven
-again later. Timers are derived from the state at start and every day.
+windows, plans chunks, fails on a parked one or a paused account, completes. It runs when the facts changed, when a
+timer fired, when an own alarm rings, and in the sweep; running it once more does nothing more. An error is logged and
+the mailing is driven again later. Timers are derived from the state at start and every day.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from shared import clock
 from shared.contracts import subjects
 from shared.contracts.commands import Refusal
 from shared.contracts.envelope import Commit, Origin
-from shared.contracts.relay import AccountReleased
+from shared.contracts.relay import AccountPaused, AccountReleased
 from shared.contracts.sending import ChunkFinished, ChunkParked, ChunkPassed
 from shared.contracts.subjects import ChunkRef
 from shared.eventlog.errors import EventLogError
@@ -83,6 +83,9 @@ class Process:
                 self.note(entity)
             elif any(isinstance(event, AccountReleased) for event in events):
                 self._released.set()
+            elif any(isinstance(event, AccountPaused) for event in events):
+                for mailing in await self._reach.board.active():
+                    self.note(mailing)
 
     def note(self, mailing: str) -> None:
         """Drive a mailing soon; once more if it is being driven."""
@@ -170,7 +173,7 @@ class Process:
             await self._reach.board.set_mark(mailing, fact.retry)
         if await self._tick(fact):
             return  # what it caused comes back through the facts
-        if fact.state.status == "sending" and not await self._parked(fact):
+        if fact.state.status == "sending" and not await self._broken(fact):
             await self._fan_out(fact)
         if fact.state.started and fact.state.status not in FINAL:
             await self._complete(fact)
@@ -204,8 +207,11 @@ class Process:
         else:
             self._armed[fact.id] = due
 
-    async def _parked(self, fact: MailingFact) -> bool:
+    async def _broken(self, fact: MailingFact) -> bool:
         reason = await self._reach.board.parked(fact.id, fact.resumed)
+        if not reason and fact.state.draft is not None:
+            paused = await self._reach.board.pause_of(fact.state.draft.account)
+            reason = f"the account is paused: {paused}" if paused else ""
         return bool(reason) and await self._decide(fact.id, Fail(reason, fact.state.resumes))
 
     async def _fan_out(self, fact: MailingFact) -> None:

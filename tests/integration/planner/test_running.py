@@ -87,8 +87,8 @@ async def test_a_chunk_that_went_quiet_is_hinted_at_again(desk: Desk) -> None:
     await desk.hinted(mailing, 2, messages=True)
 
 
-async def test_a_released_account_wakes_its_chunks(desk: Desk) -> None:
-    """Whatever was waiting for it gets a hint at once."""
+async def test_a_paused_account_fails_its_mailings_until_they_are_resumed(desk: Desk) -> None:
+    """The reason is told; once the account is released and the mailing resumed, its chunks get a hint at once."""
     account = await desk.account()
     mailing = await sending(desk, 3, account=account)
     await desk.planned(mailing, 1)
@@ -98,8 +98,11 @@ async def test_a_released_account_wakes_its_chunks(desk: Desk) -> None:
         return not (await desk.ask(commands.Accounts()))["accounts"][0]["working"]
 
     await until(held)
+    await desk.happened(mailing, "MailingFailed")
     before = await desk.hints(mailing)
     await desk.write(subjects.relay(account), AccountReleased())
+    await desk.facts_seen(subjects.relay(account))
+    await desk.do(commands.ResumeMailing(mailing=mailing))
 
     async def woken() -> bool:
         return await desk.hints(mailing) > before
