@@ -40,6 +40,7 @@ async def reach_log(settings: TrackerSettings, tracker: Tracker) -> None:
                 settings.nats_url,
                 user=settings.nats_user,
                 password=settings.nats_password,
+                ca_file=settings.nats_ca_file,
                 name="tracker",
                 on_closed=on_closed,
             )

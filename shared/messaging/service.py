@@ -116,6 +116,7 @@ class Service:
                 settings.nats_url,
                 user=settings.nats_user,
                 password=settings.nats_password,
+                ca_file=settings.nats_ca_file,
                 name=self.name,
                 on_closed=self._connection_closed,
             )
