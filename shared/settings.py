@@ -5,7 +5,7 @@ Wrong or contradictory settings refuse the start with a message that names the v
 
 from pathlib import Path
 
-from pydantic import Field, model_validator
+from pydantic import Field, FilePath, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     nats_url: str = "nats://127.0.0.1:4222"
     nats_user: str = ""
     nats_password: str = Field(default="", repr=False)
-    nats_ca_file: Path | None = None
+    nats_ca_file: FilePath | None = None
     data_dir: Path = Path("data")
     database_url: str = ""
     public_url: str = "http://127.0.0.1:8025"

@@ -188,7 +188,8 @@ def test_certificates_are_kept_while_they_are_good(tmp_path: Path) -> None:
     ("settings", "wrong"),
     [
         ({"nats_url": "tls://a:4222,nats://b:4222"}, "mixes tls://"),
-        ({"nats_url": "nats://a:4222", "nats_ca_file": "/ca.pem"}, "does not say tls://"),
+        ({"nats_url": "nats://a:4222", "nats_ca_file": __file__}, "does not say tls://"),
+        ({"nats_url": "tls://a:4222", "nats_ca_file": "/no/such/file"}, "nats_ca_file"),
     ],
 )
 def test_half_encrypted_settings_are_refused(settings: dict[str, str], wrong: str) -> None:
