@@ -22,4 +22,4 @@ def healthy(page: str = "readyz", seconds: float = 4.0) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if healthy(*sys.argv[1:2]) else 1)
+    sys.exit(0 if healthy(sys.argv[1] if len(sys.argv) > 1 else "readyz") else 1)

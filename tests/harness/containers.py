@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from services.planner.settings import PlannerSettings
+from services.reporting.settings import ReportingSettings
 from services.sender.settings import SenderSettings
 from services.tracker.server import TrackerSettings
 from shared.settings import Settings
@@ -17,7 +18,7 @@ SETTINGS: dict[str, type[Settings]] = {
     "planner": PlannerSettings,
     "sender": SenderSettings,
     "tracker": TrackerSettings,
-    "reporting": Settings,
+    "reporting": ReportingSettings,
 }
 
 Data = dict[str, Any]
