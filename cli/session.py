@@ -35,6 +35,7 @@ class Access:
     url: str
     user: str
     password: str
+    ca_file: Path | None = None
 
 
 def access(data: Path, user: str = OPERATOR) -> Access:
@@ -46,7 +47,8 @@ def access(data: Path, user: str = OPERATOR) -> Access:
     url = os.environ.get("POSTHASTE_NATS_URL", "")
     if url:
         name = os.environ.get("POSTHASTE_NATS_USER", "")
-        return Access(url, name, os.environ.get("POSTHASTE_NATS_PASSWORD", ""))
+        ca_file = os.environ.get("POSTHASTE_NATS_CA_FILE", "")
+        return Access(url, name, os.environ.get("POSTHASTE_NATS_PASSWORD", ""), Path(ca_file) if ca_file else None)
     try:
         found = DataFolder(data).client_environment(user)
     except FileNotFoundError as error:
@@ -82,7 +84,9 @@ class Session:
         how = access(self.data, user)
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                return await connect(how.url, user=how.user, password=how.password, name=f"posthaste {user}")
+                return await connect(
+                    how.url, user=how.user, password=how.password, ca_file=how.ca_file, name=f"posthaste {user}"
+                )
         except TimeoutError as error:
             raise UnreachableError(
                 "not_running",

@@ -178,6 +178,7 @@ class Local:
             "POSTHASTE_JOURNAL_DIR": str(self.folder.path / "journals"),
             "POSTHASTE_TRACKER_PORT": str(self.ports.tracker),
             "POSTHASTE_OPS_PORT": str(ops + place if ops else 0),
+            "POSTHASTE_NATS_MONITORING": f"http://127.0.0.1:{self.ports.nats_http}",
         }
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("POSTHASTE_NATS_")}
         return inherited | own | {name: self._secrets[name] for name in _PRIVATE} | self._extra

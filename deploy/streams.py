@@ -14,7 +14,7 @@ Config = dict[str, Any]
 SECOND = 1_000_000_000  # the API counts in nanoseconds
 DAY = 86_400 * SECOND
 
-SOURCE_CONSUMER = "jobs"
+SOURCE_CONSUMER = subjects.JOBS_SOURCE
 
 
 @dataclass(frozen=True)

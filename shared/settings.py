@@ -5,7 +5,7 @@ Wrong or contradictory settings refuse the start with a message that names the v
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, FilePath, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -13,8 +13,9 @@ class Settings(BaseSettings):
     """What every service needs.
 
     Attributes:
-        nats_url: Servers, comma separated.
+        nats_url: Servers, comma separated; `tls://` for all of them or for none.
         nats_user: The service's NATS user; its permissions are in deploy/nats.
+        nats_ca_file: Authorities (PEM) that alone may vouch for the servers; without it, those of the system.
         data_dir: Folder for local state (SQLite files, journals, spool).
         database_url: SQLAlchemy URL; "" means SQLite in `data_dir`.
         public_url: Base of the links in mails, served by the tracker.
@@ -28,6 +29,7 @@ class Settings(BaseSettings):
     nats_url: str = "nats://127.0.0.1:4222"
     nats_user: str = ""
     nats_password: str = Field(default="", repr=False)
+    nats_ca_file: FilePath | None = None
     data_dir: Path = Path("data")
     database_url: str = ""
     public_url: str = "http://127.0.0.1:8025"
@@ -37,3 +39,12 @@ class Settings(BaseSettings):
     ops_port: int = 0
     log_level: str = "INFO"
     log_format: str = "text"
+
+    @model_validator(mode="after")
+    def _encrypted_or_not(self) -> "Settings":
+        encrypted = [url.strip().startswith("tls://") for url in self.nats_url.split(",")]
+        if any(encrypted) != all(encrypted):
+            raise ValueError("POSTHASTE_NATS_URL mixes tls:// with others: a password would go out in clear")
+        if self.nats_ca_file is not None and not all(encrypted):
+            raise ValueError("POSTHASTE_NATS_CA_FILE is set, but POSTHASTE_NATS_URL does not say tls://")
+        return self

@@ -10,6 +10,7 @@ from functools import partial
 from services.planner import dues, handlers, queries
 from services.planner.audience import Freezer
 from services.planner.board import Board
+from services.planner.census import Census
 from services.planner.directory import Directory
 from services.planner.facts import FILTERS, Facts
 from services.planner.imports import Importer
@@ -21,6 +22,7 @@ from services.planner.settings import PlannerSettings
 from services.planner.test_mails import TestMails
 from shared.contracts import subjects
 from shared.database import create_engine, create_tables
+from shared.eventlog import metrics
 from shared.eventlog.documents import Documents
 from shared.eventlog.keys import Bucket
 from shared.eventlog.objects import Objects
@@ -79,6 +81,8 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     queries.register(requests, parts)
     service.include(requests)
     service.check("facts", lambda: ", ".join(f"{name}: {why}" for name, why in facts.paused.items()))
+    metrics.show(subjects.PLANNER_FACTS, facts)
+    service.spawn("census", Census(engine, stuck_seconds=settings.stuck_seconds).run())
     service.spawn("facts", facts.run())
     service.spawn("process", process.run())
     service.spawn("timers", dues.follow(Pull(nc, subjects.TIMERS, subjects.PLANNER_TIMERS), process))

@@ -11,6 +11,7 @@ class PlannerSettings(Settings):
     Attributes:
         sweep_seconds: How often everything that moves is looked at anyway.
         quiet_seconds: A chunk without an event for so long, and not known to be due, gets a new hint.
+        stuck_seconds: A chunk that nothing holds and that had no event for so long counts as stuck in the metrics.
         ahead_seconds: How much work of each lane is planned ahead.
         most_open: Most chunks of a lane whose first pass is open.
         chunk_size: Most recipients of a chunk.
@@ -19,6 +20,7 @@ class PlannerSettings(Settings):
 
     sweep_seconds: float = Field(default=30, gt=0)
     quiet_seconds: float = Field(default=60, gt=0)
+    stuck_seconds: float = Field(default=300, gt=0)
     ahead_seconds: float = Field(default=120, gt=0)
     most_open: int = Field(default=64, ge=1, le=1000)
     chunk_size: int = Field(default=500, ge=1, le=500)

@@ -11,26 +11,23 @@ process: the views must be rebuilt. Run it with `python -m services.reporting.ap
 from services.reporting import tables
 from services.reporting.directory import Directory
 from services.reporting.handlers import Reports, router_of
+from services.reporting.settings import ReportingSettings
 from services.reporting.views import VIEWS
-from shared import metrics
+from services.reporting.watch import Watch
 from shared.contracts import subjects
 from shared.database import create_engine, create_tables
+from shared.eventlog import metrics
 from shared.eventlog.objects import Objects
 from shared.eventlog.projector import Projector
 from shared.eventlog.reader import Reader
 from shared.eventlog.store import EventLog
+from shared.eventlog.vitals import Vitals
 from shared.keys import KeyRing
 from shared.messaging.service import Service, run_service
-from shared.settings import Settings
-
-_POSITION = metrics.gauge("posthaste_projector_position_seq", "Sequence of the log up to which the views are made")
-_PENDING = metrics.gauge("posthaste_projector_pending_commits", "Commits still to come at the last delivery")
-_PAUSED = metrics.gauge("posthaste_views_paused_count", "Views that cannot go on")
 
 
-async def start(service: Service) -> None:
+async def start(service: Service, settings: ReportingSettings) -> None:
     """Wire the service."""
-    settings = service.settings
     engine = create_engine(settings, "reporting")
     service.on_stop(engine.dispose)
     await create_tables(engine, tables.metadata)
@@ -53,10 +50,15 @@ async def start(service: Service) -> None:
         keys=KeyRing.of(settings.secret_keys, settings.address_pepper),
     )
     service.include(router_of(reports))
-    _POSITION.set_function(lambda: projector.position)
-    _PENDING.set_function(lambda: projector.pending)
-    _PAUSED.set_function(lambda: len(projector.paused))
+    metrics.show(subjects.REPORTING_VIEWS, projector)
+    service.spawn("watch", Watch(Vitals(service.nc), engine, settings.nats_monitoring).run())
+
+
+def main() -> None:
+    """Run reporting until it is told to stop."""
+    settings = ReportingSettings()
+    run_service("reporting", settings, lambda service: start(service, settings))
 
 
 if __name__ == "__main__":
-    run_service("reporting", Settings(), start)
+    main()

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from faststream.nats import NatsRouter
 from faststream.nats.message import NatsMessage
 
+from services.sender import metrics
 from services.sender.attend import Attendant
 from services.sender.confirm import Confirmation
 from services.sender.contents import Contents
@@ -123,6 +124,7 @@ class Sender:
             task = asyncio.create_task(work)
             task.add_done_callback(self._ended)
             service.on_stop(_cancelling(task))
+        metrics.show(lambda: len(self.lanes), self._paused_accounts)
         service.spawn("lanes", self._keep_lanes(), grace=settings.drain)
         service.broker.include_router(self._probes())
 
@@ -131,6 +133,9 @@ class Sender:
             self.suppression.apply(commit)
         else:
             self.gates.apply(commit)
+
+    def _paused_accounts(self) -> int:
+        return sum(1 for account in self.gates.accounts.values() if account.paused)
 
     async def _keep_lanes(self) -> None:
         """Open lanes as accounts appear; when the process is to end, let every lane drain."""

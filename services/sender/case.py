@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from services.sender import chunk as chunks
+from services.sender import metrics
 from services.sender.chunk import Chunk, Command
 from shared.clock import now
 from shared.contracts import subjects
@@ -90,6 +91,7 @@ class Case:
         )
         subject = subjects.chunk(self.ref.mailing, self.ref.n)
         seq = await self.log.append(subject, events, expected=self.chunk.seq, origin=origin)
+        metrics.settled(events)
         recorded_at = datetime.fromtimestamp(self.clock.now(), UTC)
         for event in events:
             chunks.evolve(self.chunk, event, seq=seq, recorded_at=recorded_at)

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from services.sender import metrics
 from services.sender.attend import Attendant, Done
 from services.sender.errors import AuthFailed, RelayError, RelayRefused, TlsFailed
 from services.sender.flight import Draining
@@ -144,6 +145,7 @@ class Lane:
             at = await self._trouble(done.trouble)
         elif done.worked:
             self.failures = 0
+            metrics.worked(self.account.account, self.lane)
         if done.at_once:
             await self.timers.fire(ref.due_retry)
         elif at is not None:
@@ -156,6 +158,7 @@ class Lane:
             await self.pause_account(self.account.account, f"{type(trouble).__name__}: {trouble}")
             return None
         self.failures += 1
+        metrics.trouble(self.account.account, self.lane)
         rest = min(2.0 ** (self.failures - 1), LONGEST_REST) * (1 + 0.25 * random.random())  # noqa: S311 - spreads load
         self.rests_until = max(self.rests_until, asyncio.get_running_loop().time() + rest)
         logger.warning(

@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from services.sender import metrics
+from services.sender.errors import RelayError
 from services.sender.journal import Journal
 from services.sender.smtp import Connection
 
@@ -50,8 +52,17 @@ class Line:
             await self.close()
             connection = None
         if connection is None:
-            connection = self._connection = await self.connect()
+            connection = self._connection = await self._opened()
         self._used = now
+        return connection
+
+    async def _opened(self) -> Connection:
+        try:
+            connection = await self.connect()
+        except RelayError as error:  # the lane's business; counted on the way
+            metrics.not_connected(error)
+            raise
+        metrics.connected()
         return connection
 
     def used(self) -> None:
@@ -62,6 +73,7 @@ class Line:
         """End the connection, politely where it still works."""
         connection, self._connection = self._connection, None
         if connection is not None:
+            metrics.disconnected()
             await connection.quit()
 
     async def give_up(self) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from services.sender import settle
+from services.sender import metrics, settle
 from services.sender.case import Case
 from services.sender.chunk import NARROW_AFTER, Advance
 from services.sender.compose import ChunkComposer, Rendered, RenderError
@@ -204,6 +204,7 @@ class Work:
         # Begun before the append, so that a claim cut off by death has its evidence: nothing was sent under it.
         witness = self.line.journal.begin(ref.mailing, ref.n, chunk.seq, indexes)
         await self._settle(prepared)
+        metrics.claimed(len(indexes))
         try:
             await self.means.confirmation.confirmed(ref.mailing)
         except Exception as error:  # noqa: BLE001 - unconfirmed: nothing is sent, the claim is given back, the job rests

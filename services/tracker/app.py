@@ -13,6 +13,7 @@ from functools import partial
 
 import uvloop
 
+from services.tracker import metrics
 from services.tracker.notes import Notes
 from services.tracker.recorder import Log
 from services.tracker.server import Tracker, TrackerSettings
@@ -20,6 +21,7 @@ from shared import logs
 from shared.eventlog.ack_publisher import AckPublisher
 from shared.eventlog.connection import connect
 from shared.eventlog.store import EventLog
+from shared.messaging import process
 from shared.messaging.ops import OpsServer
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ async def reach_log(settings: TrackerSettings, tracker: Tracker) -> None:
                 settings.nats_url,
                 user=settings.nats_user,
                 password=settings.nats_password,
+                ca_file=settings.nats_ca_file,
                 name="tracker",
                 on_closed=on_closed,
             )
@@ -59,6 +62,8 @@ async def run(settings: TrackerSettings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     tracker = Tracker(settings)
     ops = OpsServer(settings.ops_host, settings.ops_port, lambda: "{}")
+    process.show(settings.data_dir, lambda: not tracker.recorder.away)
+    metrics.SPOOL_BYTES.set_function(lambda: tracker.spooled_bytes)
     ops.checks["broker"] = lambda: "away: hits are spooled" if tracker.recorder.away else ""
     await ops.start()
     ops.ready = True

@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter
 
-from shared.metrics import counter, histogram
+from shared.metrics import counter, gauge, histogram
 
 REQUESTS = counter(
     "posthaste_tracker_requests_total", "Requests by what they asked for and the answer", ("kind", "status")
@@ -14,6 +14,7 @@ HITS_REPLAYED = counter(
 )
 HITS_LOST = counter("posthaste_tracker_facts_lost_total", "Hits and consent acts that neither log nor spool took")
 SPOOL_DAMAGED = counter("posthaste_tracker_spool_lines_aside_total", "Lines of the spool set aside for an operator")
+SPOOL_BYTES = gauge("posthaste_tracker_spool_bytes", "Bytes in the spool that the log has not taken yet")
 COMMIT_HITS = histogram(
     "posthaste_tracker_commit_hits", "Hits in one commit", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
 )

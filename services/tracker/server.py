@@ -93,6 +93,11 @@ class Tracker:
             log_enabled=False,
         )
 
+    @property
+    def spooled_bytes(self) -> int:
+        """How much waits in the spool for the log."""
+        return self._spool.bytes
+
     async def _health(self, request: Request) -> JSONResponse:  # noqa: ARG002 - the shape of a Starlette endpoint
         return JSONResponse(
             {"ok": True, "broker": "away" if self.recorder.away else "connected", "spooled_bytes": self._spool.bytes}

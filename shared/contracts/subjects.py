@@ -43,6 +43,9 @@ ALL_PARKED = "parked.>"
 ALL_TIMERS = "timer.>"
 ALL_DUES = "due.>"
 
+# Consumer of its own that JOBS has in each stream it is fed from
+JOBS_SOURCE = "jobs"
+
 # Metadata key of EVENTS: the id of this incarnation of the log, new after a restore
 INCARNATION = "posthaste.incarnation"
 

@@ -4,11 +4,16 @@ It waits for the first server to come up and reconnects for ever, quickly at fir
 server is not stormed. What is published meanwhile is buffered up to 64 MiB and may arrive after its publisher gave up:
 every publish of the event log is harmless when it comes late. `on_closed` is called when the client gave up for good
 (credentials refused, closed by us): a service ends then and its supervisor starts it again.
+
+With `tls://` nothing is said in clear, not even by the server: the handshake comes first, so nobody on the way can talk
+the client out of it. The server must allow that (`handshake_first`, as deploy/nats_conf.py writes it).
 """
 
 import logging
 import random
+import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import nats
@@ -32,15 +37,32 @@ def _choose(servers: list[Server], _info: dict[str, Any]) -> tuple[Server, float
     return chosen, _jitter.uniform(longest / 2, longest)
 
 
+def encryption(url: str, ca_file: Path | None) -> ssl.SSLContext | None:
+    """Return by what the servers at `url` must prove who they are, None where the connection is in clear.
+
+    With `ca_file` the authorities in it alone are believed, else those of the system.
+    """
+    if not url.strip().startswith("tls://"):
+        return None
+    context = ssl.create_default_context(cafile=ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
 async def connect(
     url: str,
     *,
     user: str = "",
     password: str = "",
+    ca_file: Path | None = None,
     name: str,
     on_closed: Callable[[], Awaitable[None]] | None = None,
 ) -> Client:
-    """Return a connected client named `name`. `url` may hold several servers, comma separated."""
+    """Return a connected client named `name`. `url` may hold several servers, comma separated.
+
+    Raises:
+        OSError: `ca_file` cannot be read.
+    """
 
     async def on_error(error: Exception) -> None:
         # The client goes on by itself after each of these: it reconnects, or drops what it was not allowed to do.
@@ -61,6 +83,8 @@ async def connect(
     }
     if user:
         options |= {"user": user, "password": password}
+    if (context := encryption(url, ca_file)) is not None:
+        options |= {"tls": context, "tls_handshake_first": True}
     return await nats.connect([part.strip() for part in url.split(",")], **options)
 
 

@@ -72,6 +72,7 @@ class Projector:
         self._position = Position(durable)
         self._tail: Tail | None = None
         self._looked = 0.0
+        self._oldest = 0.0
 
     @property
     def position(self) -> int:
@@ -82,6 +83,11 @@ class Projector:
     def pending(self) -> int:
         """How many matching commits had still to come when the last one was delivered."""
         return self._tail.pending if self._tail else 0
+
+    @property
+    def oldest(self) -> float:
+        """When the oldest commit was recorded that is known here and not in the tables; 0 where there is none."""
+        return self._oldest
 
     @property
     def paused(self) -> dict[str, str]:
@@ -152,9 +158,13 @@ class Projector:
         messages = await self._gather(self._tail)
         if not messages:
             return
+        self._oldest = messages[0].recorded_at.timestamp()
         await self._tail.prefetch(self._batch)
         batch = [select(message, self._names) for message in messages]
-        if await self._apply(base, batch) and self._on_applied is not None:
+        applied = await self._apply(base, batch)
+        if applied:
+            self._oldest = messages[-1].recorded_at.timestamp() if self.pending else 0.0
+        if applied and self._on_applied is not None:
             await self._on_applied(self.position, [item.commit for item in batch if item.commit.events])
 
     async def _look(self) -> None:

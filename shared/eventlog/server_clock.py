@@ -14,6 +14,7 @@ from nats.aio.client import Client
 from shared.clock import boot_seconds
 from shared.contracts.subjects import EVENTS
 from shared.eventlog.errors import EventLogError
+from shared.eventlog.metrics import CLOCK_OFFSET, CLOCK_PRECISION
 from shared.eventlog.reader import Reader
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ class ServerClock:
                 best = received - sent
                 offset = datetime.fromisoformat(answer["ts"]).timestamp() - (sent + received) / 2
         self._offset, self.precision = offset, best / 2
+        CLOCK_OFFSET.set(time.time() - self.now())
+        CLOCK_PRECISION.set(self.precision)
 
     def now(self) -> float:
         """Return seconds since 1970 as the server counts them."""

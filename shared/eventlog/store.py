@@ -8,6 +8,7 @@ stored twice, until the budget is spent: then `UnknownOutcomeError`, and trying 
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from shared.contracts.envelope import Commit, DomainEvent, Origin
 from shared.contracts.subjects import EVENTS
 from shared.eventlog.ack_publisher import AckPublisher, NoAckError, NoStreamError, PublishRefusedError
 from shared.eventlog.errors import EventLogError, UnavailableError, UnknownOutcomeError, WrongVersionError
+from shared.eventlog.metrics import APPENDED
 from shared.eventlog.reader import Reader, Stored
 from shared.eventlog.scan import scan
 from shared.ids import event_id
@@ -117,13 +119,22 @@ class EventLog:
         return _Append(subject, body, event_id(origin.command_id, 0), headers, expected)
 
     async def _settled(self, append: _Append) -> int:
+        began, outcome = time.perf_counter(), "refused"
         try:
             async with asyncio.timeout(self._budget):
-                return await self._persist(append)
+                seq = await self._persist(append)
+            outcome = "ok"
         except (TimeoutError, UnavailableError) as error:
+            outcome = "unknown"
             raise UnknownOutcomeError(
                 f"{append.subject}: {append.first_id} within {self._budget} s: {append.problem or error}"
             ) from error
+        except WrongVersionError:
+            outcome = "wrong_version"
+            raise
+        finally:
+            APPENDED[outcome].observe(time.perf_counter() - began)
+        return seq
 
     async def _persist(self, append: _Append) -> int:
         """Publish until the outcome is known."""

@@ -12,8 +12,9 @@ from typing import Any
 from faststream import BaseMiddleware, StreamMessage
 from faststream.nats import NatsBroker
 from faststream.nats.message import NatsMessage
-from faststream.security import SASLPlaintext
+from faststream.nats.security import NatsSecurity, NatsUserPassword
 
+from shared.eventlog.connection import encryption
 from shared.messaging.policy import ACK_POLICY, GRACE
 from shared.settings import Settings
 
@@ -39,15 +40,10 @@ def create_broker(
     settings: Settings, service: str, *, on_closed: Callable[[], Awaitable[None]] | None = None
 ) -> NatsBroker:
     """Return the broker of `service`, not yet connected."""
-    security = (
-        SASLPlaintext(settings.nats_user, settings.nats_password, use_ssl=settings.nats_url.startswith("tls://"))
-        if settings.nats_user
-        else None
-    )
     return NatsBroker(
         [part.strip() for part in settings.nats_url.split(",")],
         name=f"{service} requests",
-        security=security,
+        security=_security(settings),
         closed_cb=on_closed,
         max_reconnect_attempts=-1,
         reconnect_time_wait=1,
@@ -61,3 +57,14 @@ def create_broker(
         decoder=_bytes,
         middlewares=[_Logging],
     )
+
+
+def _security(settings: Settings) -> NatsSecurity | None:
+    """Return as whom and how the broker connects, as `shared.eventlog.connection.connect` does."""
+    context = encryption(settings.nats_url, settings.nats_ca_file)
+    first = context is not None
+    if settings.nats_user:
+        return NatsUserPassword(
+            settings.nats_user, settings.nats_password, ssl_context=context, tls_handshake_first=first
+        )
+    return NatsSecurity(ssl_context=context, tls_handshake_first=first) if first else None

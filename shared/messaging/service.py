@@ -20,6 +20,7 @@ from nats.aio.client import Client
 
 from shared import logs
 from shared.eventlog.connection import connect
+from shared.messaging import process
 from shared.messaging.answers import CommandRouter
 from shared.messaging.broker import create_broker
 from shared.messaging.ops import Check, OpsServer
@@ -91,6 +92,7 @@ class Service:
         settings = self.settings
         if not await self._connected():
             return 0
+        process.show(settings.data_dir, lambda: self.nc.is_connected)
         self._ops.checks["nats"] = lambda: "" if self.nc.is_connected else "not connected"
         await self._ops.start()
         try:
@@ -116,6 +118,7 @@ class Service:
                 settings.nats_url,
                 user=settings.nats_user,
                 password=settings.nats_password,
+                ca_file=settings.nats_ca_file,
                 name=self.name,
                 on_closed=self._connection_closed,
             )

@@ -101,15 +101,7 @@ class NatsServer:
             return self
         self.store_dir.mkdir(parents=True, exist_ok=True)
         conf = self.store_dir / "server.conf"
-        conf.write_text(
-            f"server_name: {self.name}\n"
-            f'listen: "127.0.0.1:{self.port}"\n'
-            f'http: "127.0.0.1:{self.http_port}"\n'
-            "max_payload: 1MB\n"
-            f'jetstream {{ store_dir: "{self.store_dir}", max_file_store: 8GB, max_memory_store: 256MB, '
-            "sync_interval: always }\n"
-            f"{self.config}\n"
-        )
+        conf.write_text(self.conf())
         self._process = subprocess.Popen(
             [nats_server_path(), "-c", str(conf), "-l", str(self.store_dir / "server.log")],
             stdin=subprocess.DEVNULL,
@@ -124,6 +116,18 @@ class NatsServer:
         if wait:
             self.wait_ready()
         return self
+
+    def conf(self) -> str:
+        """Return the text of its configuration file."""
+        return (
+            f"server_name: {self.name}\n"
+            f'listen: "127.0.0.1:{self.port}"\n'
+            f'http: "127.0.0.1:{self.http_port}"\n'
+            "max_payload: 1MB\n"
+            f'jetstream {{ store_dir: "{self.store_dir}", max_file_store: 8GB, max_memory_store: 256MB, '
+            "sync_interval: always }\n"
+            f"{self.config}\n"
+        )
 
     def wait_ready(self, timeout: float = 15.0) -> None:
         """Return when the server and its JetStream are up."""

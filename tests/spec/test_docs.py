@@ -12,6 +12,7 @@ from cli.main import app
 from deploy.data_folder import Ports
 from deploy.permissions import USERS
 from services.planner.settings import PlannerSettings
+from services.reporting.settings import ReportingSettings
 from services.sender.settings import SenderSettings
 from services.tracker.server import TrackerSettings
 from shared.contracts.codec import EVENT_TYPES
@@ -21,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 DECISIONS = sorted((ROOT / "docs/decisions").glob("*.md"))
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
+METRICS = (ROOT / "docs/metrics.md").read_text()
 EVENTS = (ROOT / "docs/events.md").read_text()
 SOURCES = [path for folder in ("cli", "deploy", "services", "shared") for path in (ROOT / folder).rglob("*.py")]
 
@@ -29,6 +31,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "Planner": PlannerSettings,
     "Sender": SenderSettings,
     "Tracker": TrackerSettings,
+    "Reporting": ReportingSettings,
 }
 
 
@@ -106,7 +109,7 @@ def test_every_metric_is_documented() -> None:
     """The table of metrics holds what the services count, no more."""
     made = re.compile(r"\b(?:counter|gauge|histogram)\(\s*\"(posthaste_\w+)\"")
     counted = {name for path in SOURCES for name in made.findall(path.read_text())}
-    assert counted == set(re.findall(r"^\| `(posthaste_\w+)` \|", OPERATIONS, re.MULTILINE))
+    assert counted == set(re.findall(r"^\| `(posthaste_\w+)` \|", METRICS, re.MULTILINE))
 
 
 def test_every_port_is_documented() -> None:
