@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -175,7 +176,7 @@ def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=_PROBE_SECONDS) as reply:  # noqa: S310 - an address of our own
             return bool(reply.status == 200)
-    except (OSError, ValueError):  # not there yet, or not ready
+    except (OSError, ValueError, HTTPException):  # not there yet, or not ready
         return False
 
 

@@ -193,7 +193,7 @@ async def test_what_was_answered_survives_a_crash_under_load(tracker: TrackerPro
         answered.add(index)
 
     asking = [asyncio.ensure_future(ask(index)) for index in range(2000)]
-    await until(lambda: len(answered) > 300)
+    await until(lambda: len(answered) > 300, 60)
     tracker.kill()
     await asyncio.gather(*asking)
     await tracker.start()
