@@ -17,6 +17,8 @@ from typing import Literal
 from deploy.nats_conf import password_variable
 from deploy.permissions import USERS
 
+_ROOM = 20  # senders take the ports after `ops_sender`
+
 
 class FolderHeldError(RuntimeError):
     """Another supervisor runs on this folder."""
@@ -120,8 +122,8 @@ def _free_ports() -> Ports:
     names = [f.name for f in fields(Ports)]
     chosen: list[int] = []
     while len(chosen) < len(names):
-        port = random.SystemRandom().randrange(10_000, 32_000, 20)  # room for the senders after `ops_sender`
-        if port not in chosen and _is_free(port):
+        port = random.SystemRandom().randrange(10_000, 32_000)
+        if all(abs(port - other) >= _ROOM for other in chosen) and _is_free(port):
             chosen.append(port)
     return Ports(**dict(zip(names, chosen, strict=True)))
 
