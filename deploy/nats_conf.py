@@ -1,8 +1,8 @@
 """The configuration of nats-server, as text: fsync on every append, local monitoring, users with their permissions.
 
 Passwords are references to environment variables (`POSTHASTE_NATS_PASSWORD_PLANNER`, ...), so the text holds no secret;
-tests may put plain ones in. `python -m deploy.nats_conf` writes deploy/nats/*.conf, the files that compose and
-Kubernetes mount; a test holds them against this module.
+tests may put plain ones in. `python -m deploy.nats_conf` writes the files that compose and Kubernetes mount; a test
+holds them against this module.
 """
 
 import json
@@ -119,7 +119,6 @@ def _quoted(text: str) -> str:
     return json.dumps(text)
 
 
-_FOLDER = Path("deploy/nats")
 _CERTIFICATES = Path("/etc/nats/certificates")
 
 
@@ -144,7 +143,11 @@ NODES: dict[str, tuple[str, ...]] = {
 }
 """Names under which the servers reach each other and clients reach them."""
 
-CONFS: dict[Path, ServerConf] = {_FOLDER / f"{name}.conf": _node(*nodes) for name, nodes in NODES.items()}
+CONFS: dict[Path, ServerConf] = {
+    Path("deploy/nats/compose.conf"): _node(*NODES["compose"]),
+    Path("deploy/kubernetes/nats.conf"): _node(*NODES["kubernetes"]),
+}
+"""The files, and what stands in them."""
 
 
 def main() -> None:

@@ -29,6 +29,13 @@ def compose() -> Data:
     return dict(yaml.safe_load((ROOT / "compose.yaml").read_text()))
 
 
+def manifests() -> list[Data]:
+    """Return the resources of deploy/kubernetes, in the order of kustomization.yaml."""
+    folder = ROOT / "deploy/kubernetes"
+    wanted = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
+    return [dict(found) for name in wanted for found in yaml.safe_load_all((folder / name).read_text())]
+
+
 def locked(package: str, lock: str = "requirements.lock") -> str:
     """Return the version of a package in a lock, "" where it is not in it."""
     found = re.search(rf"^{re.escape(package)}==(\S+)", (ROOT / lock).read_text(), re.MULTILINE)

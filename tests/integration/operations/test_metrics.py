@@ -122,10 +122,18 @@ async def test_the_census_tells_what_chunks_wait_for(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path / 'census.sqlite3'}")
     await create_tables(engine, METADATA)
     late, old = millis(now()), millis(now()) - 3_600_000
-    blank = {"lane": "rest", "kind": "campaign", "size": 5, "totals": "", "parked": "", "parked_seq": 0, "due_at": 0}
+    blank: dict[str, object] = {
+        "lane": "rest",
+        "kind": "campaign",
+        "size": 5,
+        "totals": "",
+        "parked": "",
+        "parked_seq": 0,
+        "due_at": 0,
+    }
     blank |= {"mailing": "sends", "account": "good", "started": True, "passed": False, "finished": False}
     blank |= {"planned_at": old, "last_at": late}
-    chunks = [
+    chunks: list[dict[str, object]] = [
         {"last_at": late},  # sending
         {"started": False, "planned_at": late - 60_000},  # waiting
         {"started": False, "planned_at": old, "mailing": "paused"},  # waiting, and not the oldest that could go on

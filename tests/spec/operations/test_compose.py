@@ -40,7 +40,8 @@ def test_it_keeps_to_the_compose_specification() -> None:
 
 def test_what_is_used_is_declared_and_what_is_declared_is_used() -> None:
     """Volumes, dependencies and mounted files exist."""
-    named, mounted = set(), set()
+    named: set[str] = set()
+    mounted: set[str] = set()
     for service in SERVICES.values():
         assert set(service.get("depends_on", {})) <= set(SERVICES)
         for volume in service.get("volumes", []):
