@@ -178,6 +178,7 @@ async def test_a_bare_handler_gets_the_bytes_and_its_failure_is_logged(
 
     await broker.start()
     try:
+        await broker._connection.flush()  # the server has heard of the subscription
         assert (await nc.request("bare.upper", b'{"a": 1}', timeout=5)).data == b'{"A": 1}'
         await nc.publish("bare.upper", b"0")
         await until(lambda: "no zero" in caplog.text)
