@@ -86,6 +86,7 @@ async def test_an_upload_is_erased_once_it_is_imported(desk: Desk) -> None:
     assert await desk.refused(wanted.model_copy(update={"list": "other"})) == "upload_used"
 
 
+@pytest.mark.alone
 async def test_others_are_answered_while_a_large_import_runs(desk: Desk) -> None:
     """Commands that write take their turn between two slices."""
     upload, parts = await desk.upload(people(40_000))

@@ -31,6 +31,7 @@ def _median(replies: list[Reply]) -> float:
     return sorted(reply.seconds for reply in replies)[len(replies) // 2]
 
 
+@pytest.mark.alone
 async def test_clicks_lead_on_while_the_broker_is_stopped(
     tracker: TrackerProcess, written: Written, log_streams: NatsServer
 ) -> None:
@@ -48,6 +49,7 @@ async def test_clicks_lead_on_while_the_broker_is_stopped(
     assert len(facts) == len(set(facts)) == 70
 
 
+@pytest.mark.alone
 async def test_clicks_lead_on_while_the_broker_hangs(
     tracker: TrackerProcess, written: Written, log_streams: NatsServer
 ) -> None:
