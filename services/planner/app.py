@@ -17,11 +17,11 @@ from services.planner.imports import Importer
 from services.planner.parts import Parts
 from services.planner.planning import Planning
 from services.planner.process import Process, Reach
-from services.planner.schema import METADATA, FairEngine
+from services.planner.schema import FairEngine
 from services.planner.settings import PlannerSettings
 from services.planner.test_mails import TestMails
 from shared.contracts import subjects
-from shared.database import create_engine, create_tables
+from shared.database import create_engine
 from shared.eventlog import metrics
 from shared.eventlog.documents import Documents
 from shared.eventlog.keys import Bucket
@@ -34,6 +34,7 @@ from shared.keys import KeyRing
 from shared.messaging.answers import CommandRouter
 from shared.messaging.ask import ask
 from shared.messaging.service import Service, run_service
+from shared.migrations import migrate
 
 _FACTS_S = 30.0
 
@@ -43,7 +44,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     nc, keys = service.nc, KeyRing.of(settings.secret_keys, settings.address_pepper)
     engine = FairEngine(create_engine(settings, "planner"))
     service.on_stop(engine.dispose)
-    await create_tables(engine, METADATA)
+    await migrate(engine, "services.planner.migrations")
     log, board, contents = EventLog(nc), Board(engine), Objects(nc, subjects.CONTENT)
 
     async def facts_at(seq: int, seconds: float) -> None:

@@ -8,14 +8,13 @@ A view that cannot take an event pauses and says so (`views`), the others go on.
 process: the views must be rebuilt. Run it with `python -m services.reporting.app`.
 """
 
-from services.reporting import tables
 from services.reporting.directory import Directory
 from services.reporting.handlers import Reports, router_of
 from services.reporting.settings import ReportingSettings
 from services.reporting.views import VIEWS
 from services.reporting.watch import Watch
 from shared.contracts import subjects
-from shared.database import create_engine, create_tables
+from shared.database import create_engine
 from shared.eventlog import metrics
 from shared.eventlog.objects import Objects
 from shared.eventlog.projector import Projector
@@ -24,13 +23,14 @@ from shared.eventlog.store import EventLog
 from shared.eventlog.vitals import Vitals
 from shared.keys import KeyRing
 from shared.messaging.service import Service, run_service
+from shared.migrations import migrate
 
 
 async def start(service: Service, settings: ReportingSettings) -> None:
     """Wire the service."""
     engine = create_engine(settings, "reporting")
     service.on_stop(engine.dispose)
-    await create_tables(engine, tables.metadata)
+    await migrate(engine, "services.reporting.migrations")
 
     log = EventLog(service.nc)
     projector = Projector(
