@@ -2,7 +2,7 @@
 
 One import runs at a time, of all planners. Parsing runs in a thread, slice by slice; each slice is one short
 transaction that holds its contacts, its rejected rows and how far it got, so a crash goes on where it stopped and other
-requests are answered meanwhile. Slices get smaller where their transactions take longer than a tenth of a second. At the
+requests are answered meanwhile. Slices get smaller where a transaction takes longer than a tenth of a second. At the
 end ContactsImported is appended and the parts are erased. A file that cannot be read on fails with the line and leaves
 what was taken in.
 """
