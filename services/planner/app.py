@@ -33,6 +33,7 @@ from shared.eventlog.timers import Timers
 from shared.keys import KeyRing
 from shared.messaging.answers import CommandRouter
 from shared.messaging.ask import ask
+from shared.messaging.principals import Principals
 from shared.messaging.service import Service, run_service
 
 _FACTS_S = 30.0
@@ -45,6 +46,11 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     service.on_stop(engine.dispose)
     await create_tables(engine, METADATA)
     log, board, contents = EventLog(nc), Board(engine), Objects(nc, subjects.CONTENT)
+    records = Documents(nc, subjects.bucket(subjects.PRINCIPALS))
+    principals = Principals(log, records, keys)
+    await principals.start()
+    service.on_stop(principals.stop)
+    service.check("principals", principals.problem)
 
     async def facts_at(seq: int, seconds: float) -> None:
         await facts.wait_for(seq, seconds)

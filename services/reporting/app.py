@@ -17,12 +17,14 @@ from services.reporting.watch import Watch
 from shared.contracts import subjects
 from shared.database import create_engine, create_tables
 from shared.eventlog import metrics
+from shared.eventlog.documents import Documents
 from shared.eventlog.objects import Objects
 from shared.eventlog.projector import Projector
 from shared.eventlog.reader import Reader
 from shared.eventlog.store import EventLog
 from shared.eventlog.vitals import Vitals
 from shared.keys import KeyRing
+from shared.messaging.principals import Principals
 from shared.messaging.service import Service, run_service
 
 
@@ -32,7 +34,7 @@ async def start(service: Service, settings: ReportingSettings) -> None:
     service.on_stop(engine.dispose)
     await create_tables(engine, tables.metadata)
 
-    log = EventLog(service.nc)
+    log, keys = EventLog(service.nc), KeyRing.of(settings.secret_keys, settings.address_pepper)
     projector = Projector(
         log, engine, VIEWS, durable=subjects.REPORTING_VIEWS, filters=[subjects.ALL_EVENTS], batch=500
     )
@@ -47,9 +49,13 @@ async def start(service: Service, settings: ReportingSettings) -> None:
         log=log,
         audiences=Objects(service.nc, subjects.AUDIENCE),
         parked=Reader(service.nc, subjects.PARKED),
-        keys=KeyRing.of(settings.secret_keys, settings.address_pepper),
+        keys=keys,
     )
     service.include(router_of(reports))
+    principals = Principals(log, Documents(service.nc, subjects.bucket(subjects.PRINCIPALS)), keys)
+    await principals.start()
+    service.on_stop(principals.stop)
+    service.check("principals", principals.problem)
     metrics.show(subjects.REPORTING_VIEWS, projector)
     service.spawn("watch", Watch(Vitals(service.nc), engine, settings.nats_monitoring).run())
 
