@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from services.planner import audience_rows, imports, lists
+from services.planner import administration, audience_rows, audit, imports, lists
 from services.planner.parts import Parts
 from shared.contracts import commands
 from shared.contracts.commands import Answer, Refusal
@@ -75,6 +75,9 @@ QUERIES: dict[type[commands.Query], Query] = {
     commands.ImportStatus: import_status,
     commands.RejectedRows: rejected_rows,
     commands.Audience: audience,
+    commands.Tokens: administration.tokens,
+    commands.Users: administration.users,
+    commands.AuditTrail: audit.trail,
 }
 
 

@@ -16,6 +16,7 @@ class PlannerSettings(Settings):
         most_open: Most chunks of a lane whose first pass is open.
         chunk_size: Most recipients of a chunk.
         probe_seconds: How long a sender may take to try an account out.
+        audit_days: How long the audit remembers who asked for what.
     """
 
     sweep_seconds: float = Field(default=30, gt=0)
@@ -25,3 +26,4 @@ class PlannerSettings(Settings):
     most_open: int = Field(default=64, ge=1, le=1000)
     chunk_size: int = Field(default=500, ge=1, le=500)
     probe_seconds: float = Field(default=30, gt=0)
+    audit_days: int = Field(default=400, ge=1)
