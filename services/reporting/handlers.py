@@ -5,6 +5,7 @@ snapshot and answers with the position it stands for. Views that are paused stan
 hold is true as of an earlier position.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 
@@ -155,7 +156,7 @@ def _register_checks(router: CommandRouter, reports: Reports) -> None:
 
     @router.query(commands.ParkedMessages)
     async def _(query: commands.ParkedMessages, _caller: Caller) -> Answer | Refusal:
-        if query.after and not query.after.isdecimal():
+        if not re.fullmatch(r"[0-9]{0,18}", query.after):
             return Refusal(code="invalid", message="Give `next` of the page before, as it came.", field="after")
         found = await reports.parked.batch(subjects.ALL_PARKED, int(query.after or 0) + 1, query.limit)
         rows = []

@@ -1,10 +1,9 @@
-"""Typed request handlers, the same for both surfaces: a request of a principal goes in, an `Answer` comes out.
+"""Typed request handlers: what comes on `cmd.<principal>.<name>` or `query.<principal>.<name>` goes out as an `Answer`.
 
-On NATS it stands on `cmd.<principal>.<name>` or `query.<principal>.<name>`, where permissions of the server tie the
-second token to the user; over HTTP `shared.messaging.http` hands it to the same `Handled`. A body that does not fit is
-refused with the path of the field. What a handler did not foresee is logged with an id and answered `internal`, so
-nobody waits in vain; an append whose outcome is unknown is answered `unknown_outcome`: asking again with the same key
-settles it.
+The body becomes a model and is handed to its handler. A body that does not fit is refused with the path of the field;
+the principal is the second token of the subject, which NATS permissions tie to the user. What a handler did not foresee
+is logged with an id and answered `internal`, so nobody waits in vain; an append whose outcome is unknown is answered
+`unknown_outcome`: asking again with the same key settles it.
 """
 
 import hashlib
@@ -12,8 +11,8 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
 
 from faststream.nats import NatsRouter
 from faststream.nats.message import NatsMessage
@@ -22,6 +21,7 @@ from pydantic import BaseModel, ValidationError
 from shared import metrics
 from shared.contracts import subjects
 from shared.contracts.commands import Answer, Command, Query, Refusal, Request
+from shared.contracts.principals import Principal
 from shared.eventlog.errors import UnavailableError, UnknownOutcomeError
 from shared.ids import new_id
 from shared.messaging.policy import HANDLERS
@@ -39,12 +39,38 @@ Q = TypeVar("Q", bound=Query)
 Handler = Callable[[M, "Caller"], Awaitable[Answer | Refusal]]
 
 
+Via = Literal["nats", "http"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it came in.
+
+    Attributes:
+        name: Of the command or query, e.g. `mailing.pause`.
+        data: Its fields, not yet looked at.
+        principal: Who asks; None where nobody proved who they are.
+        key: Idempotency key, "" where none was given.
+        at_least: Log position the answer must include.
+        via: The way it came.
+        remote: Network address it came from, "" where that is not known; personal data, for SQL alone.
+    """
+
+    name: str
+    data: dict[str, Any] = field(repr=False)
+    principal: Principal | None
+    key: str = ""
+    at_least: int = 0
+    via: Via = "nats"
+    remote: str = field(default="", repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks, and how.
 
     Attributes:
-        principal: Id of who asks.
+        principal: The NATS user that asked.
         key: Idempotency key, "" where none was given.
         at_least: Log position the answer must include.
         digest: Hash of the body: the same key with another digest is another request.
@@ -66,55 +92,13 @@ async def _raw(message: NatsMessage) -> _Raw:
     return _Raw(message.raw_message.subject, bytes(message.body))
 
 
-@dataclass(frozen=True, slots=True)
-class Handled(Generic[M]):
-    """One request that a service answers: its name, its model, who carries it out."""
-
-    name: str
-    model: type[M]
-    handler: Handler[M]
-
-    async def answer(self, request: Request, principal: str) -> Answer:
-        """Answer a request of `principal`, whatever happens."""
-        try:
-            body = self.model.model_validate(request.data)
-        except ValidationError as error:  # the caller's mistake: say where
-            return invalid(error)
-        canonical = json.dumps([self.name, request.data], sort_keys=True)
-        digest = hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
-        caller = Caller(principal, request.key, request.at_least, digest)
-        try:
-            result = await self.handler(body, caller)
-        except UnknownOutcomeError:  # it may have happened: the caller asks again with the same key and learns it
-            logger.exception("outcome unknown", extra={"request": self.name})
-            message = "The log did not answer in time. Ask again with the same key to settle it."
-            return refused("unknown_outcome", message)
-        except UnavailableError as error:  # the caller may ask again
-            logger.warning("log unavailable: %s", error, extra={"request": self.name})
-            return refused("unavailable", "The log does not answer at present. Ask again with the same key.")
-        except Exception:  # unforeseen: the caller gets an id, the operator the trace
-            incident = new_id(8)
-            logger.exception("request failed", extra={"request": self.name, "incident": incident})
-            return refused("internal", f"Something went wrong on our side (incident {incident}); the logs say more.")
-        return Answer(ok=False, refusal=result) if isinstance(result, Refusal) else result
-
-    def count(self, answer: Answer, start: float) -> None:
-        """Count an answer to a request that came at `start` (`time.perf_counter`)."""
-        REQUESTS.labels(self.name, answer.refusal.code if answer.refusal else "ok").inc()
-        SECONDS.labels(self.name).observe(time.perf_counter() - start)
-
-
 class CommandRouter:
-    """The requests that one service answers; on NATS its instances form a queue group. `router` goes into the broker.
-
-    Attributes:
-        requests: What is answered, by name.
-    """
+    """The requests that one service answers; its instances form a queue group. `router` goes into the broker."""
 
     def __init__(self, service: str) -> None:
         self.router = NatsRouter()
-        self.requests: dict[str, Handled[Any]] = {}
         self._service = service
+        self._answering: dict[str, tuple[type[BaseModel], Handler[Any]]] = {}
 
     def command(self, model: type[C]) -> Callable[[Handler[C]], Handler[C]]:
         """Register the handler of a command."""
@@ -124,12 +108,25 @@ class CommandRouter:
         """Register the handler of a query."""
         return self._register(model.NAME, model, subjects.query_filter(model.NAME))
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of the requests that are answered."""
+        return frozenset(self._answering)
+
+    async def answer(self, asked: Asked) -> Answer:
+        """Return what came of a request to one of our handlers, whichever way it came."""
+        start = time.perf_counter()
+        answer = await _handled(*self._answering[asked.name], asked)
+        REQUESTS.labels(asked.name, answer.refusal.code if answer.refusal else "ok").inc()
+        SECONDS.labels(asked.name).observe(time.perf_counter() - start)
+        return answer
+
     def _register(self, name: str, model: type[M], subject: str) -> Callable[[Handler[M]], Handler[M]]:
         def register(handler: Handler[M]) -> Handler[M]:
-            handled = self.requests[name] = Handled(name, model, handler)
+            self._answering[name] = (model, handler)
 
             async def respond(raw: _Raw) -> bytes:
-                return await _respond(handled, raw)
+                return await _respond(name, model, handler, raw)
 
             respond.__annotations__ = {"raw": model, "return": Answer}  # what the AsyncAPI document shows
             subscriber = self.router.subscriber(
@@ -146,30 +143,57 @@ class CommandRouter:
         return register
 
 
-async def _respond(handled: Handled[Any], raw: _Raw) -> bytes:
+async def _respond(name: str, model: type[M], handler: Handler[M], raw: _Raw) -> bytes:
     start = time.perf_counter()
-    try:
-        request = Request.model_validate_json(raw.body or b"{}")
-    except ValidationError as error:  # the caller's mistake: say where
-        answer = invalid(error)
-    else:
-        answer = await handled.answer(request, raw.subject.split(".")[1])
+    answer = await _answer(name, model, handler, raw)
     body = answer.model_dump_json().encode()
     if len(body) > LARGEST_ANSWER:
-        answer = refused("too_large", "The answer is larger than 1 MB: ask for fewer rows at a time.", "limit")
+        answer = _refused("too_large", "The answer is larger than 1 MB: ask for fewer rows at a time.", "limit")
         body = answer.model_dump_json().encode()
-    handled.count(answer, start)
+    REQUESTS.labels(name, answer.refusal.code if answer.refusal else "ok").inc()
+    SECONDS.labels(name).observe(time.perf_counter() - start)
     return body
 
 
-def refused(code: str, message: str, field: str = "") -> Answer:
-    """Return an answer that says no."""
+async def _answer(name: str, model: type[M], handler: Handler[M], raw: _Raw) -> Answer:
+    try:
+        request = Request.model_validate_json(raw.body or b"{}")
+    except ValidationError as error:  # the caller's mistake: say where
+        return _invalid(error)
+    principal = Principal(raw.subject.split(".")[1], "nats", frozenset())
+    return await _handled(model, handler, Asked(name, request.data, principal, request.key, request.at_least))
+
+
+async def _handled(model: type[BaseModel], handler: Handler[Any], asked: Asked) -> Answer:
+    name = asked.name
+    try:
+        body = model.model_validate(asked.data)
+    except ValidationError as error:  # the caller's mistake: say where
+        return _invalid(error)
+    canonical = json.dumps([name, asked.data], sort_keys=True)
+    digest = hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+    caller = Caller(asked.principal.id if asked.principal else "", asked.key, asked.at_least, digest)
+    try:
+        result = await handler(body, caller)
+    except UnknownOutcomeError:  # it may have happened: the caller asks again with the same key and learns it
+        logger.exception("outcome unknown", extra={"request": name})
+        return _refused("unknown_outcome", "The log did not answer in time. Ask again with the same key to settle it.")
+    except UnavailableError as error:  # the caller may ask again
+        logger.warning("log unavailable: %s", error, extra={"request": name})
+        return _refused("unavailable", "The log does not answer at present. Ask again with the same key.")
+    except Exception:  # unforeseen: the caller gets an id, the operator the trace
+        incident = new_id(8)
+        logger.exception("request failed", extra={"request": name, "incident": incident})
+        return _refused("internal", f"Something went wrong on our side (incident {incident}); the logs say more.")
+    return Answer(ok=False, refusal=result) if isinstance(result, Refusal) else result
+
+
+def _refused(code: str, message: str, field: str = "") -> Answer:
     return Answer(ok=False, refusal=Refusal(code=code, message=message, field=field))
 
 
-def invalid(error: ValidationError) -> Answer:
-    """Return the answer to what does not fit its model."""
+def _invalid(error: ValidationError) -> Answer:
     first: Any = error.errors(include_url=False, include_context=False, include_input=False)[0]
     path = ".".join(str(part) for part in first["loc"])
     message = first["msg"] if error.error_count() == 1 else f"{first['msg']} (and {error.error_count() - 1} more)"
-    return refused("invalid", message, path)
+    return _refused("invalid", message, path)

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs/commands.md").read_text()
 
 _REFUSALS = re.compile(
-    r"(?:Refusal\(\s*(?:code=)?|_?refused\(|CsvError\(\s*|TemplateError\(\s*|Problem\(\s*|InputError\(\s*|CliError\(\s*"
+    r"(?:Refusal\(\s*(?:code=)?|_refused\(|CsvError\(\s*|TemplateError\(\s*|Problem\(\s*|InputError\(\s*|CliError\(\s*"
     r"|UnreachableError\(\s*|NotBalancedError\(\s*|NotStartedError\(\s*|ImportFailedError\(\s*)\"([a-z_0-9]+)\""
 )
 _BETWEEN_SERVICES = "services/sender"  # its refusals never reach a person
