@@ -34,9 +34,10 @@ from shared.eventlog.timers import Timers
 from shared.keys import KeyRing
 from shared.messaging.answers import CommandRouter
 from shared.messaging.ask import ask
-from shared.messaging.http.gate import NOBODY, Gate
+from shared.messaging.http.gate import Gate
 from shared.messaging.http.server import serve
 from shared.messaging.http.surface import create_app
+from shared.messaging.principals import Principals
 from shared.messaging.service import Service, run_service
 
 _FACTS_S = 30.0
@@ -49,6 +50,11 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     service.on_stop(engine.dispose)
     await create_tables(engine, METADATA)
     log, board, contents = EventLog(nc), Board(engine), Objects(nc, subjects.CONTENT)
+    records = Documents(nc, subjects.bucket(subjects.PRINCIPALS))
+    principals = Principals(log, records, keys)
+    await principals.start()
+    service.on_stop(principals.stop)
+    service.check("principals", principals.problem)
 
     async def facts_at(seq: int, seconds: float) -> None:
         await facts.wait_for(seq, seconds)
@@ -84,7 +90,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     handlers.register(requests, parts)
     queries.register(requests, parts)
     service.include(requests)
-    gate = Gate(NOBODY, settings)
+    gate = Gate(principals, settings)
     flows = {api.UPLOAD.name: Uploads(gate, Documents(nc, subjects.INBOX), settings).take}
     serve(service, create_app("planner", requests, gate, settings, flows), settings)
     service.check("facts", lambda: ", ".join(f"{name}: {why}" for name, why in facts.paused.items()))

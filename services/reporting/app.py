@@ -22,15 +22,17 @@ from services.reporting.watch import Watch
 from shared.contracts import api, subjects
 from shared.database import create_engine, create_tables
 from shared.eventlog import metrics
+from shared.eventlog.documents import Documents
 from shared.eventlog.objects import Objects
 from shared.eventlog.projector import Projector
 from shared.eventlog.reader import Reader
 from shared.eventlog.store import EventLog
 from shared.eventlog.vitals import Vitals
 from shared.keys import KeyRing
-from shared.messaging.http.gate import NOBODY, Gate
+from shared.messaging.http.gate import Gate
 from shared.messaging.http.server import serve
 from shared.messaging.http.surface import Respond, create_app
+from shared.messaging.principals import Principals
 from shared.messaging.service import Service, run_service
 
 
@@ -40,7 +42,7 @@ async def start(service: Service, settings: ReportingSettings) -> None:
     service.on_stop(engine.dispose)
     await create_tables(engine, tables.metadata)
 
-    log = EventLog(service.nc)
+    log, keys = EventLog(service.nc), KeyRing.of(settings.secret_keys, settings.address_pepper)
     changes = Changes()
     projector = Projector(
         log,
@@ -62,11 +64,15 @@ async def start(service: Service, settings: ReportingSettings) -> None:
         log=log,
         audiences=Objects(service.nc, subjects.AUDIENCE),
         parked=Reader(service.nc, subjects.PARKED),
-        keys=KeyRing.of(settings.secret_keys, settings.address_pepper),
+        keys=keys,
     )
     requests = router_of(reports)
     service.include(requests)
-    gate = Gate(NOBODY, settings)
+    principals = Principals(log, Documents(service.nc, subjects.bucket(subjects.PRINCIPALS)), keys)
+    await principals.start()
+    service.on_stop(principals.stop)
+    service.check("principals", principals.problem)
+    gate = Gate(principals, settings)
     live = Live(Numbers(engine, projector), changes, gate, settings, service.stopping)
     flows: dict[str, Respond] = {
         api.EXPORT.name: Export(engine, gate).give,

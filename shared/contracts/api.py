@@ -9,26 +9,39 @@ from datetime import datetime
 from typing import Literal
 
 from shared.contracts import commands
-from shared.contracts.commands import Command, Query
-from shared.contracts.principals import Permission
+from shared.contracts.commands import Command, Query, Refusal
+from shared.contracts.principals import Permission, Principal
 
 VERSION = "/v1"
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One request. `path` is relative to `/v1` of the service that answers."""
+    """One request. `path` is relative to `/v1` of the service that answers.
+
+    `permission` is None where anybody may ask, `own` where whoever proved who they are may, about themselves.
+    """
 
     request: type[Command | Query]
     service: Literal["planner", "reporting"]
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
-    permission: Permission
+    permission: Permission | Literal["own"] | None
 
     @property
     def name(self) -> str:
         """Last part of its NATS subject, and its operation id."""
         return self.request.NAME
+
+    def refusal(self, principal: Principal | None) -> Refusal | None:
+        """Return why `principal` may not ask this, None if it may; nobody proved who they are where it is None."""
+        if self.permission is None:
+            return None
+        if principal is None:
+            return Refusal(code="unauthenticated", message="Nobody we know asks: a token or a session is needed.")
+        if self.permission == "own" or principal.may(self.permission):
+            return None
+        return Refusal(code="forbidden", message=f"{self.name} needs the permission {self.permission}.")
 
 
 _MAILING = "/mailings/{mailing}"

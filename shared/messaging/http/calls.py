@@ -47,18 +47,24 @@ class Call:
 
     async def answer(self, request: Request) -> Response:
         """Answer one request."""
-        principal = await self._gate.admit(request, self._endpoint.permission)
-        if not isinstance(principal, Principal):
+        anybody = self._endpoint.permission is None
+        principal = self._gate.anybody(request) if anybody else await self._gate.known(request)
+        if isinstance(principal, Response):
             return principal
-        asked = await self._asked(request, principal)
+        if self._endpoint.refusal(principal) is not None:  # refused by its handler, without a look at the body
+            asked: Asked | Refusal = self._request(request, principal, {})
+        else:
+            asked = await self._asked(request, principal)
         answer = Answer(ok=False, refusal=asked) if isinstance(asked, Refusal) else await self._answered(asked)
+        if anybody and answer.refusal is not None:
+            self._gate.failed(request)
         headers = retirement(self._endpoint.name)
         if answer.refusal is not None:
             return problem(answer.refusal, headers)
         body = encoded({"position": answer.position, "data": answer.data})
         return Response(body, 200, {POSITION: str(answer.position), "Cache-Control": "no-store"} | headers, JSON)
 
-    async def _asked(self, request: Request, principal: Principal) -> Asked | Refusal:
+    async def _asked(self, request: Request, principal: Principal | None) -> Asked | Refusal:
         """Read a request."""
         given = await self._given(request)
         if isinstance(given, Refusal):
@@ -73,15 +79,13 @@ class Call:
             if name in given:
                 return Refusal(code="invalid", message="This field stands in the path alone.", field=name)
             given[name] = value
-        return Asked(
-            name=self._endpoint.name,
-            data=given,
-            principal=principal,
-            key=key,
-            at_least=int(at_least),
-            via="http",
-            remote=self._gate.remote(request),
-        )
+        return self._request(request, principal, given, key, int(at_least))
+
+    def _request(
+        self, request: Request, principal: Principal | None, data: dict[str, Any], key: str = "", at_least: int = 0
+    ) -> Asked:
+        remote = self._gate.remote(request)
+        return Asked(self._endpoint.name, data, principal, key, at_least, via="http", remote=remote)
 
     async def _given(self, request: Request) -> dict[str, Any] | Refusal:
         """Return the fields that do not stand in the path."""

@@ -58,6 +58,7 @@ def of(service: Literal["planner", "reporting"]) -> Document:
         "paths": paths,
         "components": {
             "schemas": schemas,
+            "responses": {f"Problem{status}": _problem(status) for status in sorted(set(STATUS.values()))},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "A token of a program or a session."},
                 "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE},
@@ -111,8 +112,12 @@ def _operation(endpoint: Endpoint, schemas: Document) -> Document:
     return operation | _common(endpoint.name, endpoint.permission, answers)
 
 
-def _common(name: str, permission: str, responses: Document) -> Document:
-    common: Document = {"operationId": name, "responses": responses, "x-permission": permission}
+def _common(name: str, permission: str | None, responses: Document) -> Document:
+    common: Document = {"operationId": name, "responses": responses}
+    if permission is None:
+        common["security"] = []
+    else:
+        common["x-permission"] = permission
     return common | ({"deprecated": True} if name in RETIRED else {})
 
 
@@ -179,8 +184,8 @@ def _done(data: type[BaseModel]) -> Document:
 
 
 def problems(statuses: Iterable[int]) -> Document:
-    """Return the answers that say no, by status."""
-    return {str(status): _problem(HTTPStatus(status)) for status in sorted(set(statuses))}
+    """Return references to the answers that say no, by status."""
+    return {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in sorted(set(statuses))}
 
 
 def _problem(status: HTTPStatus) -> Document:

@@ -42,14 +42,6 @@ class Authenticator(Protocol):
         """
 
 
-class _Nobody:
-    async def authenticate(self, bearer: str) -> Principal | None:  # noqa: ARG002 - the shape of the protocol
-        return None
-
-
-NOBODY = _Nobody()
-
-
 class Gate:
     """Lets requests in, or says why not."""
 
@@ -69,11 +61,20 @@ class Gate:
             return problem(Refusal(code="forbidden", message=f"This needs the permission `{permission}`."))
         return principal
 
+    def anybody(self, request: Request) -> Response | None:
+        """Return why not even somebody unknown may ask: too much went wrong from that address."""
+        if wait := self._failed.wait(self._remote.address(request)):
+            return _later(wait, "Too many wrong tokens came from this address.", "failures")
+        return None
+
+    def failed(self, request: Request) -> None:
+        """Note that somebody did not prove who they are."""
+        self._failed.take(self._remote.address(request))
+
     async def known(self, request: Request) -> Principal | Response:
         """Return who asks, whatever that principal may do."""
-        address = self._remote.address(request)
-        if wait := self._failed.wait(address):
-            return _later(wait, "Too many wrong tokens came from this address.", "failures")
+        if (turned_away := self.anybody(request)) is not None:
+            return turned_away
         bearer, cookie = _token(request)
         try:
             principal = await self._principals.authenticate(bearer) if 0 < len(bearer) <= LONGEST_TOKEN else None
@@ -81,7 +82,7 @@ class Gate:
             return problem(Refusal(code="unavailable", message="Tokens cannot be looked at at present. Ask again."))
         if principal is None:
             if bearer:
-                self._failed.take(address)
+                self.failed(request)
             TURNED_AWAY.labels("token").inc()
             message = "This token is not valid (any more)." if bearer else "Give a token: `Authorization: Bearer ...`."
             return problem(Refusal(code="unauthenticated", message=message), _CHALLENGE)

@@ -71,7 +71,7 @@ class Reporting:
         self.projector = Projector(self.log, engine, VIEWS, durable="reporting-views", filters=[subjects.ALL_EVENTS])
         self.audiences = Objects(nc, subjects.AUDIENCE)
         self.directory = Directory(Reader(nc, subjects.PEOPLE), engine)
-        self.client = Client(nc, "anna", seconds=10)
+        self.client = Client(nc, "operator", seconds=10)
         self.broker = create_broker(Settings(nats_url=server.url), "reporting")
         reports = Reports(
             engine=engine,
@@ -275,7 +275,7 @@ async def test_the_service_answers_and_stops_in_good_order(
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "services.reporting.app", env=environment, stdout=DEVNULL, stderr=DEVNULL
     )
-    answer = await Client(nc, "anna", seconds=20).query(commands.Status(mailing="m1"), seq)
+    answer = await Client(nc, "operator", seconds=20).query(commands.Status(mailing="m1"), seq)
     assert answer.data["status"] == "Completed"
     process.send_signal(signal.SIGTERM)
     assert await asyncio.wait_for(process.wait(), 15) == 0
