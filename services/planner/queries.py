@@ -103,7 +103,7 @@ def _waiting(parts: Parts, query: Query) -> Callable[[Any, Caller], Awaitable[An
         try:
             await parts.facts_at(caller.at_least, _FACTS_S)
         except TimeoutError:  # the caller asks again
-            return Refusal(code="not_there_yet", message="The planner has not read so far yet; ask again.")
+            return Refusal(code="not_yet", message="The planner has not read so far yet; ask again.")
         return await query(parts, wanted)
 
     return run

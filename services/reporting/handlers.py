@@ -34,7 +34,7 @@ PATIENCE = 5.0
 
 Read = Callable[[AsyncConnection], Awaitable[Data | Refusal]]
 
-_NO_MAILING = Refusal(code="unknown_mailing", message="There is no such mailing.", field="mailing")
+_NO_MAILING = Refusal(code="mailing_unknown", message="There is no such mailing.", field="mailing")
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def _register_pages(router: CommandRouter, reports: Reports) -> None:
         async def read(conn: AsyncConnection) -> Data | Refusal:
             address = query.address or (await pages.address_of(conn, query.contact) if query.contact else None)
             if not address:
-                return Refusal(code="unknown_contact", message="There is no such contact.", field="contact")
+                return Refusal(code="contact_unknown", message="There is no such contact.", field="contact")
             return {"acts": await pages.consent_acts(conn, reports.keys.address_key(address))}
 
         return await reports.answer(caller, read)
