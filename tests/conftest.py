@@ -9,6 +9,7 @@ import uvloop
 from nats.aio.client import Client
 
 from shared.eventlog.connection import close, connect
+from tests.harness.databases import KIND, KINDS, Database, database_of
 from tests.harness.nats import NatsCluster, NatsServer
 from tests.harness.waiting import until_sync
 
@@ -16,6 +17,21 @@ from tests.harness.waiting import until_sync
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run tests on the loop the services run on."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(params=KINDS)
+def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """Yield an empty database, SQLite and PostgreSQL in turn; services that the test starts use it, too."""
+    with database_of(request.param, tmp_path) as found:
+        monkeypatch.setenv("POSTHASTE_DATABASE_URL", found.url)
+        yield found
+
+
+@pytest.fixture(autouse=KIND == "postgresql")
+def _database_of_the_run(request: pytest.FixtureRequest) -> None:
+    """Give every test that starts something a database of its own, where the whole suite runs on PostgreSQL."""
+    if "tmp_path" in request.fixturenames and "spec" not in request.path.parts:
+        request.getfixturevalue("database")
 
 
 @pytest.fixture
