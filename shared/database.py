@@ -1,4 +1,4 @@
-"""SQL engines of the services: one SQLite file for each, or the PostgreSQL database that `POSTHASTE_DATABASE_URL` names.
+"""SQL engines of the services: an SQLite file for each, or the PostgreSQL database that `POSTHASTE_DATABASE_URL` names.
 
 On SQLite every transaction takes the write lock when it begins, so none is refused half-way because another wrote
 meanwhile; it waits up to five seconds for its turn. The log of changes survives a killed process; a power cut may cost
@@ -99,8 +99,8 @@ def is_away(error: BaseException) -> bool:
     if "sqlite" in type(cause).__module__:
         return any(word in str(cause) for word in _SQLITE_AWAY)
     state = getattr(cause, "sqlstate", None) or ""
-    lost = isinstance(error, DBAPIError) and error.connection_invalidated
-    return lost or state.startswith(_POSTGRES_AWAY) or state in _POSTGRES_AWAY_STATES
+    no_line = isinstance(error, DBAPIError) and (error.connection_invalidated or error.statement is None)
+    return no_line or state.startswith(_POSTGRES_AWAY) or state in _POSTGRES_AWAY_STATES
 
 
 async def in_turn(conn: AsyncConnection, what: str) -> None:

@@ -28,10 +28,14 @@ def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.fixture(autouse=KIND == "postgresql")
-def _database_of_the_run(request: pytest.FixtureRequest) -> None:
-    """Give every test that starts something a database of its own, where the whole suite runs on PostgreSQL."""
-    if "tmp_path" in request.fixturenames and "spec" not in request.path.parts:
-        request.getfixturevalue("database")
+def _database_of_the_run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give every test that may start a service a database of its own, where the whole suite runs on PostgreSQL."""
+    if "database" in request.fixturenames or "tmp_path" not in request.fixturenames or "spec" in request.path.parts:
+        yield
+        return
+    with database_of(KIND, request.getfixturevalue("tmp_path")) as found:
+        monkeypatch.setenv("POSTHASTE_DATABASE_URL", found.url)
+        yield
 
 
 @pytest.fixture

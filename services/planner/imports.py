@@ -1,9 +1,10 @@
 """Imports: a CSV file whose parts stand in INBOX becomes contacts on a list.
 
-One import runs at a time, of all planners. Parsing runs in a thread, slice by slice; each slice is one short transaction
-that holds its contacts, its rejected rows and how far it got, so a crash goes on where it stopped and other requests are
-answered meanwhile. Slices get smaller where their transactions take longer than a tenth of a second. At the end ContactsImported is appended and the parts are erased. A file that cannot be read on fails with
-the line and leaves what was taken in.
+One import runs at a time, of all planners. Parsing runs in a thread, slice by slice; each slice is one short
+transaction that holds its contacts, its rejected rows and how far it got, so a crash goes on where it stopped and other
+requests are answered meanwhile. Slices get smaller where their transactions take longer than a tenth of a second. At the
+end ContactsImported is appended and the parts are erased. A file that cannot be read on fails with the line and leaves
+what was taken in.
 """
 
 import asyncio
