@@ -124,7 +124,7 @@ PLANNER = _service(
     publish=[
         *("evt.campaign.>", "evt.mailing.>", "evt.plan.>", "evt.account.>", "evt.audience.>", "evt.consent.>"),
         *("evt.principal.>", f"$KV.{subjects.PRINCIPALS}.>"),
-        *(subjects.ALL_TIMERS, subjects.ALL_DUES, subjects.ALL_PAYLOADS, subjects.ALL_PEOPLE),
+        *(subjects.ALL_TIMERS, subjects.ALL_DUES, subjects.ALL_PAYLOADS, subjects.ALL_PEOPLE, "in.upload.>"),
         *(f"$O.{subjects.AUDIENCE}.>", f"$O.{subjects.CONTENT}.>", f"$KV.{subjects.SECRETS}.>", subjects.probe()),
         *_reads(subjects.EVENTS, subjects.TIMERS, subjects.PAYLOADS, subjects.PEOPLE, subjects.INBOX, subjects.PARKED),
         *_reads(_AUDIENCE, _CONTENT, _SECRETS, _PRINCIPALS),

@@ -5,6 +5,7 @@ Parts in braces are fields of the request; the other fields are the body of a co
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from shared.contracts import commands
@@ -52,6 +53,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.Lists, "planner", "GET", "/lists", "view"),
     Endpoint(commands.ImportContacts, "planner", "POST", "/imports", "add_recipient"),
     Endpoint(commands.ImportStatus, "planner", "GET", "/imports/{upload}", "view"),
+    Endpoint(commands.PreviewImport, "planner", "POST", "/imports/{upload}/preview", "add_recipient"),
     Endpoint(commands.RejectedRows, "planner", "GET", "/imports/{upload}/rejected", "view"),
     Endpoint(commands.OpenCampaign, "planner", "POST", "/campaigns", "create"),
     Endpoint(commands.DraftMailing, "planner", "POST", "/mailings", "create"),
@@ -93,3 +95,45 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.ParkedMessages, "reporting", "GET", "/parked", "administer"),
     Endpoint(commands.ViewHealth, "reporting", "GET", "/views", "view"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What goes over HTTP alone, as its body is no request or its answer no document: files in and out, live events.
+
+    Attributes:
+        name: Its operation id.
+        path: Relative to `/v1` of the service that answers.
+    """
+
+    name: str
+    service: Literal["planner", "reporting"]
+    method: Literal["GET", "POST"]
+    path: str
+    permission: Permission
+
+
+UPLOAD = Flow("upload", "planner", "POST", "/uploads", "add_recipient")
+EXPORT = Flow("mailing.recipients.export", "reporting", "GET", f"{_MAILING}/recipients.csv", "view")
+LIVE_MAILING = Flow("mailing.live", "reporting", "GET", f"{_MAILING}/live", "view")
+LIVE = Flow("live", "reporting", "GET", "/live", "view")
+FLOWS: tuple[Flow, ...] = (UPLOAD, EXPORT, LIVE_MAILING, LIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class Retirement:
+    """An operation that is to go: said in the headers `Deprecation` (RFC 9745), `Sunset` (RFC 8594) and `Link`.
+
+    Attributes:
+        since: From when on nobody new should use it.
+        sunset: When it goes, at least six months after `since`.
+        instead: The page that says what to use instead.
+    """
+
+    since: datetime
+    sunset: datetime
+    instead: str
+
+
+RETIRED: dict[str, Retirement] = {}
+"""Operation id -> its retirement; docs/http.md has the rule."""

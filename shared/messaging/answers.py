@@ -118,6 +118,11 @@ class CommandRouter:
         """Register the handler of a query."""
         return self._register(model, subjects.query_filter(model.NAME))
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of the requests that are answered."""
+        return frozenset(self._answering)
+
     async def answer(self, asked: Asked) -> Answer:
         """Return what came of a request to one of our handlers, whichever way it came."""
         start = time.perf_counter()
@@ -175,7 +180,7 @@ async def _handled(endpoint: Endpoint, handler: Handler[Any], asked: Asked) -> A
     except ValidationError as error:  # the caller's mistake: say where
         return _invalid(error)
     canonical = json.dumps([name, asked.data], sort_keys=True)
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    digest = hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
     principal = asked.principal.id if asked.principal else ""
     caller = Caller(principal, asked.key, asked.at_least, digest, asked.via, asked.remote)
     try:

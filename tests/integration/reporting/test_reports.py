@@ -176,10 +176,10 @@ async def test_a_position_that_does_not_come_is_refused(
 
 async def test_what_is_not_there_is_refused_by_name(reporting: Reporting) -> None:
     """Unknown mailings, contacts, outcomes and cursors have their codes."""
-    assert await reporting.refused(commands.Status(mailing="nope")) == "unknown_mailing"
-    assert await reporting.refused(commands.Links(mailing="nope")) == "unknown_mailing"
-    assert await reporting.refused(commands.VerifyLedger(mailing="nope")) == "unknown_mailing"
-    assert await reporting.refused(commands.ConsentHistory(contact="nope")) == "unknown_contact"
+    assert await reporting.refused(commands.Status(mailing="nope")) == "mailing_unknown"
+    assert await reporting.refused(commands.Links(mailing="nope")) == "mailing_unknown"
+    assert await reporting.refused(commands.VerifyLedger(mailing="nope")) == "mailing_unknown"
+    assert await reporting.refused(commands.ConsentHistory(contact="nope")) == "contact_unknown"
     assert await reporting.refused(commands.Recipients(mailing="m1", outcome="lost")) == "invalid"
     assert await reporting.refused(commands.Recipients(mailing="m1", after="x")) == "invalid"
     assert await reporting.refused(commands.ParkedMessages(after="x")) == "invalid"
