@@ -58,7 +58,7 @@ class Gate:
             return principal
         if not principal.may(permission):
             TURNED_AWAY.labels("permission").inc()
-            return problem(Refusal(code="forbidden", message=f"This needs the permission `{permission}`."))
+            return problem(Refusal(code="forbidden", message=f"This needs the permission {permission}."))
         return principal
 
     def anybody(self, request: Request) -> Response | None:
