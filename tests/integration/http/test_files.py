@@ -1,5 +1,6 @@
 """Files in and out over HTTP: uploads that are streamed and bounded, a preview, an export that is safe to open."""
 
+import contextlib
 import csv
 import io
 from collections.abc import AsyncIterator
@@ -50,7 +51,6 @@ async def test_an_upload_becomes_parts_and_can_be_imported(house: House) -> None
 
 async def test_a_file_that_is_too_large_or_empty_is_refused(house: House) -> None:
     """Announced or not, it ends at the limit; so does the body of a request."""
-
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -61,10 +61,8 @@ async def test_a_file_that_is_too_large_or_empty_is_refused(house: House) -> Non
 
     async with house.client() as client:
         assert _code(await client.upload(b"x" * (3 * PART + 1))) == "body_too_large"
-        try:
+        with contextlib.suppress(UnansweredError):  # the connection may be cut before the client reads the answer
             assert _code(await client.upload(endless())) == "body_too_large"
-        except UnansweredError:  # the connection was cut before the client read the answer
-            pass
         assert sent < 3 * PART + 20_000_000
         assert _code(await client.upload(b"")) == "file_empty"
         too_long = commands.OpenCampaign(name="x", lists=["x" * 3000])
