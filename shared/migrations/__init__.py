@@ -5,9 +5,11 @@ migrates in one transaction, the others wait for it and find the work done; a fa
 database that was made before there were revisions has the tables of 0001, which makes only what is missing.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -23,6 +25,9 @@ from shared.database import in_turn, is_postgresql
 logger = logging.getLogger(__name__)
 
 _PATIENCE_MS = 120_000
+
+# Alembic keeps what it works on in the module: two migrations of one process would write into one database.
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
 
 class NewerDatabaseError(RuntimeError):
@@ -47,6 +52,11 @@ async def migrate(engine: AsyncEngine, package: str, revision: str = "head") -> 
         NewerDatabaseError: It is at a revision that this program does not know.
     """
     run = _with(config_of(package), lambda config: _upgrade(config, revision))
+    async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+        await _migrate(engine, run)
+
+
+async def _migrate(engine: AsyncEngine, run: Callable[[Connection], Any]) -> None:
     if is_postgresql(engine):
         async with engine.begin() as conn:
             await _settle_postgresql(conn)
