@@ -136,6 +136,8 @@ STREAMS: tuple[Stream, ...] = (
     _kept(subjects.PARKED, [subjects.ALL_PARKED], max_age=90 * DAY),
     _bucket(subjects.PACING),
     _bucket(subjects.SECRETS),
+    # What the planner remembers of the log and of its database, beside both: whichever is older is found out.
+    _bucket(subjects.WITNESS),
     _object_store(subjects.AUDIENCE),
     _object_store(subjects.CONTENT),
     # Hints that a chunk may have work, made by the server from the log itself: no dual write. Disposable.

@@ -226,6 +226,13 @@ async def decide_doubt(parts: Parts, wanted: commands.DecideDoubt, act: Act) -> 
     )
 
 
+async def resume_after_restore(parts: Parts, wanted: commands.ResumeAfterRestore, act: Act) -> Result:
+    """Confirm the log, and let go on what the guard had paused."""
+    done = await parts.guard.confirm(act, keep_paused=wanted.keep_paused)
+    data = {"incarnation": done.incarnation, "resumed": done.resumed, "left": done.left}
+    return Answer(ok=True, position=done.position, data=data)
+
+
 def _plain(make: Callable[[Any], Command]) -> Handler:
     async def run(parts: Parts, wanted: Any, act: Act) -> Result:  # noqa: ANN401 - any command that names a mailing
         return await parts.order(act, wanted.mailing, make(wanted))
@@ -251,7 +258,10 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.DecideDoubt: decide_doubt,
     commands.DeleteMailing: _plain(lambda _: orders.Delete()),
     commands.Redrive: redrive,
+    commands.ResumeAfterRestore: resume_after_restore,
 }
+QUIETER = (commands.PauseMailing, commands.CancelMailing, commands.ResumeAfterRestore)
+"""What may be asked while the log is not trusted."""
 
 
 def register(requests: CommandRouter, parts: Parts) -> None:
@@ -262,6 +272,15 @@ def register(requests: CommandRouter, parts: Parts) -> None:
 
 def _idempotent(parts: Parts, handler: Handler) -> Callable[[Any, Caller], Awaitable[Result]]:
     async def run(wanted: commands.Command, caller: Caller) -> Result:
+        why = await parts.guard.word()
+        if why and not isinstance(wanted, QUIETER):
+            return _restored(why)
         return await once(parts.engine, caller, lambda act: handler(parts, wanted, act))
 
     return run
+
+
+def _restored(why: dict[str, str]) -> Refusal:
+    seen = "; ".join(f"{who}: {text}" for who, text in why.items())
+    message = f"Nothing is done before `posthaste resume --after-restore`: {seen}."
+    return Refusal(code="log_restored", message=message)

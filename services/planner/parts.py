@@ -12,6 +12,7 @@ from services.planner.account import Account, AccountDecider
 from services.planner.audience import Freezer
 from services.planner.board import Board
 from services.planner.campaign import Campaign, CampaignDecider
+from services.planner.guard import Guard
 from services.planner.idempotency import Act
 from services.planner.imports import Importer
 from services.planner.mailing import Mailing, MailingDecider
@@ -48,6 +49,7 @@ class Parts:
     contents: Objects
     secrets: Bucket
     keys: KeyRing
+    guard: Guard
     ask: Ask
     facts_at: Callable[[int, float], Awaitable[None]]
     freezing: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))

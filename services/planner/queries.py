@@ -80,6 +80,13 @@ QUERIES: dict[type[commands.Query], Query] = {
 
 def register(requests: CommandRouter, parts: Parts) -> None:
     """Answer all queries with `parts`."""
+
+    @requests.query(commands.LogTrust)
+    async def _(_: commands.LogTrust, _caller: Caller) -> Answer | Refusal:
+        why = await parts.guard.word()
+        data = {"trusted": not why, "incarnation": parts.guard.incarnation, "why": why}
+        return Answer(ok=True, data=data)
+
     for model, query in QUERIES.items():
         requests.query(model)(_waiting(parts, query))
 

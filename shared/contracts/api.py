@@ -55,6 +55,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.ChangeRate, "planner", "PUT", f"{_MAILING}/rate", "send"),
     Endpoint(commands.DecideDoubt, "planner", "POST", f"{_MAILING}/doubts", "send"),
     Endpoint(commands.Redrive, "planner", "POST", "/parked/{seq}/redrive", "administer"),
+    Endpoint(commands.ResumeAfterRestore, "planner", "POST", "/log/resume", "administer"),
+    Endpoint(commands.LogTrust, "planner", "GET", "/log/trust", "view"),
     Endpoint(commands.Campaigns, "reporting", "GET", "/campaigns", "view"),
     Endpoint(commands.Mailings, "reporting", "GET", "/mailings", "view"),
     Endpoint(commands.Status, "reporting", "GET", _MAILING, "view"),
