@@ -7,7 +7,7 @@ import logging
 
 import typer
 
-from cli import account, campaign, contacts, demo, doubt, ledger, mailing, parked, streams, up, views
+from cli import account, campaign, contacts, demo, doubt, ledger, mailing, parked, resume, streams, up, views
 from cli.commands import command
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ command(app, "up")(up.up)
 command(app, "demo")(demo.demo)
 for nouns in (account, contacts, campaign, mailing, doubt, streams, parked):
     app.add_typer(nouns.app)
+command(app, "resume")(resume.resume)
 command(app, "ledger")(ledger.ledger)
 command(app, "views")(views.views)
 

@@ -1,9 +1,9 @@
 """The guard: a log or a database that was restored sends nothing by itself until an operator confirms it.
 
 It compares the log with what this database, the WITNESS bucket and other services remember of it, at the start and
-every few seconds. While one of them differs (`why`), every mailing that could send is paused with the reason `log restored`,
-work on the log waits (`then`), and commands are refused but those that make it quieter. `confirm` gives the log a new
-name, which everybody takes over, and lets the mailings go on that the guard had paused. Decision 0015 has the cases.
+every few seconds. While one of them differs (`why`), every mailing that could send is paused with the reason `log
+restored`, work on the log waits (`then`), and commands are refused but those that make it quieter. `confirm` gives the
+log a new name, which everybody takes over, and lets the mailings go on that the guard had paused (G13, decision 0015).
 """
 
 import asyncio

@@ -4,8 +4,9 @@
     PEOPLE             -> directory of names, addresses and notes in SQL
     query.*.<name>     -> handlers  -> answers from the views (the ledger: from log and AUDIENCE alone)
 
-A view that cannot take an event pauses and says so (`views`), the others go on. While the log is
-not the one the views were made from, they stand still until an operator confirms it (trust.py). Run it with `python -m services.reporting.app`.
+A view that cannot take an event pauses and says so (`views`), the others go on. While the log is not the one the views
+were made from, they stand still until an operator confirms it (trust.py). Run it with
+`python -m services.reporting.app`.
 """
 
 from services.reporting import tables

@@ -1,8 +1,7 @@
-"""What the senders of a machine remember of the log, in a file beside their journals: its name, and how far they saw it.
+"""What the senders of a machine remember of the log, in a file beside their journals: its name, how far they saw it.
 
 `saw` is told every commit that was read or written; the file follows every second, and at the stop. Several processes
-share it: the one that saw most is kept, unless the log has another name by now. A sequence that comes back lower than
-what was seen before it was asked for means that the log was replaced while we worked: `reversed_by` says so.
+share it: the one that saw most is kept, unless the log has another name by now.
 """
 
 import asyncio

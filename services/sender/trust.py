@@ -2,7 +2,8 @@
 
 It compares the log with what the senders of this machine remember, and asks the planner, who knows what the databases
 and all others remember. Where the planner does not answer, a matching memory is enough after `patience` seconds; who
-remembers nothing waits for the planner. While somebody differs it asks again every second, until an operator confirmed.
+remembers nothing waits for the planner. While somebody differs it asks again every second, until an operator confirmed
+(G13).
 """
 
 import asyncio

@@ -3,7 +3,7 @@
 A log that was restored from a backup is shorter than it was, or counts on with other events: its sequences are used
 again. So whoever may send remembers the log's incarnation and the last event it saw, and compares before it goes on. A
 restored log has the name of its backup until an operator confirms it (`LogContinued`); who remembers a name that the
-confirmation supersedes takes the new one over.
+confirmation supersedes takes the new one over (G13).
 """
 
 from dataclasses import asdict, dataclass

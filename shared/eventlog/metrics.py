@@ -21,7 +21,7 @@ CLOCK_PRECISION = metrics.gauge(
 )
 LOG_RESTORED = metrics.gauge(
     "posthaste_log_restored",
-    "1 while the log is not the one that was seen before: nothing is sent until it is confirmed",
+    "1 while the log or a database was restored and nobody confirmed it: nothing is sent",
 )
 _POSITION = metrics.gauge(
     "posthaste_projector_position_seq", "Sequence of the log up to which the tables are made", ("projector",)
