@@ -7,7 +7,23 @@ import logging
 
 import typer
 
-from cli import account, campaign, contacts, demo, doubt, ledger, mailing, parked, resume, streams, up, views
+from cli import (
+    account,
+    backup,
+    campaign,
+    contacts,
+    demo,
+    doctor,
+    doubt,
+    keys,
+    ledger,
+    mailing,
+    parked,
+    resume,
+    streams,
+    up,
+    views,
+)
 from cli.commands import command
 
 app = typer.Typer(
@@ -26,8 +42,11 @@ app = typer.Typer(
 
 command(app, "up")(up.up)
 command(app, "demo")(demo.demo)
-for nouns in (account, contacts, campaign, mailing, doubt, streams, parked):
+for nouns in (account, contacts, campaign, mailing, doubt, streams, parked, keys):
     app.add_typer(nouns.app)
+command(app, "backup")(backup.backup)
+command(app, "restore")(backup.restore)
+command(app, "doctor")(doctor.doctor)
 command(app, "resume")(resume.resume)
 command(app, "ledger")(ledger.ledger)
 command(app, "views")(views.views)

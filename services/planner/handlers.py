@@ -29,6 +29,7 @@ from shared.contracts.commands import Answer, Refusal
 from shared.contracts.mailing import AudienceFrozen, MailingDrafted
 from shared.database import reading
 from shared.eventlog.handling import handle
+from shared.keys import KeyRingError
 from shared.messaging.answers import Caller, CommandRouter
 
 C = TypeVar("C", bound=commands.Command)
@@ -226,6 +227,24 @@ async def decide_doubt(parts: Parts, wanted: commands.DecideDoubt, act: Act) -> 
     )
 
 
+async def reseal_secrets(parts: Parts, _: commands.ResealSecrets, _act: Act) -> Result:
+    """Seal every password anew that another key sealed; what somebody changes meanwhile is left to the next run."""
+    resealed: list[str] = []
+    closed: list[str] = []
+    for account in await parts.board.accounts():
+        entry = await parts.secrets.get(account.id)
+        if entry is None or parts.keys.sealed_by_first(entry[0]):
+            continue
+        try:
+            password = parts.keys.unseal(entry[0])
+        except KeyRingError:  # nobody can open it any more: named in the answer
+            closed.append(account.id)
+            continue
+        if await parts.secrets.swap(account.id, parts.keys.seal(password), entry[1]) is not None:
+            resealed.append(account.id)
+    return Answer(ok=True, data={"active": parts.keys.active, "resealed": resealed, "closed": closed})
+
+
 async def resume_after_restore(parts: Parts, wanted: commands.ResumeAfterRestore, act: Act) -> Result:
     """Confirm the log, and let go on what the guard had paused."""
     done = await parts.guard.confirm(act, keep_paused=wanted.keep_paused)
@@ -258,6 +277,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.DecideDoubt: decide_doubt,
     commands.DeleteMailing: _plain(lambda _: orders.Delete()),
     commands.Redrive: redrive,
+    commands.ResealSecrets: reseal_secrets,
     commands.ResumeAfterRestore: resume_after_restore,
 }
 QUIETER = (commands.PauseMailing, commands.CancelMailing, commands.ResumeAfterRestore)

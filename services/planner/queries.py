@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from services.planner import audience_rows, imports, lists
+from services.planner.census import Census
 from services.planner.parts import Parts
 from shared.contracts import commands
 from shared.contracts.commands import Answer, Refusal
@@ -69,12 +70,19 @@ async def audience(parts: Parts, wanted: commands.Audience) -> Answer | Refusal:
     return Answer(ok=True, data=data)
 
 
+async def census(parts: Parts, _: commands.Census) -> Answer | Refusal:
+    """Count what is on its way."""
+    chunks, oldest, mailings = await Census(parts.engine, stuck_seconds=parts.settings.stuck_seconds).look()
+    return Answer(ok=True, data={"chunks": dict(chunks), "oldest_seconds": oldest, "mailings": dict(mailings)})
+
+
 QUERIES: dict[type[commands.Query], Query] = {
     commands.Accounts: accounts,
     commands.Lists: all_lists,
     commands.ImportStatus: import_status,
     commands.RejectedRows: rejected_rows,
     commands.Audience: audience,
+    commands.Census: census,
 }
 
 

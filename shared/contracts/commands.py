@@ -251,6 +251,12 @@ class Redrive(Command):
     drop: bool = False
 
 
+class ResealSecrets(Command):
+    """Seal all SMTP passwords with the first key of the ring, once every service has it."""
+
+    NAME: ClassVar[str] = "keys.reseal"
+
+
 class ResumeAfterRestore(Command):
     """Confirm a log or a database that was restored: it gets a new name, and the mailings held for it go on.
 
@@ -409,6 +415,12 @@ class ViewHealth(Query):
     """Position, lag and pause of each view -> {views: [...]}."""
 
     NAME: ClassVar[str] = "views"
+
+
+class Census(Query):
+    """What is on its way -> {chunks: {state: count}, oldest_seconds, mailings: {status: count}}."""
+
+    NAME: ClassVar[str] = "census"
 
 
 class LogTrust(Query):
