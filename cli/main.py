@@ -9,6 +9,7 @@ import typer
 
 from cli import (
     account,
+    audit,
     backup,
     campaign,
     contacts,
@@ -21,7 +22,9 @@ from cli import (
     parked,
     resume,
     streams,
+    token,
     up,
+    user,
     views,
 )
 from cli.commands import command
@@ -42,7 +45,7 @@ app = typer.Typer(
 
 command(app, "up")(up.up)
 command(app, "demo")(demo.demo)
-for nouns in (account, contacts, campaign, mailing, doubt, streams, parked, keys):
+for nouns in (account, contacts, campaign, mailing, doubt, token, user, streams, parked, keys):
     app.add_typer(nouns.app)
 command(app, "backup")(backup.backup)
 command(app, "restore")(backup.restore)
@@ -50,6 +53,7 @@ command(app, "doctor")(doctor.doctor)
 command(app, "resume")(resume.resume)
 command(app, "ledger")(ledger.ledger)
 command(app, "views")(views.views)
+command(app, "audit")(audit.audit)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ What is planned, listed and shown comes from here; what is true stands in the ob
 goes on where it stopped.
 """
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -13,9 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.planner.audience_object import AudienceError, AudienceReader, Line, Recipient, Skipped, pieces
 from services.planner.contacts import CONTACTS
 from services.planner.schema import METADATA, execute_many, insert, values_of
-from shared.database import reading
+from shared.bulk import append_rows
+from shared.database import in_turn, reading
 
 SLICE = 2_000
+_CURSOR = re.compile(r"(?:[rs]:[0-9]{1,9}|r:[0-9]{1,9}:[0-9]{1,9})?")
 _FEED = 8_192  # compressed bytes read in one go: some 1,500 lines
 
 AUDIENCES = Table(
@@ -71,6 +74,7 @@ async def fill(engine: AsyncEngine, mailing: str, name: str, source: AsyncIterat
         AudienceError: The object is not whole, or what was frozen before is being removed.
     """
     async with engine.begin() as conn:
+        await in_turn(conn, "audiences")
         row = await _find(conn, mailing, name)
         if row is None:
             await conn.execute(AUDIENCES.insert().values(mailing=mailing, object=name, lines=0, complete=False))
@@ -122,8 +126,8 @@ async def _store(engine: AsyncEngine, audience: int, upto: int, batch: Sequence[
         )
         if not moved.rowcount:  # another one fills it, too, and was here first
             return
-        await execute_many(conn, insert(conn, ROWS).values(values_of(ROWS, *ROWS.c.keys())), rows)
-        await execute_many(conn, insert(conn, SKIPPED).values(values_of(SKIPPED, *SKIPPED.c.keys())), skipped)
+        await append_rows(conn, ROWS, rows)
+        await append_rows(conn, SKIPPED, skipped)
         add = insert(conn, PIECES).values(values_of(PIECES, *PIECES.c.keys()))
         more = {"size": PIECES.c.size + add.excluded.size}
         await execute_many(conn, add.on_conflict_do_update(index_elements=["audience", "n"], set_=more), sizes)
@@ -152,6 +156,11 @@ async def _forget_some(engine: AsyncEngine, audience: int) -> bool:
             await conn.execute(delete(ROWS).where((ROWS.c.audience == audience) & ROWS.c.n.in_(some)))
             await conn.execute(delete(PIECES).where((p.audience == audience) & p.n.in_(some)))
     return bool(some)
+
+
+def is_cursor(after: str) -> bool:
+    """Tell whether `after` may be one of those that were given out, or "" for the first page."""
+    return _CURSOR.fullmatch(after) is not None
 
 
 async def page(conn: AsyncConnection, audience: int, only: str, after: str, limit: int) -> list[dict[str, Any]]:

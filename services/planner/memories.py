@@ -14,7 +14,7 @@ from services.planner import facts
 from services.planner.board import MARKS
 from services.planner.imports import IMPORTS
 from services.planner.schema import METADATA, insert
-from shared.database import create_tables, reading
+from shared.database import reading
 from shared.eventlog import checkpoints
 from shared.eventlog.checkpoints import Checkpoint
 from shared.eventlog.incarnation import Memory
@@ -53,7 +53,6 @@ class Memories:
 
     async def known(self) -> Known:
         """Return all of it as it stands now."""
-        await create_tables(self._engine, checkpoints.METADATA)
         async with reading(self._engine).connect() as conn:
             rows = {
                 row.who: Memory(row.incarnation, row.seq, row.event_id) for row in await conn.execute(select(MEMORIES))

@@ -16,7 +16,7 @@ from services.reporting import tables
 from services.reporting.views import VIEWS
 from shared.contracts import subjects
 from shared.contracts.commands import Recollection
-from shared.database import create_tables, reading
+from shared.database import reading
 from shared.eventlog import checkpoints
 from shared.eventlog.checkpoints import CHECKPOINTS, Checkpoint
 from shared.eventlog.errors import EventLogError
@@ -57,7 +57,6 @@ async def project(log: EventLog, engine: AsyncEngine, projector: Projector) -> N
 
 async def _compare(log: EventLog, engine: AsyncEngine) -> tuple[Memory, str]:
     """Return what the views remember and why the log is another one; make them fit where it was confirmed."""
-    await create_tables(engine, checkpoints.METADATA)
     identity = await identify(log)
     async with reading(engine).connect() as conn:
         known = str(await conn.scalar(select(tables.log_memory.c.incarnation)) or identity.incarnation)

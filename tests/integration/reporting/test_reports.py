@@ -20,6 +20,8 @@ from services.reporting.directory import Directory
 from services.reporting.handlers import Reports, router_of
 from services.reporting.views import VIEWS
 from shared.contracts import commands, subjects
+from shared.contracts.api import ENDPOINTS
+from shared.contracts.commands import Answer
 from shared.contracts.envelope import Origin
 from shared.contracts.mailing import MailingCompleted
 from shared.eventlog.documents import Documents
@@ -32,6 +34,7 @@ from shared.keys import KeyRing
 from shared.messaging.broker import create_broker
 from shared.messaging.client import Client
 from shared.messaging.parking import park
+from shared.messaging.principals import nats_principal
 from shared.settings import Settings
 from tests.harness.nats import NatsServer
 from tests.harness.story import Story, contact, frozen, group, hit
@@ -71,7 +74,7 @@ class Reporting:
         self.projector = Projector(self.log, engine, VIEWS, durable="reporting-views", filters=[subjects.ALL_EVENTS])
         self.audiences = Objects(nc, subjects.AUDIENCE)
         self.directory = Directory(Reader(nc, subjects.PEOPLE), engine)
-        self.client = Client(nc, "anna", seconds=10)
+        self.client = Client(nc, "operator", seconds=10)
         self.broker = create_broker(Settings(nats_url=server.url), "reporting")
         reports = Reports(
             engine=engine,
@@ -135,6 +138,19 @@ def finished(size: int = 4) -> Story:
     return story
 
 
+async def test_every_request_of_reporting_asks_for_its_permission(reporting: Reporting) -> None:
+    """Each is forbidden to a known user without permissions, and never to one who has them."""
+    for user in ("sender", "producer", "operator", "stranger"):
+        for endpoint in ENDPOINTS:
+            if endpoint.service != "reporting":
+                continue
+            subject = subjects.query(user, endpoint.name)
+            answer = Answer.model_validate_json((await reporting.nc.request(subject, b"{}", timeout=10)).data)
+            code = answer.refusal.code if answer.refusal else ""
+            expected = endpoint.refusal(nats_principal(user))
+            assert code == expected.code if expected else code not in ("forbidden", "unauthenticated"), endpoint.name
+
+
 async def test_a_query_sees_what_its_caller_wrote(reporting: Reporting) -> None:
     """`at_least` waits until the views are there, without sleeping on either side."""
     story = finished()
@@ -160,10 +176,10 @@ async def test_a_position_that_does_not_come_is_refused(
 
 async def test_what_is_not_there_is_refused_by_name(reporting: Reporting) -> None:
     """Unknown mailings, contacts, outcomes and cursors have their codes."""
-    assert await reporting.refused(commands.Status(mailing="nope")) == "unknown_mailing"
-    assert await reporting.refused(commands.Links(mailing="nope")) == "unknown_mailing"
-    assert await reporting.refused(commands.VerifyLedger(mailing="nope")) == "unknown_mailing"
-    assert await reporting.refused(commands.ConsentHistory(contact="nope")) == "unknown_contact"
+    assert await reporting.refused(commands.Status(mailing="nope")) == "mailing_unknown"
+    assert await reporting.refused(commands.Links(mailing="nope")) == "mailing_unknown"
+    assert await reporting.refused(commands.VerifyLedger(mailing="nope")) == "mailing_unknown"
+    assert await reporting.refused(commands.ConsentHistory(contact="nope")) == "contact_unknown"
     assert await reporting.refused(commands.Recipients(mailing="m1", outcome="lost")) == "invalid"
     assert await reporting.refused(commands.Recipients(mailing="m1", after="x")) == "invalid"
     assert await reporting.refused(commands.ParkedMessages(after="x")) == "invalid"
@@ -275,7 +291,7 @@ async def test_the_service_answers_and_stops_in_good_order(
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "services.reporting.app", env=environment, stdout=DEVNULL, stderr=DEVNULL
     )
-    answer = await Client(nc, "anna", seconds=20).query(commands.Status(mailing="m1"), seq)
+    answer = await Client(nc, "operator", seconds=20).query(commands.Status(mailing="m1"), seq)
     assert answer.data["status"] == "Completed"
     process.send_signal(signal.SIGTERM)
     assert await asyncio.wait_for(process.wait(), 15) == 0
