@@ -22,6 +22,8 @@ class Settings(BaseSettings):
         secret_keys: Comma-separated secrets of at least 32 characters, the first signs and seals, all verify and open.
         address_pepper: Secret of the keyed hash of addresses; never changes, or suppression is forgotten.
         ops_port: Port of health and metrics on `ops_host`; 0 turns them off.
+        otlp_endpoint: Base address of an OpenTelemetry collector (OTLP over HTTP); "" sends no traces.
+        trace_share: Share of all mailings that is traced.
     """
 
     model_config = SettingsConfigDict(env_prefix="POSTHASTE_", frozen=True, extra="ignore")
@@ -39,6 +41,8 @@ class Settings(BaseSettings):
     ops_port: int = 0
     log_level: str = "INFO"
     log_format: str = "text"
+    otlp_endpoint: str = ""
+    trace_share: float = Field(default=1.0, ge=0, le=1)
 
     @model_validator(mode="after")
     def _encrypted_or_not(self) -> "Settings":

@@ -18,11 +18,12 @@ from faststream.nats import NatsRouter
 from faststream.nats.message import NatsMessage
 from pydantic import BaseModel, ValidationError
 
-from shared import metrics
+from shared import metrics, tracing
 from shared.contracts import subjects
 from shared.contracts.commands import Answer, Command, Query, Refusal, Request
 from shared.eventlog.errors import UnavailableError, UnknownOutcomeError
 from shared.ids import new_id
+from shared.messaging.command_trace import trace_command
 from shared.messaging.policy import HANDLERS
 
 logger = logging.getLogger(__name__)
@@ -59,10 +60,11 @@ class Caller:
 class _Raw:
     subject: str
     body: bytes
+    traceparent: str = ""
 
 
 async def _raw(message: NatsMessage) -> _Raw:
-    return _Raw(message.raw_message.subject, bytes(message.body))
+    return _Raw(message.raw_message.subject, bytes(message.body), message.headers.get("traceparent", ""))
 
 
 class CommandRouter:
@@ -121,6 +123,14 @@ async def _answer(name: str, model: type[M], handler: Handler[M], raw: _Raw) -> 
     canonical = json.dumps([name, request.data], sort_keys=True)
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     caller = Caller(raw.subject.split(".")[1], request.key, request.at_least, digest)
+    began = tracing.begin()
+    answer = await _handled(name, handler, body, caller)
+    if began and issubclass(model, Command):
+        trace_command(name, request.data, answer, raw.traceparent, began)
+    return answer
+
+
+async def _handled(name: str, handler: Handler[M], body: M, caller: Caller) -> Answer:
     try:
         result = await handler(body, caller)
     except UnknownOutcomeError:  # it may have happened: the caller asks again with the same key and learns it
