@@ -48,8 +48,8 @@ class Collector:
             shutdown_on_exit=False,
             id_generator=self._ids,
         )
-        exporter = OTLPSpanExporter(endpoint.rstrip("/") + _PATH if endpoint else None)
-        self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        self._exporter = OTLPSpanExporter(endpoint.rstrip("/") + _PATH if endpoint else None)
+        self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("posthaste")
 
     def record(self, span: Span) -> None:
@@ -72,6 +72,8 @@ class Collector:
         closing = threading.Thread(target=self._provider.shutdown, daemon=True)
         closing.start()
         closing.join(_PATIENCE)
+        if closing.is_alive():
+            self._exporter.shutdown()  # no further tries
 
 
 def _context(place: Place) -> SpanContext:

@@ -10,16 +10,8 @@ from shared import tracing
 from shared.contracts.sending import Group
 from shared.contracts.subjects import ChunkRef
 from shared.settings import Settings
-from shared.tracing import Rarely, Span
-
-
-class Recorded(list[Span]):
-    """Keeps spans."""
-
-    record = list.append
-
-    def close(self) -> None:
-        """Nothing is left to do."""
+from shared.tracing import Rarely
+from tests.harness.spans import recorded
 
 
 def test_whoever_knows_the_ids_knows_the_place() -> None:
@@ -37,35 +29,29 @@ def test_a_share_of_the_mailings_is_traced_and_always_the_same() -> None:
     """A quarter is about a quarter, and whoever has the same share chooses the same ones."""
     chosen = []
     for _ in range(2):
-        recorded = Recorded()
-        tracing.use(recorded, 0.25)
-        for number in range(1000):
-            tracing.record("x", tracing.begin(), tracing.some(tracing.whole(f"m{number}")))
-        chosen.append({span.place.trace for span in recorded})
-    tracing.turn_off()
+        with recorded(0.25) as spans:
+            for number in range(1000):
+                tracing.record("x", tracing.begin(), tracing.some(tracing.whole(f"m{number}")))
+        chosen.append({span.place.trace for span in spans})
     assert chosen[0] == chosen[1]
     assert 180 < len(chosen[0]) < 320
 
 
 def test_a_span_never_ends_before_it_began() -> None:
     """A clock that was set back between makes it a span of no length."""
-    recorded = Recorded()
-    tracing.use(recorded)
-    began = tracing.begin()
-    tracing.record("x", began, tracing.whole("m1"), ended=began - 1)
-    tracing.turn_off()
-    assert [(span.began, span.ended) for span in recorded] == [(began, began)]
+    with recorded() as spans:
+        began = tracing.begin()
+        tracing.record("x", began, tracing.whole("m1"), ended=began - 1)
+    assert [(span.began, span.ended) for span in spans] == [(began, began)]
 
 
 def test_rarely_lets_through_so_many_a_second() -> None:
     """What comes too early is not recorded, nor is anything while tracing is off."""
     rarely = Rarely(0.01)
     assert rarely.begin() == 0
-    recorded = Recorded()
-    tracing.use(recorded)
-    assert rarely.begin() > 0
-    assert rarely.begin() == 0
-    tracing.turn_off()
+    with recorded():
+        assert rarely.begin() > 0
+        assert rarely.begin() == 0
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1])

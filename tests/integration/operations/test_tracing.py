@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from email import message_from_bytes
 from pathlib import Path
@@ -108,6 +109,8 @@ async def test_a_collector_that_is_away_holds_up_nothing() -> None:
         began = time.monotonic()
         collector.close()
         assert time.monotonic() - began < 5
+    # The socket is closed: let the thread say its last word before the next test.
+    await until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("OtelBatch")], 20)
 
 
 def test_who_does_not_trace_does_not_load_the_sdk() -> None:
