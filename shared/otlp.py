@@ -73,7 +73,7 @@ class Collector:
         closing.start()
         closing.join(_PATIENCE)
         if closing.is_alive():
-            self._exporter.shutdown()  # no further tries
+            self._exporter.shutdown()  # type: ignore[no-untyped-call]  # no further tries
 
 
 def _context(place: Place) -> SpanContext:
