@@ -112,7 +112,7 @@ OWNERS = {
     "timer.start.m1": {"planner"},
     "timer.retry.a1.rest.m1.0": {"planner", "sender"},
     "evt.principal.p1": {"planner"},
-    "in.upload.u1.0": {"tracker", "operator", "producer"},
+    "in.upload.u1.0": {"planner", "tracker", "operator", "producer"},
     "$KV.PACING.x": {"sender"},
     "$KV.SECRETS.x": {"planner"},
     "$KV.PRINCIPALS.x.1": {"planner"},

@@ -47,7 +47,7 @@ class Gate:
 
     def __init__(self, principals: Authenticator, settings: HttpSettings) -> None:
         self._principals = principals
-        self._remote = Remote(settings.http_trusted_proxies)
+        self._remote = Remote(settings.trusted_proxies)
         self._asked = Buckets(settings.http_rate, settings.http_burst)
         self._failed = Buckets(settings.http_failures / 60, settings.http_failures)
 

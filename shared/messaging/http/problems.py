@@ -19,7 +19,7 @@ _CODES: dict[HTTPStatus, str] = {
     HTTPStatus.UNAUTHORIZED: "unauthenticated",
     HTTPStatus.FORBIDDEN: "forbidden origin_foreign",
     HTTPStatus.NOT_FOUND: """
-        not_found account_unknown import_unknown campaign_unknown mailing_unknown unknown_mailing unknown_contact
+        not_found account_unknown import_unknown campaign_unknown mailing_unknown contact_unknown
         not_parked""",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
     HTTPStatus.REQUEST_TIMEOUT: "body_too_slow",
@@ -41,7 +41,7 @@ _CODES: dict[HTTPStatus, str] = {
     HTTPStatus.TOO_MANY_REQUESTS: "rate_limited",
     HTTPStatus.INTERNAL_SERVER_ERROR: "internal",
     HTTPStatus.SERVICE_UNAVAILABLE: """
-        not_yet not_there_yet unavailable unknown_outcome no_sender too_many_listeners""",
+        not_yet unavailable unknown_outcome no_sender too_many_listeners""",
 }
 STATUS: dict[str, HTTPStatus] = {code: status for status, codes in _CODES.items() for code in codes.split()}
 """Refusal code -> HTTP status; what is not here is 422."""
