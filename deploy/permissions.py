@@ -107,6 +107,22 @@ def _person(name: str) -> Permissions:
     )
 
 
+def _program(name: str) -> Permissions:
+    """Return what a program elsewhere may do: ask in the own name, tell of contacts, upload, and hear the feed.
+
+    It hears answers on inboxes of its own (`inbox_prefix`): with those of all it would hear what others are answered.
+    """
+    return Permissions(
+        publish=(
+            *(f"cmd.{name}.>", f"query.{name}.>", subjects.CONTACTS_IN, "in.upload.>"),
+            *(f"$JS.API.STREAM.INFO.{subjects.OUT}", f"$JS.API.CONSUMER.INFO.{subjects.OUT}.*"),
+            *_reads(subjects.OUT),
+            *(f"$JS.API.CONSUMER.CREATE.{subjects.OUT}", f"$JS.API.CONSUMER.DURABLE.CREATE.{subjects.OUT}.*"),
+        ),
+        subscribe=(f"_INBOX_{name}.>",),
+    )
+
+
 _AUDIENCE = _object_store(subjects.AUDIENCE)
 _CONTENT = _object_store(subjects.CONTENT)
 _PACING = _bucket(subjects.PACING)
@@ -125,7 +141,7 @@ PLANNER = _service(
         *_purges(subjects.TIMERS, subjects.INBOX, _AUDIENCE, _CONTENT),
     ],
     listen=("cmd.>", "query.>"),
-    durables=(subjects.PLANNER_FACTS, subjects.PLANNER_TIMERS),
+    durables=(subjects.PLANNER_FACTS, subjects.PLANNER_TIMERS, subjects.PLANNER_INTAKE),
 )
 
 SENDER = _service(
@@ -148,7 +164,10 @@ TRACKER = _service(
 
 REPORTING = _service(
     "reporting",
-    publish=_reads(subjects.EVENTS, subjects.PEOPLE, subjects.PARKED, _AUDIENCE, _CONTENT),
+    publish=[
+        subjects.ALL_OUT,
+        *_reads(subjects.EVENTS, subjects.PEOPLE, subjects.PARKED, subjects.OUT, _AUDIENCE, _CONTENT),
+    ],
     listen=("cmd.>", "query.>"),
     durables=(subjects.REPORTING_VIEWS, subjects.REPORTING_DIRECTORY),
 )
@@ -159,5 +178,6 @@ USERS: dict[str, Permissions] = {
     "tracker": TRACKER,
     "reporting": REPORTING,
     "operator": _person("operator"),
+    "producer": _program("producer"),
     "deploy": Permissions(publish=(">",), subscribe=(">",)),
 }

@@ -1,8 +1,8 @@
 """The planner: wiring only.
 
-In: commands and queries on NATS, facts from the log, timers that fire. Out: events of campaigns, mailings, accounts,
-plans and imports; payloads, audiences, contents, the directory of people. It keeps its tables in one database; all that
-decides is in the log.
+In: commands and queries on NATS, contacts from producers, facts from the log, timers that fire. Out: events of
+campaigns, mailings, accounts, plans and contacts; payloads, audiences, contents, the directory of people. It keeps its
+tables in one database; all that decides is in the log.
 """
 
 from functools import partial
@@ -14,6 +14,7 @@ from services.planner.census import Census
 from services.planner.directory import Directory
 from services.planner.facts import FILTERS, Facts
 from services.planner.imports import Importer
+from services.planner.intake import Intake
 from services.planner.parts import Parts
 from services.planner.planning import Planning
 from services.planner.process import Process, Reach
@@ -55,6 +56,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
 
     directory = Directory(engine, Documents(nc, subjects.PEOPLE))
     importer = Importer(engine, log, Documents(nc, subjects.INBOX), keys, directory)
+    intake = Intake(engine, log, keys, directory)
     freezer = Freezer(engine, Objects(nc, subjects.AUDIENCE), settings.data_dir / "planner", consent_position)
     planning = Planning(engine, log, Documents(nc, subjects.PAYLOADS), contents, keys)
     test_mails = TestMails(engine, log, board, planning, keys)
@@ -68,6 +70,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         log=log,
         board=board,
         importer=importer,
+        intake=intake,
         freezer=freezer,
         test_mails=test_mails,
         contents=contents,
@@ -87,6 +90,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     service.spawn("process", process.run())
     service.spawn("timers", dues.follow(Pull(nc, subjects.TIMERS, subjects.PLANNER_TIMERS), process))
     service.spawn("imports", importer.run())
+    service.spawn("intake", intake.run())
     service.spawn("directory", directory.run())
 
 

@@ -7,7 +7,7 @@ what a contact takes in a payload.
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -66,12 +66,12 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Upserted:
-    """What became of a batch: counts by row, and the contact of each address."""
+    """What became of a batch: counts by row, and the contact of each address key."""
 
     added: int
     updated: int
     unchanged: int
-    contacts: list[str]
+    contacts: dict[str, str]
 
 
 @dataclass(slots=True)
@@ -99,6 +99,7 @@ def pack_fields(fields: Mapping[str, str]) -> str:
 async def upsert(conn: AsyncConnection, rows: Sequence[Incoming]) -> Upserted:
     """Take `rows` in; of two rows with one address the later one wins."""
     rows = sorted(rows, key=attrgetter("address_key"))  # the index is then changed from left to right
+    await lock(conn)
     known = await _known(conn, {row.address_key for row in rows})
     ordinal = await _reserve(conn, sum(1 for key in {row.address_key for row in rows} if key not in known))
     counts = [0, 0, 0]
@@ -119,7 +120,7 @@ async def upsert(conn: AsyncConnection, rows: Sequence[Incoming]) -> Upserted:
         else:
             counts[2] += 1
     await _write(conn, known)
-    return Upserted(counts[0], counts[1], counts[2], [each.id for each in known.values()])
+    return Upserted(counts[0], counts[1], counts[2], {key: each.id for key, each in known.items()})
 
 
 def _lay_over(found: _Known, row: Incoming) -> bool:
@@ -142,9 +143,14 @@ async def _known(conn: AsyncConnection, keys: set[str]) -> dict[str, _Known]:
     return {row[0]: _Known(*row[1:]) for row in rows}
 
 
-async def _reserve(conn: AsyncConnection, count: int) -> int:
+async def lock(conn: AsyncConnection) -> None:
+    """Keep other transactions from changing contacts until this one ends."""
     await conn.execute(insert(conn, ORDINALS).values(one=1, next=0).on_conflict_do_nothing())
-    first = int(await conn.scalar(select(ORDINALS.c.next).with_for_update()) or 0)
+    await conn.execute(select(ORDINALS.c.next).with_for_update())
+
+
+async def _reserve(conn: AsyncConnection, count: int) -> int:
+    first = int(await conn.scalar(select(ORDINALS.c.next)) or 0)
     if count:
         await conn.execute(update(ORDINALS).values(next=first + count))
     return first
@@ -171,6 +177,15 @@ async def _write(conn: AsyncConnection, known: Mapping[str, _Known]) -> None:
     )
     change = values_of(CONTACTS, "address", "name", "fields", "size", "updated")
     await execute_many(conn, update(CONTACTS).where(CONTACTS.c.id == bindparam("contact")).values(change), changed)
+    await _mark(conn, pages)
+
+
+async def mark_pages_of(conn: AsyncConnection, contacts: Collection[str]) -> None:
+    """Have the pages of these contacts published again."""
+    await _mark(conn, set(await conn.scalars(select(CONTACTS.c.page).where(CONTACTS.c.id.in_(contacts)).distinct())))
+
+
+async def _mark(conn: AsyncConnection, pages: Collection[int]) -> None:
     mark = insert(conn, DIRTY_PAGES).values(values_of(DIRTY_PAGES, "page", "changes"))
     count = {"changes": DIRTY_PAGES.c.changes + mark.excluded.changes}
     mark = mark.on_conflict_do_update(index_elements=[DIRTY_PAGES.c.page], set_=count)

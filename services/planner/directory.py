@@ -10,6 +10,7 @@ import orjson
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.planner import records
 from services.planner.contacts import CONTACTS, DIRTY_PAGES
 from shared.contracts import subjects
 from shared.database import reading
@@ -61,5 +62,7 @@ class Directory:
         c = CONTACTS.c
         async with self._reading.connect() as conn:
             rows = await conn.execute(select(c.id, c.address, c.name).where(c.page == page).order_by(c.id))
-            people = [list(row) for row in rows]
+            found = [tuple(row) for row in rows]
+            owners = await records.owners(conn, [contact for contact, *_ in found])
+        people = [(*person, *owners.get(person[0], ())) for person in found]
         await self._people.replace(subjects.person_page(page), orjson.dumps({"people": people}))

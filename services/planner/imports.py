@@ -171,7 +171,7 @@ class Importer:
             await conn.execute(update(IMPORTS).where(c.upload == upload).values(counted))
             await roomy(conn)
             done = await contacts.upsert(conn, good)
-            await lists.add_members(conn, list_id, done.contacts)
+            await lists.add_members(conn, list_id, list(done.contacts.values()))
             counted = {"added": c.added + done.added, "updated": c.updated + done.updated}
             counted["unchanged"] = c.unchanged + done.unchanged
             await conn.execute(update(IMPORTS).where(c.upload == upload).values(counted))

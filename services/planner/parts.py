@@ -14,6 +14,7 @@ from services.planner.board import Board
 from services.planner.campaign import Campaign, CampaignDecider
 from services.planner.idempotency import Act
 from services.planner.imports import Importer
+from services.planner.intake import Intake
 from services.planner.mailing import Mailing, MailingDecider
 from services.planner.orders import Command
 from services.planner.settings import PlannerSettings
@@ -43,6 +44,7 @@ class Parts:
     log: EventLog
     board: Board
     importer: Importer
+    intake: Intake
     freezer: Freezer
     test_mails: TestMails
     contents: Objects

@@ -2,6 +2,7 @@
 
     EVENTS             -> projector -> views in SQL
     PEOPLE             -> directory of names, addresses and notes in SQL
+    EVENTS             -> relay     -> OUT, for integrators
     query.*.<name>     -> handlers  -> answers from the views (the ledger: from log and AUDIENCE alone)
 
 A view that cannot take an event pauses and says so (`views`), the others go on. A log that was cut or replaced ends the
@@ -11,6 +12,7 @@ process: the views must be rebuilt. Run it with `python -m services.reporting.ap
 from services.reporting import tables
 from services.reporting.directory import Directory
 from services.reporting.handlers import Reports, router_of
+from services.reporting.relay import Relay
 from services.reporting.settings import ReportingSettings
 from services.reporting.views import VIEWS
 from services.reporting.watch import Watch
@@ -39,6 +41,9 @@ async def start(service: Service, settings: ReportingSettings) -> None:
     directory = Directory(Reader(service.nc, subjects.PEOPLE), engine)
     service.spawn("projector", projector.run())
     service.spawn("directory", directory.run())
+    relay = Relay(log, engine)
+    service.spawn("feed", relay.run())
+    service.check("feed", lambda: relay.held)
 
     reports = Reports(
         engine=engine,

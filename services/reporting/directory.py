@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 
 _PERSON = Upsert(
     tables.people,
-    ("contact", "address", "name", "page"),
-    {"address": "replace", "name": "replace", "page": "replace"},
+    ("contact", "address", "name", "source", "external", "page"),
+    dict.fromkeys(("address", "name", "source", "external", "page"), "replace"),
 )
 _NOTE = Upsert(tables.notes, ("key", "text"), {"text": "replace"})
 _POSITION = Upsert(tables.directory_position, ("name", "seq"), {"seq": "replace"})
@@ -119,7 +119,10 @@ async def _take(conn: AsyncConnection, stored: Stored) -> None:
     body: dict[str, Any] = orjson.loads(stored.data) if stored.data else {}
     if kind == "page":
         page = int(key)
-        rows: list[Row] = [(contact, address, name, page) for contact, address, name in body.get("people", [])]
+        rows: list[Row] = [
+            (contact, address, name, *(record or ("", "")), page)
+            for contact, address, name, *record in body.get("people", [])
+        ]
         await conn.execute(delete(tables.people).where(tables.people.c.page == page))
         await _PERSON.run(conn, rows)
     elif kind == "note":
