@@ -1,8 +1,9 @@
-"""Who may say what on NATS: one user for each service, one for people at the command line, one for deploying.
+"""Who may say what on NATS: a user for each service, for people at the command line, for producers, for deploying.
 
 A service publishes only the events it owns, reads only the streams it needs, and can neither create nor change a stream
 nor touch the durables of another service. A request names its principal in the second token, and a user may publish
-its own name only. `deploy` may do everything and is used by deploy/apply.py alone.
+its own name only; what it may ask for is in shared/contracts/principals.py. `deploy` may do everything and is used by
+deploy/apply.py alone.
 """
 
 from collections.abc import Iterable
@@ -127,17 +128,19 @@ _AUDIENCE = _object_store(subjects.AUDIENCE)
 _CONTENT = _object_store(subjects.CONTENT)
 _PACING = _bucket(subjects.PACING)
 _SECRETS = _bucket(subjects.SECRETS)
+_PRINCIPALS = _bucket(subjects.PRINCIPALS)
 
 PLANNER = _service(
     "planner",
     publish=[
         *("evt.campaign.>", "evt.mailing.>", "evt.plan.>", "evt.account.>", "evt.audience.>", "evt.consent.>"),
-        *(subjects.ALL_TIMERS, subjects.ALL_DUES, subjects.ALL_PAYLOADS, subjects.ALL_PEOPLE),
+        *("evt.principal.>", f"$KV.{subjects.PRINCIPALS}.>"),
+        *(subjects.ALL_TIMERS, subjects.ALL_DUES, subjects.ALL_PAYLOADS, subjects.ALL_PEOPLE, "in.upload.>"),
         *(f"$O.{subjects.AUDIENCE}.>", f"$O.{subjects.CONTENT}.>", f"$KV.{subjects.SECRETS}.>", subjects.probe()),
         *_reads(subjects.EVENTS, subjects.TIMERS, subjects.PAYLOADS, subjects.PEOPLE, subjects.INBOX, subjects.PARKED),
-        *_reads(_AUDIENCE, _CONTENT, _SECRETS),
+        *_reads(_AUDIENCE, _CONTENT, _SECRETS, _PRINCIPALS),
         *_erases(subjects.TIMERS, subjects.PAYLOADS, subjects.PEOPLE, subjects.INBOX, subjects.PARKED),
-        *_erases(_AUDIENCE, _CONTENT, _SECRETS),
+        *_erases(_AUDIENCE, _CONTENT, _SECRETS, _PRINCIPALS),
         *_purges(subjects.TIMERS, subjects.INBOX, _AUDIENCE, _CONTENT),
     ],
     listen=("cmd.>", "query.>"),
@@ -166,7 +169,8 @@ REPORTING = _service(
     "reporting",
     publish=[
         subjects.ALL_OUT,
-        *_reads(subjects.EVENTS, subjects.PEOPLE, subjects.PARKED, subjects.OUT, _AUDIENCE, _CONTENT),
+        *_reads(subjects.EVENTS, subjects.PEOPLE, subjects.PARKED, subjects.OUT),
+        *_reads(_AUDIENCE, _CONTENT, _PRINCIPALS),
     ],
     listen=("cmd.>", "query.>"),
     durables=(subjects.REPORTING_VIEWS, subjects.REPORTING_DIRECTORY),
