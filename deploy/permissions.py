@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from deploy.streams import CONSUMERS, SOURCE_CONSUMER
 from shared.contracts import subjects
 
-_INBOX = "_INBOX.>"
-
 
 @dataclass(frozen=True)
 class Permissions:
@@ -23,6 +21,11 @@ class Permissions:
     subscribe: tuple[str, ...]
     deny_publish: tuple[str, ...] = ()
     responds: bool = False
+
+
+def _inbox(user: str) -> str:
+    """Return where a user hears answers: on inboxes of its own, or it would hear what others are answered."""
+    return f"{subjects.inbox_prefix(user)}.>"
 
 
 def _object_store(name: str) -> str:
@@ -84,7 +87,7 @@ def _service(
 ) -> Permissions:
     return Permissions(
         publish=(*_LOOKS, f"parked.{name}.>", f"cmd.{name}.>", f"query.{name}.>", *publish),
-        subscribe=(_INBOX, *listen),
+        subscribe=(_inbox(name), *listen),
         deny_publish=_foreign_durables(durables),
         responds=bool(listen),
     )
@@ -103,16 +106,13 @@ def _person(name: str) -> Permissions:
             "in.upload.>",
             *_reads(subjects.EVENTS, _object_store(subjects.AUDIENCE), subjects.PARKED),
         ),
-        subscribe=(_INBOX,),
+        subscribe=(_inbox(name),),
         deny_publish=_foreign_durables(()),
     )
 
 
 def _program(name: str) -> Permissions:
-    """Return what a program elsewhere may do: ask in the own name, tell of contacts, upload, and hear the feed.
-
-    It hears answers on inboxes of its own (`inbox_prefix`): with those of all it would hear what others are answered.
-    """
+    """Return what a program elsewhere may do: ask in the own name, tell of contacts, upload, hear the feed."""
     return Permissions(
         publish=(
             *(f"cmd.{name}.>", f"query.{name}.>", subjects.CONTACTS_IN, "in.upload.>"),
@@ -120,7 +120,7 @@ def _program(name: str) -> Permissions:
             *_reads(subjects.OUT),
             *(f"$JS.API.CONSUMER.CREATE.{subjects.OUT}", f"$JS.API.CONSUMER.DURABLE.CREATE.{subjects.OUT}.*"),
         ),
-        subscribe=(f"_INBOX_{name}.>",),
+        subscribe=(_inbox(name),),
     )
 
 

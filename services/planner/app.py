@@ -1,7 +1,7 @@
 """The planner: wiring only.
 
 In: commands and queries on NATS and over HTTP, uploads, contacts from producers, facts from the log, timers that fire.
-Out: events of campaigns, mailings, accounts, plans and contacts; payloads, audiences, contents, the directory of people.
+Out: events of campaigns, mailings, accounts, plans and contacts; payloads, audiences, contents, pages of the directory.
 Its tables are in one database; all that decides is in the log.
 """
 

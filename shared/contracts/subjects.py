@@ -281,6 +281,11 @@ def query_filter(name: str) -> str:
     return f"query.*.{name}"
 
 
+def inbox_prefix(user: str) -> str:
+    """What the reply subjects of a NATS user begin with; nobody else may listen there."""
+    return f"_INBOX_{user}" if user else "_INBOX"
+
+
 def probe() -> str:
     """Request subject on which any sender tries out an SMTP account for the planner."""
     return "probe.account"

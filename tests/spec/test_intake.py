@@ -10,7 +10,7 @@ from shared.contracts import intake
 from shared.contracts.intake import ContactRemovedFromList, ContactUpserted, Told
 
 
-def event(**more: Any) -> dict[str, Any]:
+def event(**more: object) -> dict[str, Any]:
     """Return a good event, changed by `more`; what is None is left out."""
     data = {"id": "4711", "version": 3, "addresses": ["ann@one.example"], "name": "Ann", "lists": ["readers"]}
     found: dict[str, Any] = {"specversion": "1.0", "id": "e1", "source": "crm", "type": "contact.upserted/1"}
@@ -18,7 +18,7 @@ def event(**more: Any) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def with_data(**more: Any) -> dict[str, Any]:
+def with_data(**more: object) -> dict[str, Any]:
     """Return a good event with other data."""
     return event(data={name: value for name, value in (event()["data"] | more).items() if value is not None})
 

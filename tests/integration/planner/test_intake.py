@@ -14,7 +14,7 @@ from tests.harness.waiting import until
 from tests.integration.planner.conftest import Desk
 
 
-def told(record: int | str, version: int = 1, **more: Any) -> dict[str, Any]:
+def told(record: int | str, version: int = 1, **more: object) -> dict[str, Any]:
     """Return a CloudEvent that a contact is now so, on the list of readers."""
     data = {"id": str(record), "version": version, "addresses": [f"p{record}@x.example"], "lists": ["readers"]}
     return {

@@ -1,4 +1,4 @@
-"""Records of producers in SQL: any order, any repetition and any slicing of the same events end in the same contacts."""
+"""Records of producers in SQL: any order, repetition and slicing of the same events end in the same contacts."""
 
 import asyncio
 import random
@@ -106,7 +106,7 @@ async def test_what_is_left_out_is_taken_away(engine: AsyncEngine) -> None:
 
 async def test_a_shared_address_stays_on_a_list_while_somebody_is(engine: AsyncEngine) -> None:
     """Two records with one address: the one that leaves does not take the other off."""
-    await told(engine, is_now("1", 1, "info@x.example", on=["readers"]), is_now("2", 1, "info@x.example", on=["readers"]))
+    await told(engine, *(is_now(record, 1, "info@x.example", on=["readers"]) for record in "12"))
     await told(engine, left("1", 2, "readers"))
     assert await members(engine) == {"readers": {"info@x.example"}}
     counts = await told(engine, left("2", 2, "readers"))
