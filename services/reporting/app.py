@@ -69,6 +69,7 @@ async def start(service: Service, settings: ReportingSettings) -> None:
         log=log,
         audiences=Objects(service.nc, subjects.AUDIENCE),
         parked=Reader(service.nc, subjects.PARKED),
+        out=Reader(service.nc, subjects.OUT),
         keys=keys,
     )
     requests = router_of(reports)

@@ -1,4 +1,4 @@
-"""What integrators are told: it fits the contract, names people by their ids, and says nothing of how mails are sent."""
+"""What integrators are told: it fits the contract, names people by ids, and says nothing of how mails are sent."""
 
 from datetime import UTC, datetime
 
