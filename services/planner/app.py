@@ -81,6 +81,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         board=board,
         importer=importer,
         intake=intake,
+        directory=directory,
         freezer=freezer,
         test_mails=test_mails,
         contents=contents,

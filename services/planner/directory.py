@@ -28,6 +28,7 @@ class Directory:
         self._reading = reading(engine)
         self._people = people
         self._wake = asyncio.Event()
+        self._publishing = asyncio.Lock()
 
     def nudge(self) -> None:
         """Look for changed pages soon."""
@@ -37,13 +38,18 @@ class Directory:
         """Publish for ever; an error of the log ends it, and the process with it, to begin anew."""
         while True:
             self._wake.clear()
-            while await self.publish():
-                pass
+            await self.flush()
             try:
                 async with asyncio.timeout(_IDLE_S):
                     await self._wake.wait()
             except TimeoutError:  # nobody said anything: look all the same
                 continue
+
+    async def flush(self) -> None:
+        """Publish every page that is marked."""
+        async with self._publishing:
+            while await self.publish():
+                pass
 
     async def publish(self) -> int:
         """Publish some of the changed pages; return how many there were."""

@@ -12,6 +12,7 @@ from services.planner.account import Account, AccountDecider
 from services.planner.audience import Freezer
 from services.planner.board import Board
 from services.planner.campaign import Campaign, CampaignDecider
+from services.planner.directory import Directory
 from services.planner.idempotency import Act
 from services.planner.imports import Importer
 from services.planner.intake import Intake
@@ -45,6 +46,7 @@ class Parts:
     board: Board
     importer: Importer
     intake: Intake
+    directory: Directory
     freezer: Freezer
     test_mails: TestMails
     contents: Objects

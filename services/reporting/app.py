@@ -58,7 +58,7 @@ async def start(service: Service, settings: ReportingSettings) -> None:
     directory = Directory(Reader(service.nc, subjects.PEOPLE), engine)
     service.spawn("projector", projector.run())
     service.spawn("directory", directory.run())
-    relay = Relay(log, engine)
+    relay = Relay(log, engine, directory)
     service.spawn("feed", relay.run())
     service.check("feed", lambda: relay.held)
 

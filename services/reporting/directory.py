@@ -75,6 +75,13 @@ class Directory:
         async for batch in scan(self._reader, [subjects.ALL_PEOPLE], start=self.position + 1, stop=end, batch=_BATCH):
             await self._store(batch)
 
+    async def caught_up(self, seconds: float) -> None:
+        """Wait until all that stands in PEOPLE now is in the tables, so many seconds at most: then as it is."""
+        last = await self._reader.last(subjects.ALL_PEOPLE)
+        deadline = asyncio.get_running_loop().time() + seconds
+        while last is not None and self.position < last.seq and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(self._pause / 10)
+
     async def compare(self) -> None:
         """Forget the pages and notes that are no longer in PEOPLE."""
         there = await self._subjects()

@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.reporting import feed, tables
+from services.reporting.directory import Directory
 from services.reporting.feed import ChunkKey, Known, Message
 from shared import clock, metrics
 from shared.contracts import codec, subjects
@@ -44,6 +45,7 @@ _BATCH = 200
 _IDLE = 10.0
 _STANDBY = 2.0
 _HELD = 5.0
+_PATIENCE = 10.0
 _CHUNKS = 256
 _IN_ONE = 500
 _NAMES = frozenset(name_of(wire_type) for wire_type in feed.HANDLES)
@@ -92,8 +94,9 @@ class _State:
 class Relay:
     """Fills OUT until cancelled. `held` says why it cannot go on, "" while it can."""
 
-    def __init__(self, log: EventLog, engine: AsyncEngine) -> None:
+    def __init__(self, log: EventLog, engine: AsyncEngine, directory: Directory) -> None:
         self.held = ""
+        self._directory = directory
         self._log = log
         self._reading = reading(engine)
         self._out = Reader(log.nc, subjects.OUT)
@@ -221,10 +224,13 @@ class Relay:
         return plan
 
     async def _people(self, contacts: Iterable[str]) -> dict[str, tuple[str, str]]:
-        """Return whose records these contacts are, as far as the directory knows."""
+        """Return whose records these contacts are: the planner said so before their mails were planned."""
         wanted = sorted(set(contacts) - {""})
         people = tables.people.c
         found: dict[str, tuple[str, str]] = {}
+        if not wanted:
+            return found
+        await self._directory.caught_up(_PATIENCE)
         async with self._reading.connect() as conn:
             for start in range(0, len(wanted), _IN_ONE):
                 rows = await conn.execute(

@@ -11,6 +11,7 @@ from nats.aio.client import Client
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.reporting import feed, tables
+from services.reporting.directory import Directory
 from services.reporting.feed import Known
 from services.reporting.relay import PLACE, Relay
 from shared import clock
@@ -72,7 +73,8 @@ class Feed:
     @asynccontextmanager
     async def relay(self) -> AsyncIterator[Relay]:
         """Run a relay, and kill it in the end."""
-        relay = Relay(EventLog(self.nc), self.engine)
+        directory = Directory(Reader(self.nc, subjects.PEOPLE), self.engine)
+        relay = Relay(EventLog(self.nc), self.engine, directory)
         task = asyncio.create_task(relay.run())
         try:
             yield relay
