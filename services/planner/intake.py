@@ -17,7 +17,7 @@ from sqlalchemy import Column, String, Table, Text, delete, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.planner import records
+from services.planner import sources
 from services.planner.directory import Directory
 from services.planner.schema import METADATA, insert
 from services.planner.steps import step
@@ -136,7 +136,7 @@ class Intake:
 
     async def _apply_slice(self, source: str, told: Sequence[Told]) -> None:
         async with self._engine.begin() as conn:
-            counts = await records.apply(conn, told, self._keys)
+            counts = await sources.apply(conn, told, self._keys)
             if counts.stale < len(told):
                 event = ContactsSynced(source=source, **asdict(counts)).model_dump_json()
                 await conn.execute(insert(conn, NOTES).values(id=new_id(20), event=event))

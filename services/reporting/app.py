@@ -6,11 +6,11 @@
     query.*.<name>     -> handlers  -> answers from the views (the ledger: from log and AUDIENCE alone)
     HTTP               -> the same handlers, exports, live streams
 
-A view that cannot take an event pauses and says so (`views`), the others go on. A log that was cut or replaced ends the
-process: the views must be rebuilt. Run it with `python -m services.reporting.app`.
+A view that cannot take an event pauses and says so (`views`), the others go on. While the log is not the one the views
+were made from, they stand still until an operator confirms it (trust.py). Run it with
+`python -m services.reporting.app`.
 """
 
-from services.reporting import tables
 from services.reporting.changes import Changes
 from services.reporting.directory import Directory
 from services.reporting.export import Export
@@ -19,10 +19,11 @@ from services.reporting.live import Live
 from services.reporting.numbers import Numbers
 from services.reporting.relay import Relay
 from services.reporting.settings import ReportingSettings
+from services.reporting.trust import project
 from services.reporting.views import VIEWS
 from services.reporting.watch import Watch
 from shared.contracts import api, subjects
-from shared.database import create_engine, create_tables
+from shared.database import create_engine
 from shared.eventlog import metrics
 from shared.eventlog.documents import Documents
 from shared.eventlog.objects import Objects
@@ -36,13 +37,14 @@ from shared.messaging.http.server import serve
 from shared.messaging.http.surface import Respond, create_app
 from shared.messaging.principals import Principals
 from shared.messaging.service import Service, run_service
+from shared.migrations import migrate
 
 
 async def start(service: Service, settings: ReportingSettings) -> None:
     """Wire the service."""
     engine = create_engine(settings, "reporting")
     service.on_stop(engine.dispose)
-    await create_tables(engine, tables.metadata)
+    await migrate(engine, "services.reporting.migrations")
 
     log, keys = EventLog(service.nc), KeyRing.of(settings.secret_keys, settings.address_pepper)
     changes = Changes()
@@ -56,7 +58,7 @@ async def start(service: Service, settings: ReportingSettings) -> None:
         on_applied=changes.note,
     )
     directory = Directory(Reader(service.nc, subjects.PEOPLE), engine)
-    service.spawn("projector", projector.run())
+    service.spawn("projector", project(log, engine, projector))
     service.spawn("directory", directory.run())
     relay = Relay(log, engine, directory)
     service.spawn("feed", relay.run())

@@ -49,7 +49,7 @@ class Export:
         async with self._reading.connect() as conn:
             known = await queries.status(conn, mailing, now().timestamp())
         if known is None:
-            return problem(Refusal(code="unknown_mailing", message="There is no such mailing.", field="mailing"))
+            return problem(Refusal(code="mailing_unknown", message="There is no such mailing.", field="mailing"))
         headers = {"Content-Disposition": f'attachment; filename="{mailing}.csv"', "Cache-Control": "no-store"}
         return StreamingResponse(self._lines(mailing, outcome), headers=headers, media_type="text/csv; charset=utf-8")
 

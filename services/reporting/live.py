@@ -32,7 +32,7 @@ FADES = 3.0  # a rate sinks while nothing happens: how often it is looked at
 _LOOK = 1.0
 _RETRY = b"retry: 2000\n\n"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-_NO_MAILING = Refusal(code="unknown_mailing", message="There is no such mailing.", field="mailing")
+_NO_MAILING = Refusal(code="mailing_unknown", message="There is no such mailing.", field="mailing")
 _LISTENERS = metrics.gauge("posthaste_live_listeners_count", "Live streams that are open")
 
 

@@ -3,8 +3,9 @@
 Its only checkpoint is OUT itself: each message carries the place in the log it was made from, and is appended only
 directly behind the one before (expected last sequence). Of two instances one wins each message and the other starts
 again behind it; a crash leaves nothing half done. Where OUT holds nothing, because all of it is too old or it was
-made anew, it is filled with what the log recorded within the time that OUT keeps. An event that this program does not
-know, or a log that is not the one OUT was made from, holds the relay and is said in readiness and metrics.
+made anew, or a log was restored and confirmed, what the log recorded within the time that OUT keeps is told (again). An
+event that this program does not know, or a restored log that nobody has confirmed, holds the relay and is said in
+readiness and metrics.
 """
 
 import asyncio
@@ -31,6 +32,7 @@ from shared.contracts.sending import ChunkPlanned
 from shared.database import reading
 from shared.eventlog.ack_publisher import AckPublisher, NoAckError, NoStreamError, PublishRefusedError
 from shared.eventlog.errors import EventLogError, UnavailableError
+from shared.eventlog.incarnation import Memory, identify, judge
 from shared.eventlog.reader import Reader
 from shared.eventlog.store import EventLog
 from shared.eventlog.tail import Tail, first_id
@@ -39,7 +41,7 @@ from shared.eventlog.views import select as decode
 logger = logging.getLogger(__name__)
 
 PLACE = "Posthaste-Place"
-"""Header of a message: sequence in EVENTS, place among what that commit gave, id of its first event."""
+"""Header of a message: sequence in EVENTS, place among what that commit gave, id of its first event, and which log."""
 
 _BATCH = 200
 _IDLE = 10.0
@@ -67,14 +69,15 @@ class _Place:
     seq: int = 0
     index: int = -1
     event: str = ""
+    incarnation: str = ""
 
     @classmethod
     def of(cls, header: str) -> "_Place":
-        seq, index, event = header.split(" ", 2)
-        return cls(int(seq), int(index), event)
+        seq, index, event, *incarnation = header.split(" ")
+        return cls(int(seq), int(index), event, *incarnation)
 
     def __str__(self) -> str:
-        return f"{self.seq} {self.index} {self.event}"
+        return f"{self.seq} {self.index} {self.event} {self.incarnation}"
 
 
 @dataclass(slots=True)
@@ -104,6 +107,7 @@ class Relay:
         self._plans: OrderedDict[ChunkKey, ChunkPlanned | None] = OrderedDict()
         self._state = _State()
         self._oldest = 0.0
+        self._incarnation = ""
         _LAG.set_function(lambda: max(0.0, time.time() - self._oldest) if self._oldest else 0.0)
         _PAUSED.set_function(lambda: float(bool(self.held)))
 
@@ -133,7 +137,6 @@ class Relay:
         # the commit of the last message is read again: not all of it may be out
         tail = Tail(self._log, feed.FILTERS, name="reporting-feed", after=max(0, place.seq - 1))
         try:
-            await self._same_log(place)
             while True:
                 messages = await tail.read(_BATCH, _IDLE)
                 if messages:
@@ -155,11 +158,18 @@ class Relay:
         """Return where OUT ends: its last sequence, and the place of its last message."""
         last = await self._out.last(subjects.ALL_OUT)
         end = int((await self._out.api("STREAM.INFO"))["state"]["last_seq"])
+        identity = await identify(self._log)
+        self._incarnation = identity.incarnation
         if last is not None:
-            return _State(end, _Place.of(last.headers[PLACE]))
+            place = _Place.of(last.headers[PLACE])
+            why = await judge(self._log, identity, Memory(place.incarnation, place.seq, place.event))
+            if why:
+                raise EventLogError(f"OUT was made from another log: {why}")
+            if await self._stands(place):
+                return _State(end, place)
         start = await self._kept_from()
-        logger.info("OUT is empty: it is made from seq %d of the log on", start)
-        return _State(end, _Place(start, -1))
+        logger.info("OUT is made from seq %d of the log on", start)
+        return _State(end, _Place(start))
 
     async def _kept_from(self) -> int:
         """Return the sequence of the first commit that OUT would still keep: a search by halves."""
@@ -175,12 +185,10 @@ class Relay:
                 high = middle
         return low
 
-    async def _same_log(self, place: _Place) -> None:
-        if place.event:
-            stored = await self._log.reader.at(place.seq)
-            found = first_id(stored.data) if stored else "nothing"
-            if found != place.event:
-                raise EventLogError(f"OUT was made from another log: seq {place.seq} holds {found}, not {place.event}")
+    async def _stands(self, place: _Place) -> bool:
+        """Tell whether the log still holds what the last message was made from: not after a restore, confirmed."""
+        stored = await self._log.reader.at(place.seq)
+        return stored is not None and first_id(stored.data) == place.event
 
     def _is_new(self, place: _Place) -> bool:
         done = self._state.place
@@ -202,7 +210,9 @@ class Relay:
         outgoing: list[_Out] = []
         for commit, event in zip(commits, first_ids, strict=True):
             told = [message for record in commit.events for message in feed.messages(record, known)]
-            outgoing += [_Out(message, _Place(commit.seq, index, event)) for index, message in enumerate(told)]
+            outgoing += [
+                _Out(message, _Place(commit.seq, index, event, self._incarnation)) for index, message in enumerate(told)
+            ]
         return outgoing
 
     async def _plan(self, key: ChunkKey) -> ChunkPlanned | None:

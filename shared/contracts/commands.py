@@ -8,13 +8,16 @@ the place that is wrong.
 from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.contracts.account import Limits, TlsMode
 from shared.contracts.mailing import DoubtDecision, DoubtPolicy, SendingHours, Tracking
+from shared.contracts.principals import Permission
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,24}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+Password = Annotated[str, StringConstraints(min_length=10, max_length=200), Field(repr=False)]
+Secret = Annotated[str, StringConstraints(max_length=300), Field(repr=False)]
 
 
 class Request(BaseModel):
@@ -251,6 +254,105 @@ class Redrive(Command):
     drop: bool = False
 
 
+class ResealSecrets(Command):
+    """Seal all SMTP passwords with the first key of the ring, once every service has it."""
+
+    NAME: ClassVar[str] = "keys.reseal"
+
+
+class ResumeAfterRestore(Command):
+    """Confirm a log or a database that was restored: it gets a new name, and the mailings held for it go on.
+
+    Attributes:
+        keep_paused: Let the mailings stay paused, to be resumed or cancelled one by one.
+    """
+
+    NAME: ClassVar[str] = "log.resume"
+
+    keep_paused: bool = False
+
+
+class IssueToken(Command):
+    """Issue a token for a program. It is in the answer and nowhere else; the same key gives it once more."""
+
+    NAME: ClassVar[str] = "token.issue"
+
+    name: Name
+    permissions: list[Permission] = Field(min_length=1)
+    expires_at: AwareDatetime | None = None
+
+
+class RevokeToken(Command):
+    """Let a token prove nothing any more, at once."""
+
+    NAME: ClassVar[str] = "token.revoke"
+
+    token: Id
+
+
+class AddUser(Command):
+    """Add a person who signs in by e-mail address and password."""
+
+    NAME: ClassVar[str] = "user.add"
+
+    name: Name
+    email: str
+    password: Password
+    permissions: list[Permission] = []
+
+
+class ChangePermissions(Command):
+    """Replace what a person may do; the sessions of that person end."""
+
+    NAME: ClassVar[str] = "user.permissions"
+
+    user: Id
+    permissions: list[Permission]
+
+
+class SetPassword(Command):
+    """Give a person another password; the sessions of that person end."""
+
+    NAME: ClassVar[str] = "user.password"
+
+    user: Id
+    password: Password
+
+
+class RemoveUser(Command):
+    """Remove a person: nothing is allowed any more, name, address and password are erased."""
+
+    NAME: ClassVar[str] = "user.remove"
+
+    user: Id
+
+
+class ChangePassword(Command):
+    """Change one's own password; all own sessions end."""
+
+    NAME: ClassVar[str] = "password.change"
+
+    current: Secret
+    password: Password
+
+
+class OpenSession(Command):
+    """Sign in. It carries no idempotency key: each time is another session."""
+
+    NAME: ClassVar[str] = "session.open"
+
+    email: str = Field(max_length=254)
+    password: Secret
+
+
+class CloseSession(Command):
+    """Sign out: end this one session, which whoever has it may."""
+
+    NAME: ClassVar[str] = "session.close"
+
+    session: Secret
+
+
 class Query(BaseModel):
     """Base of all queries, asked on `query.<principal>.<name>`; they change nothing."""
 
@@ -320,6 +422,32 @@ class Audience(_Page):
 
     mailing: Id
     only: Literal["all", "recipients", "skipped"] = "all"
+
+
+class Tokens(Query):
+    """All tokens, those that are revoked left out -> {tokens: [{token, name, permissions, expires_at, expired}]}."""
+
+    NAME: ClassVar[str] = "token.list"
+
+
+class Users(Query):
+    """All people -> {users: [{user, name, email, permissions}]}."""
+
+    NAME: ClassVar[str] = "user.list"
+
+
+class AuditTrail(_Page):
+    """Who asked for what, newest first -> {rows, next}; each command has a row, whatever came of it.
+
+    Attributes:
+        principal: Only what this one asked for.
+        command: Only commands of this name.
+    """
+
+    NAME: ClassVar[str] = "audit"
+
+    principal: str = Field(default="", pattern=r"^[a-z0-9]{0,24}$")
+    command: str = Field(default="", pattern=r"^[a-z.]{0,50}$")
 
 
 # Answered by reporting
@@ -446,7 +574,38 @@ class ViewHealth(Query):
     NAME: ClassVar[str] = "views"
 
 
+class Census(Query):
+    """What is on its way -> {chunks: {state: count}, oldest_seconds, mailings: {status: count}}."""
+
+    NAME: ClassVar[str] = "census"
+
+
+class LogTrust(Query):
+    """Whether the log is the one that was seen before -> {trusted, incarnation, why: {who: text}}."""
+
+    NAME: ClassVar[str] = "log.trust"
+
+
 # Between services
+
+
+class Recollection(BaseModel):
+    """A service tells the planner what it remembers of the log (`trust.log`) and asks for its word.
+
+    `incarnation` is "" where it remembers nothing.
+    """
+
+    who: str = Field(max_length=64)
+    incarnation: str = ""
+    seq: int = 0
+    event_id: str = ""
+
+
+class Word(BaseModel):
+    """The planner's word: `why` says who remembers another log; empty where the log may be trusted."""
+
+    incarnation: str
+    why: dict[str, str] = {}
 
 
 class Probe(BaseModel):

@@ -18,8 +18,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared import tracing
 from shared.contracts.codec import Selection
 from shared.contracts.envelope import Commit
+from shared.database import is_away
 from shared.eventlog import checkpoints
 from shared.eventlog.errors import EventLogError
 from shared.eventlog.linger import Linger
@@ -28,7 +30,7 @@ from shared.eventlog.pull import PullMessage
 from shared.eventlog.store import EventLog
 from shared.eventlog.tail import Tail, check_history
 from shared.eventlog.views import View, names_of, select
-from shared.eventlog.writer import LostRaceError, Writer, is_away
+from shared.eventlog.writer import LostRaceError, Writer
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +40,9 @@ _IDLE = 10.0
 _LOOK_AGAIN = 1.0
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 2.0
+_TRACED = 2.0
+"""Batches a second that are traced."""
+_UNREADABLE = (SQLAlchemyError, OSError)  # where nobody listens, asyncpg says so by an error of the system
 
 
 class Projector:
@@ -73,6 +78,7 @@ class Projector:
         self._tail: Tail | None = None
         self._looked = 0.0
         self._oldest = 0.0
+        self._traced = tracing.Rarely(_TRACED)
 
     @property
     def position(self) -> int:
@@ -161,17 +167,29 @@ class Projector:
         self._oldest = messages[0].recorded_at.timestamp()
         await self._tail.prefetch(self._batch)
         batch = [select(message, self._names) for message in messages]
+        began = self._traced.begin()
         applied = await self._apply(base, batch)
+        if began and applied:
+            self._trace(batch, began)
         if applied:
             self._oldest = messages[-1].recorded_at.timestamp() if self.pending else 0.0
         if applied and self._on_applied is not None:
             await self._on_applied(self.position, [item.commit for item in batch if item.commit.events])
 
+    def _trace(self, batch: list[Selection], began: int) -> None:
+        """Record a batch that is in the tables, with links to the undertakings it is about."""
+        commits = [item.commit for item in batch if item.commit.events]
+        about = dict.fromkeys(commit.events[0].correlation_id for commit in commits)
+        links = [tracing.whole(correlation) for correlation in about if correlation]
+        seq, events = batch[-1].commit.seq, sum(len(commit.events) for commit in commits)
+        what: dict[str, tracing.Value] = {"projector": self._name, "commits": len(batch), "events": events, "seq": seq}
+        tracing.record("project batch", began, tracing.some(), links=links, what=what)
+
     async def _look(self) -> None:
         """See whether a paused view can go on, and read from there."""
         try:
             freed = await self._writer.look()
-        except SQLAlchemyError as error:  # away: the next step looks again
+        except _UNREADABLE as error:  # away: the next step looks again
             logger.warning("%s cannot read its checkpoints: %s", self._name, error)
             freed = False
         self._looked = time.monotonic()
@@ -203,7 +221,7 @@ class Projector:
                 break
             except LostRaceError:  # the checkpoints tell what is left to do
                 logger.debug("%s: another instance was faster", self._name)
-            except SQLAlchemyError as error:
+            except _UNREADABLE as error:
                 if not is_away(error):
                     raise
                 logger.warning("%s after seq %d: the database is away, again: %s", self._name, self.position, error)
@@ -218,5 +236,5 @@ class Projector:
         """Read the checkpoints before the batch is repeated."""
         try:
             await self._writer.look()
-        except SQLAlchemyError as error:  # still away: the compare-and-set sees to it that old checkpoints do no harm
+        except _UNREADABLE as error:  # still away: the compare-and-set sees to it that old checkpoints do no harm
             logger.warning("%s cannot read its checkpoints: %s", self._name, error)

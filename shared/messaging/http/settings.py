@@ -20,18 +20,18 @@ class HttpSettings(Settings):
         http_answer_seconds: Longest time to an answer; what takes longer goes on, and is asked for with the same key.
         http_listeners: Most live streams a process serves at a time.
         http_live_seconds: A live stream ends after so long; whoever listens comes again and is looked at anew.
-        http_trusted_proxies: Networks, comma separated, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+        trusted_proxies: Networks, comma separated, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     """
 
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=0, ge=0, le=65_535)
-    http_rate: float = Field(default=50, gt=0)
+    http_rate: float = Field(default=50.0, gt=0)
     http_burst: int = Field(default=200, ge=1)
     http_failures: int = Field(default=20, ge=1)
     http_body_bytes: int = Field(default=5 * 1024 * 1024, ge=1024)
     http_upload_bytes: int = Field(default=1024 * 1024 * 1024, ge=1024)
-    http_body_seconds: float = Field(default=20, gt=0)
-    http_answer_seconds: float = Field(default=60, gt=0)
+    http_body_seconds: float = Field(default=20.0, gt=0)
+    http_answer_seconds: float = Field(default=60.0, gt=0)
     http_listeners: int = Field(default=200, ge=1)
-    http_live_seconds: float = Field(default=900, gt=0)
-    http_trusted_proxies: str = ""
+    http_live_seconds: float = Field(default=900.0, gt=0)
+    trusted_proxies: str = ""

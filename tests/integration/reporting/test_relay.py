@@ -18,7 +18,9 @@ from shared import clock
 from shared.contracts import mailing as events
 from shared.contracts import subjects
 from shared.contracts.envelope import DomainEvent, Origin
+from shared.contracts.log import LogContinued
 from shared.contracts.sending import ChunkPlanned
+from shared.eventlog.incarnation import identify
 from shared.eventlog.reader import Reader, Stored
 from shared.eventlog.store import EventLog
 from shared.ids import new_id
@@ -147,14 +149,18 @@ async def test_only_what_out_would_keep_is_told(feeding: Feed, monkeypatch: pyte
 
 
 async def test_another_log_holds_the_feed(feeding: Feed) -> None:
-    """A log that was restored is not told on top of what was told of the other one, until OUT is emptied."""
+    """A log that was restored is not told on top of the other one until it is confirmed; then all of it is."""
     await feeding.write(tale(7, steps=20))
-    place = "3 0 somebody.0"
+    place = f"3 0 somebody.0 {(await identify(feeding.log)).incarnation}"
     await feeding.nc.jetstream().publish("out.mailing.m1", b'{"id": "x"}', headers={PLACE: place})
     async with feeding.relay() as relay:
         await until(lambda: "another log" in relay.held, 10)
         assert await feeding.told() == ["x"]
-        await feeding.nc.jetstream().purge_stream(subjects.OUT)
+        identity = await identify(feeding.log)
+        named = LogContinued(incarnation="new", supersedes=[identity.incarnation], stream=identity.stream)
+        origin = Origin(new_id(), "test", clock.now())
+        await feeding.log.append(subjects.LOG, [named], expected=0, origin=origin)
+        feeding.ids.insert(0, "x")
         await feeding.complete()
         await until(lambda: not relay.held, 15)
 

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.planner import contacts, lists, records
+from services.planner import contacts, lists, sources
 from services.planner.contacts import CONTACTS, DIRTY_PAGES, Incoming
-from services.planner.records import CLAIMS, Counts
 from services.planner.schema import METADATA
+from services.planner.sources import CLAIMS, Counts
 from shared.contracts.intake import ContactRemovedFromList, ContactUpserted, Told
 from shared.database import create_tables, open_engine
 from shared.keys import KeyRing
@@ -44,7 +44,7 @@ def left(record: str, version: int, name: str) -> Told:
 async def told(engine: AsyncEngine, *events: Told) -> Counts:
     """Take events in."""
     async with engine.begin() as conn:
-        return await records.apply(conn, events, KEYS)
+        return await sources.apply(conn, events, KEYS)
 
 
 async def members(engine: AsyncEngine) -> dict[str, set[str]]:
@@ -139,7 +139,7 @@ async def test_the_directory_hears_whose_record_a_contact_is(engine: AsyncEngine
     async with engine.connect() as conn:
         assert len((await conn.execute(select(DIRTY_PAGES))).all()) == 1
         (contact,) = done.contacts.values()
-        assert await records.owners(conn, [contact]) == {contact: ("crm", "4711")}
+        assert await sources.owners(conn, [contact]) == {contact: ("crm", "4711")}
 
 
 @pytest.mark.parametrize("seed", range(8))
