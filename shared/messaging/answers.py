@@ -20,7 +20,7 @@ from faststream.nats import NatsRouter
 from faststream.nats.message import NatsMessage
 from pydantic import ValidationError
 
-from shared import metrics
+from shared import metrics, tracing
 from shared.contracts import subjects
 from shared.contracts.api import ENDPOINTS, Endpoint
 from shared.contracts.commands import Answer, Command, Query, Refusal, Request
@@ -28,6 +28,7 @@ from shared.contracts.principals import Principal
 from shared.database import is_away
 from shared.eventlog.errors import UnavailableError, UnknownOutcomeError
 from shared.ids import new_id
+from shared.messaging.command_trace import trace_command
 from shared.messaging.policy import HANDLERS
 from shared.messaging.principals import nats_principal
 
@@ -57,6 +58,7 @@ class Asked:
         at_least: Log position the answer must include.
         via: The way it came.
         remote: Network address it came from, "" where that is not known; personal data, for SQL alone.
+        traceparent: Place of the caller in a trace of its own (W3C Trace Context), "" where it named none.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Asked:
     at_least: int = 0
     via: Via = "nats"
     remote: str = field(default="", repr=False)
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +98,11 @@ Audit = Callable[[Asked, Answer], Awaitable[None]]
 class _Raw:
     subject: str
     body: bytes
+    traceparent: str = ""
 
 
 async def _raw(message: NatsMessage) -> _Raw:
-    return _Raw(message.raw_message.subject, bytes(message.body))
+    return _Raw(message.raw_message.subject, bytes(message.body), message.headers.get("traceparent", ""))
 
 
 class CommandRouter:
@@ -126,10 +130,12 @@ class CommandRouter:
 
     async def answer(self, asked: Asked) -> Answer:
         """Return what came of a request to one of our handlers, whichever way it came."""
-        start = time.perf_counter()
+        start, began = time.perf_counter(), tracing.begin()
         answer = await self._checked(asked)
         REQUESTS.labels(asked.name, answer.refusal.code if answer.refusal else "ok").inc()
         SECONDS.labels(asked.name).observe(time.perf_counter() - start)
+        if began and issubclass(self._answering[asked.name][0].request, Command):
+            trace_command(asked.name, asked.data, answer, asked.traceparent, began)
         return answer
 
     def _register(self, model: type[M], subject: str) -> Callable[[Handler[M]], Handler[M]]:
@@ -139,14 +145,8 @@ class CommandRouter:
             async def respond(raw: _Raw) -> bytes:
                 return await self._respond(model.NAME, raw)
 
-            respond.__annotations__ = {"raw": model, "return": Answer}  # what the AsyncAPI document shows
             subscriber = self.router.subscriber(
-                subject,
-                queue=self._service,
-                decoder=_raw,
-                max_workers=HANDLERS,
-                title=model.NAME,
-                description=model.__doc__,
+                subject, queue=self._service, decoder=_raw, max_workers=HANDLERS, include_in_schema=False
             )
             subscriber(respond)
             return handler
@@ -159,8 +159,8 @@ class CommandRouter:
         except ValidationError as error:  # the caller's mistake: say where
             return _encoded(_invalid(error))
         principal = nats_principal(raw.subject.split(".")[1])
-        answer = await self.answer(Asked(name, request.data, principal, request.key, request.at_least))
-        return _encoded(answer)
+        asked = Asked(name, request.data, principal, request.key, request.at_least, traceparent=raw.traceparent)
+        return _encoded(await self.answer(asked))
 
     async def _checked(self, asked: Asked) -> Answer:
         endpoint, handler = self._answering[asked.name]
