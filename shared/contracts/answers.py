@@ -595,6 +595,13 @@ class ParkedPage(Data):
     next: str
 
 
+class Redriven(Data):
+    """The pointer that is gone; `dropped` where nothing was handed back."""
+
+    seq: int
+    dropped: bool
+
+
 class ViewRow(Data):
     """One view: how far it is."""
 
@@ -638,6 +645,8 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.RejectedRows: RejectedRowsPage,
     commands.PreviewImport: ImportPreview,
     commands.Audience: AudiencePage,
+    commands.Redrive: Redriven,
+    commands.ChangePassword: UserDone,
     commands.IssueToken: TokenIssued,
     commands.RevokeToken: TokenDone,
     commands.Tokens: TokenRows,
