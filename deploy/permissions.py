@@ -117,29 +117,31 @@ _AUDIENCE = _object_store(subjects.AUDIENCE)
 _CONTENT = _object_store(subjects.CONTENT)
 _PACING = _bucket(subjects.PACING)
 _SECRETS = _bucket(subjects.SECRETS)
+_WITNESS = _bucket(subjects.WITNESS)
 _PRINCIPALS = _bucket(subjects.PRINCIPALS)
 
 PLANNER = _service(
     "planner",
     publish=[
         *("evt.campaign.>", "evt.mailing.>", "evt.plan.>", "evt.account.>", "evt.audience.>", "evt.consent.>"),
+        *("evt.log.>", f"$KV.{subjects.WITNESS}.>"),
         *("evt.principal.>", f"$KV.{subjects.PRINCIPALS}.>"),
         *(subjects.ALL_TIMERS, subjects.ALL_DUES, subjects.ALL_PAYLOADS, subjects.ALL_PEOPLE, "in.upload.>"),
         *(f"$O.{subjects.AUDIENCE}.>", f"$O.{subjects.CONTENT}.>", f"$KV.{subjects.SECRETS}.>", subjects.probe()),
         *_reads(subjects.EVENTS, subjects.TIMERS, subjects.PAYLOADS, subjects.PEOPLE, subjects.INBOX, subjects.PARKED),
-        *_reads(_AUDIENCE, _CONTENT, _SECRETS, _PRINCIPALS),
+        *_reads(_AUDIENCE, _CONTENT, _SECRETS, _PRINCIPALS, _WITNESS),
         *_erases(subjects.TIMERS, subjects.PAYLOADS, subjects.PEOPLE, subjects.INBOX, subjects.PARKED),
         *_erases(_AUDIENCE, _CONTENT, _SECRETS, _PRINCIPALS),
         *_purges(subjects.TIMERS, subjects.INBOX, _AUDIENCE, _CONTENT),
     ],
-    listen=("cmd.>", "query.>"),
+    listen=("cmd.>", "query.>", subjects.trust()),
     durables=(subjects.PLANNER_FACTS, subjects.PLANNER_TIMERS),
 )
 
 SENDER = _service(
     "sender",
     publish=[
-        *("evt.chunk.>", "evt.relay.>", "timer.retry.>", "due.retry.>", f"$KV.{subjects.PACING}.>"),
+        *("evt.chunk.>", "evt.relay.>", "timer.retry.>", "due.retry.>", f"$KV.{subjects.PACING}.>", subjects.trust()),
         *_reads(subjects.EVENTS, subjects.JOBS, subjects.PAYLOADS, _AUDIENCE, _CONTENT, _SECRETS, _PACING),
         *_purges(subjects.TIMERS),
     ],
@@ -156,7 +158,10 @@ TRACKER = _service(
 
 REPORTING = _service(
     "reporting",
-    publish=_reads(subjects.EVENTS, subjects.PEOPLE, subjects.PARKED, _AUDIENCE, _CONTENT, _PRINCIPALS),
+    publish=[
+        subjects.trust(),
+        *_reads(subjects.EVENTS, subjects.PEOPLE, subjects.PARKED, _AUDIENCE, _CONTENT, _PRINCIPALS),
+    ],
     listen=("cmd.>", "query.>"),
     durables=(subjects.REPORTING_VIEWS, subjects.REPORTING_DIRECTORY),
 )

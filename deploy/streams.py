@@ -136,6 +136,8 @@ STREAMS: tuple[Stream, ...] = (
     _kept(subjects.PARKED, [subjects.ALL_PARKED], max_age=90 * DAY),
     _bucket(subjects.PACING),
     _bucket(subjects.SECRETS),
+    # What the planner remembers of the log and of its database, beside both: whichever is older is found out.
+    _bucket(subjects.WITNESS),
     # Names, addresses and verifiers of principals, erased one by one as those above; read by key like a bucket.
     _kept(subjects.bucket(subjects.PRINCIPALS), [subjects.principal_record("*", "*")], discard="new"),
     _object_store(subjects.AUDIENCE),

@@ -12,6 +12,7 @@ from services.planner.account import Account, AccountDecider
 from services.planner.audience import Freezer
 from services.planner.board import Board
 from services.planner.campaign import Campaign, CampaignDecider
+from services.planner.guard import Guard
 from services.planner.idempotency import Act
 from services.planner.imports import Importer
 from services.planner.mailing import Mailing, MailingDecider
@@ -54,6 +55,7 @@ class Parts:
     contents: Objects
     secrets: Bucket
     keys: KeyRing
+    guard: Guard
     principals: Principals
     records: Records
     throttle: Throttle

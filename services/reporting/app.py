@@ -5,8 +5,9 @@
     query.*.<name>     -> handlers  -> answers from the views (the ledger: from log and AUDIENCE alone)
     HTTP               -> the same handlers, exports, live streams
 
-A view that cannot take an event pauses and says so (`views`), the others go on. A log that was cut or replaced ends the
-process: the views must be rebuilt. Run it with `python -m services.reporting.app`.
+A view that cannot take an event pauses and says so (`views`), the others go on. While the log is not the one the views
+were made from, they stand still until an operator confirms it (trust.py). Run it with
+`python -m services.reporting.app`.
 """
 
 from services.reporting.changes import Changes
@@ -16,6 +17,7 @@ from services.reporting.handlers import Reports, router_of
 from services.reporting.live import Live
 from services.reporting.numbers import Numbers
 from services.reporting.settings import ReportingSettings
+from services.reporting.trust import project
 from services.reporting.views import VIEWS
 from services.reporting.watch import Watch
 from shared.contracts import api, subjects
@@ -54,7 +56,7 @@ async def start(service: Service, settings: ReportingSettings) -> None:
         on_applied=changes.note,
     )
     directory = Directory(Reader(service.nc, subjects.PEOPLE), engine)
-    service.spawn("projector", projector.run())
+    service.spawn("projector", project(log, engine, projector))
     service.spawn("directory", directory.run())
 
     reports = Reports(

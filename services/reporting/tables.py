@@ -182,3 +182,6 @@ people = Table(
 notes = Table("notes", metadata, _key("key"), _text("text"))
 
 directory_position = Table("directory_position", metadata, _key("name"), _number("seq"))
+
+# which log the views are made from
+log_memory = Table("log_memory", metadata, _key("incarnation"))

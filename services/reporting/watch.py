@@ -30,7 +30,7 @@ _PATIENCE = 3.0
 STREAMS = (
     *(subjects.EVENTS, subjects.JOBS, subjects.TIMERS, subjects.PAYLOADS, subjects.PEOPLE, subjects.INBOX),
     *(subjects.PARKED, f"OBJ_{subjects.AUDIENCE}", f"OBJ_{subjects.CONTENT}"),
-    *(f"KV_{subjects.PACING}", f"KV_{subjects.SECRETS}"),
+    *(f"KV_{subjects.PACING}", f"KV_{subjects.SECRETS}", f"KV_{subjects.WITNESS}"),
 )
 CONSUMERS = (
     (subjects.EVENTS, subjects.JOBS_SOURCE),

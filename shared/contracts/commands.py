@@ -254,6 +254,24 @@ class Redrive(Command):
     drop: bool = False
 
 
+class ResealSecrets(Command):
+    """Seal all SMTP passwords with the first key of the ring, once every service has it."""
+
+    NAME: ClassVar[str] = "keys.reseal"
+
+
+class ResumeAfterRestore(Command):
+    """Confirm a log or a database that was restored: it gets a new name, and the mailings held for it go on.
+
+    Attributes:
+        keep_paused: Let the mailings stay paused, to be resumed or cancelled one by one.
+    """
+
+    NAME: ClassVar[str] = "log.resume"
+
+    keep_paused: bool = False
+
+
 class IssueToken(Command):
     """Issue a token for a program. It is in the answer and nowhere else; the same key gives it once more."""
 
@@ -428,8 +446,8 @@ class AuditTrail(_Page):
 
     NAME: ClassVar[str] = "audit"
 
-    principal: str = ""
-    command: str = ""
+    principal: str = Field(default="", pattern=r"^[a-z0-9]{0,24}$")
+    command: str = Field(default="", pattern=r"^[a-z.]{0,50}$")
 
 
 # Answered by reporting
@@ -527,7 +545,38 @@ class ViewHealth(Query):
     NAME: ClassVar[str] = "views"
 
 
+class Census(Query):
+    """What is on its way -> {chunks: {state: count}, oldest_seconds, mailings: {status: count}}."""
+
+    NAME: ClassVar[str] = "census"
+
+
+class LogTrust(Query):
+    """Whether the log is the one that was seen before -> {trusted, incarnation, why: {who: text}}."""
+
+    NAME: ClassVar[str] = "log.trust"
+
+
 # Between services
+
+
+class Recollection(BaseModel):
+    """A service tells the planner what it remembers of the log (`trust.log`) and asks for its word.
+
+    `incarnation` is "" where it remembers nothing.
+    """
+
+    who: str = Field(max_length=64)
+    incarnation: str = ""
+    seq: int = 0
+    event_id: str = ""
+
+
+class Word(BaseModel):
+    """The planner's word: `why` says who remembers another log; empty where the log may be trusted."""
+
+    incarnation: str
+    why: dict[str, str] = {}
 
 
 class Probe(BaseModel):

@@ -20,6 +20,7 @@ AUDIENCE = "AUDIENCE"
 CONTENT = "CONTENT"
 PACING = "PACING"
 SECRETS = "SECRETS"
+WITNESS = "WITNESS"
 PRINCIPALS = "PRINCIPALS"
 
 JOURNAL_PARTITIONS = 16
@@ -34,6 +35,7 @@ ALL_PLANS = "evt.plan.*.*.*.*"
 ALL_CHUNKS = "evt.chunk.*.*"
 ALL_CONSENT = "evt.consent.*"
 ALL_ENGAGEMENT = "evt.engagement.*"
+LOG = "evt.log.incarnation"
 ALL_JOBS = "job.>"
 ALL_PEOPLE = "person.>"
 ALL_RELAYS = "evt.relay.*"
@@ -50,6 +52,9 @@ JOBS_SOURCE = "jobs"
 
 # Metadata key of EVENTS: the id of this incarnation of the log, new after a restore
 INCARNATION = "posthaste.incarnation"
+
+# Metadata key of EVENTS: the backup it was put back from
+RESTORED_FROM = "posthaste.restored"
 
 # Lanes of an account (the large providers get lanes of their own beside these)
 PROMPT = "prompt"
@@ -258,3 +263,8 @@ def query_filter(name: str) -> str:
 def probe() -> str:
     """Request subject on which any sender tries out an SMTP account for the planner."""
     return "probe.account"
+
+
+def trust() -> str:
+    """Request subject on which a service tells the planner what it remembers of the log, and asks for its word."""
+    return "trust.log"

@@ -12,7 +12,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -25,6 +25,7 @@ from shared.contracts import subjects
 from shared.contracts.api import ENDPOINTS, Endpoint
 from shared.contracts.commands import Answer, Command, Query, Refusal, Request
 from shared.contracts.principals import Principal
+from shared.database import is_away
 from shared.eventlog.errors import UnavailableError, UnknownOutcomeError
 from shared.ids import new_id
 from shared.messaging.command_trace import trace_command
@@ -185,6 +186,8 @@ async def _handled(endpoint: Endpoint, handler: Handler[Any], asked: Asked) -> A
         body = endpoint.request.model_validate(asked.data)
     except ValidationError as error:  # the caller's mistake: say where
         return _invalid(error)
+    for path in _holding_nul({"key": asked.key, **asked.data}):
+        return _refused("invalid", "holds a NUL character, which is no text", path)
     canonical = json.dumps([name, asked.data], sort_keys=True)
     digest = hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
     principal = asked.principal.id if asked.principal else ""
@@ -197,11 +200,28 @@ async def _handled(endpoint: Endpoint, handler: Handler[Any], asked: Asked) -> A
     except UnavailableError as error:  # the caller may ask again
         logger.warning("log unavailable: %s", error, extra={"request": name})
         return _refused("unavailable", "The log does not answer at present. Ask again with the same key.")
-    except Exception:  # unforeseen: the caller gets an id, the operator the trace
+    except Exception as error:  # unforeseen: the caller gets an id, the operator the trace
+        if is_away(error):  # the caller may ask again
+            logger.warning("database unavailable: %s", error, extra={"request": name})
+            return _refused("unavailable", "The database does not answer at present. Ask again with the same key.")
         incident = new_id(8)
         logger.exception("request failed", extra={"request": name, "incident": incident})
         return _refused("internal", f"Something went wrong on our side (incident {incident}); the logs say more.")
     return Answer(ok=False, refusal=result) if isinstance(result, Refusal) else result
+
+
+def _holding_nul(value: object, path: str = "") -> Iterator[str]:
+    """Yield the paths of texts with a NUL, which PostgreSQL cannot store."""
+    match value:
+        case str():
+            if "\0" in value:
+                yield path
+        case dict():
+            for name, item in value.items():
+                yield from _holding_nul(item, f"{path}.{name}".lstrip("."))
+        case list():
+            for place, item in enumerate(value):
+                yield from _holding_nul(item, f"{path}.{place}")
 
 
 def _encoded(answer: Answer) -> bytes:
