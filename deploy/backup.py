@@ -1,7 +1,7 @@
 """A backup of an installation, and putting one back: one folder with a manifest that says what is in it and its sums.
 
     manifest.json                       format, time, the log's name and end, every file with size and SHA-256
-    databases/<service>.sqlite3         first, so that no checkpoint is behind the end of the log
+    databases/<service>.sqlite3         or a dump (.jsonl) of PostgreSQL; first: no checkpoint is behind the end of the log
     streams/<stream>                    EVENTS, then what its events point to; JOBS is left out, the log makes it anew
     spool/...                           what the tracker has answered and the log has not taken yet
     secrets.json                        only when asked for
@@ -28,10 +28,13 @@ from deploy.apply import apply
 from deploy.snapshots import SnapshotError, mark_restored, put_back, save
 from deploy.streams import STREAMS
 from shared.contracts import subjects
+from shared.database import open_engine
+from shared.database_dump import DumpError, dump, load
 from shared.eventlog.incarnation import remember
 from shared.eventlog.store import EventLog
 from shared.ids import new_id
 from shared.keys import KeyRing
+from shared.migrations import migrate
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -56,6 +59,7 @@ class Source:
     nc: Client
     folder: Path
     secrets: dict[str, str]
+    database_url: str = ""
 
 
 @dataclass
@@ -106,7 +110,13 @@ async def _gather(source: Source, draft: Path, progress: Progress, *, with_secre
     for name in ("databases", "streams"):
         (draft / name).mkdir(mode=0o700)
     for name in DATABASES:
-        if (path := source.folder / f"{name}.sqlite3").exists():
+        if source.database_url:
+            engine = open_engine(source.database_url, name)
+            try:
+                await dump(engine, draft / "databases" / f"{name}.jsonl")
+            finally:
+                await engine.dispose()
+        elif (path := source.folder / f"{name}.sqlite3").exists():
             copy_database(path, draft / "databases" / path.name)
             progress(f"database {name}", path.stat().st_size)
     spool = source.folder / "tracker-spool"
@@ -191,6 +201,26 @@ def put_files_back(source: Path, folder: Path, secrets: dict[str, str] | None) -
         shutil.copytree(source / "spool", folder / "tracker-spool", dirs_exist_ok=True)
     if secrets is None:
         _write(folder / "secrets.json", kept.read_bytes())
+
+
+async def put_database_back(source: Path, url: str) -> None:
+    """Load what was dumped into the empty database at `url`, in a schema for each service.
+
+    Raises:
+        BackupError: The backup holds no dump, or the database is not empty or of another revision.
+    """
+    for name in DATABASES:
+        path = source / "databases" / f"{name}.jsonl"
+        if not path.is_file():
+            raise BackupError("no_dump", f"{source} holds SQLite files, no dump for {url.partition(':')[0]}.")
+        engine = open_engine(url, name)
+        try:
+            await migrate(engine, f"services.{name}.migrations")
+            await load(engine, path)
+        except DumpError as error:
+            raise BackupError("not_loaded", f"{name}: {error}") from error
+        finally:
+            await engine.dispose()
 
 
 def discard(folder: Path) -> None:

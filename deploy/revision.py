@@ -12,9 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from shared.database import open_engine
 from shared.eventlog import checkpoints
 from shared.migrations import migrate, write_revision
-from shared.database import open_engine
 
 METADATA = {"planner": ("services.planner.schema", "METADATA"), "reporting": ("services.reporting.tables", "metadata")}
 
