@@ -129,7 +129,7 @@ async def alone(engine: AsyncEngine, what: str) -> AsyncIterator[bool]:
 
 
 def _lock_of(what: str) -> Any:  # noqa: ANN401 - an SQL expression
-    return func.hashtextextended(func.concat(func.current_schema(), ".", what), cast(0, BigInteger))
+    return func.hashtextextended(func.current_setting("search_path") + f".{what}", cast(0, BigInteger))
 
 
 async def create_tables(engine: AsyncEngine, metadata: MetaData) -> None:

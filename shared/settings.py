@@ -29,6 +29,8 @@ class Settings(BaseSettings):
         address_pepper: Secret of the keyed hash of addresses; never changes, or suppression is forgotten.
         nats_password_file: File that holds the password instead, as do the other fields that end so.
         ops_port: Port of health and metrics on `ops_host`; 0 turns them off.
+        otlp_endpoint: Base address of an OpenTelemetry collector (OTLP over HTTP); "" sends no traces.
+        trace_share: Share of all mailings that is traced.
     """
 
     model_config = SettingsConfigDict(env_prefix="POSTHASTE_", frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -51,6 +53,8 @@ class Settings(BaseSettings):
     ops_port: int = 0
     log_level: str = "INFO"
     log_format: str = "text"
+    otlp_endpoint: str = ""
+    trace_share: float = Field(default=1.0, ge=0, le=1)
 
     @model_validator(mode="before")
     @classmethod

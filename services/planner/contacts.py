@@ -13,7 +13,20 @@ from operator import attrgetter
 from typing import Any
 
 import orjson
-from sqlalchemy import ARRAY, BigInteger, Column, Integer, String, Table, Text, any_, bindparam, select, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Integer,
+    String,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.planner.providers import provider
@@ -140,7 +153,7 @@ def _lay_over(found: _Known, row: Incoming) -> bool:
 
 async def _known(conn: AsyncConnection, keys: set[str]) -> dict[str, _Known]:
     c = CONTACTS.c
-    wanted = c.address_key.in_(keys)
+    wanted: ColumnElement[bool] = c.address_key.in_(keys)
     if is_postgresql(conn):  # one parameter, however many keys
         wanted = c.address_key == any_(bindparam("keys", list(keys), ARRAY(String)))
     rows = await conn.execute(select(c.address_key, c.id, c.address, c.name, c.fields, c.page).where(wanted))

@@ -21,7 +21,7 @@ from services.planner.parts import Parts
 from services.planner.redrive import redrive
 from services.planner.steps import step
 from services.planner.test_mails import Sample
-from shared import clock
+from shared import clock, tracing
 from shared.addresses import AddressError, domain, parse
 from shared.contracts import commands, subjects
 from shared.contracts.account import AccountAdded, AccountTested
@@ -159,7 +159,10 @@ async def freeze_audience(parts: Parts, wanted: commands.FreezeAudience, act: Ac
         names = campaign.opened.lists if campaign.opened else []
         per_second = fan_out.rate(state.limits, *_limits(await parts.account_of(state)))
         size = fan_out.chunk_size(per_second, parts.settings.chunk_size)
+        began, whole = tracing.begin(), tracing.whole(wanted.mailing)
         frozen = await parts.freezer.freeze(Wanted(wanted.mailing, names, size))
+        found = {"recipients": frozen.recipients, "skipped": sum(frozen.skipped.values()), "chunks": frozen.chunks}
+        tracing.record("freeze audience", began, tracing.some(whole), parent=whole, what=found)
         return await _frozen(parts, wanted.mailing, act, frozen)
 
 

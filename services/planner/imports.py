@@ -2,7 +2,7 @@
 
 One import runs at a time, of all planners. Parsing runs in a thread, slice by slice; each slice is one short
 transaction that holds its contacts, its rejected rows and how far it got, so a crash goes on where it stopped and other
-requests are answered meanwhile. Slices get smaller where their transactions take longer than a tenth of a second. At the
+requests are answered meanwhile. Slices get smaller where a transaction takes longer than a tenth of a second. At the
 end ContactsImported is appended and the parts are erased. A file that cannot be read on fails with the line and leaves
 what was taken in.
 """
@@ -47,6 +47,7 @@ SLICE = 2_000
 _SMALLEST = 100
 _AIM_S = 0.1  # of a transaction; on a busy machine slices get smaller
 _LOOK_S = 5.0
+_LAST_LINE = 2**31 - 1
 UNDER_WAY = ("running", "ending")
 _PART_S = 60.0
 
@@ -160,6 +161,7 @@ class Importer:
                 ahead = asyncio.create_task(asyncio.to_thread(self._slice, rows, self._size))
                 if not await self._take(row, piece, done):
                     logger.warning("another planner carries the import out, too", extra={"upload": upload})
+                    ahead.cancel()
                     return False
                 done += len(piece)
                 await step("import.batch")
@@ -288,7 +290,7 @@ async def status(conn: AsyncConnection, upload: str) -> dict[str, Any] | None:
 async def rejected(conn: AsyncConnection, upload: str, after: str, limit: int) -> list[dict[str, Any]]:
     """Return rejected rows after line `after`."""
     c = REJECTED.c
-    line = int(after) if after.isdigit() else 0
+    line = min(int(after), _LAST_LINE) if after.isdecimal() else 0
     rows = await conn.execute(
         select(c.line, c.column, c.reason, c.value)
         .where((c.upload == upload) & (c.line > line))

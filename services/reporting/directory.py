@@ -17,7 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.reporting import tables
-from services.reporting.bulk import Row, Upsert
+from services.reporting.bulk import Upsert
+from shared.bulk import Row
 from shared.contracts import subjects
 from shared.database import in_turn, is_away, reading
 from shared.eventlog.errors import UnavailableError

@@ -446,8 +446,8 @@ class AuditTrail(_Page):
 
     NAME: ClassVar[str] = "audit"
 
-    principal: str = ""
-    command: str = ""
+    principal: str = Field(default="", pattern=r"^[a-z0-9]{0,24}$")
+    command: str = Field(default="", pattern=r"^[a-z.]{0,50}$")
 
 
 # Answered by reporting

@@ -18,7 +18,7 @@ from faststream.nats import NatsBroker
 from faststream.specification import AsyncAPI
 from nats.aio.client import Client
 
-from shared import logs
+from shared import logs, tracing
 from shared.eventlog.connection import connect
 from shared.messaging import process
 from shared.messaging.answers import CommandRouter
@@ -182,4 +182,9 @@ async def _live(name: str, settings: Settings, start: Start) -> int:
 def run_service(name: str, settings: Settings, start: Start) -> None:
     """Run a service to its end and exit with its code. Call it last in `services/<name>/app.py`."""
     logs.set_up(name, settings.log_level, settings.log_format)
-    raise SystemExit(uvloop.run(_live(name, settings, start)))
+    tracing.turn_on(name, settings)
+    try:
+        code = uvloop.run(_live(name, settings, start))
+    finally:
+        tracing.turn_off()
+    raise SystemExit(code)

@@ -1,6 +1,7 @@
 """An older log, or an older database, is put back: nothing is sent before an operator confirmed it."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,9 @@ from deploy.local import Local
 from shared.contracts import commands, subjects
 from shared.contracts.log import RESTORED
 from shared.contracts.mailing import MailingPaused
+from shared.database import open_engine
+from shared.database_dump import dump, load
+from shared.migrations import migrate
 from tests.harness.installations import CONNECTIONS, PACE, QUICK, operated
 from tests.harness.posthaste import Posthaste
 from tests.harness.smtp import ScriptedSmtp
@@ -24,25 +28,40 @@ HOLD = 1.5
 """Seconds for which the relay is watched after everything has started: a sender would have sent hundreds."""
 
 
-LOG, PLANNER, REPORTING = "nats", "planner.sqlite3", "reporting.sqlite3"
+LOG, PLANNER, REPORTING = "nats", "planner", "reporting"
+URL = "POSTHASTE_DATABASE_URL"
 
 
 async def _copy(local: Local, target: Path) -> None:
     """Copy log and databases in the middle of it: the databases as they run, the log while its server is down."""
-    target.mkdir()
     for name in (PLANNER, REPORTING):
-        copy_database(local.folder.path / name, target / name)
+        if url := os.environ.get(URL):
+            engine = open_engine(url, name)
+            await dump(engine, target / name)
+            await engine.dispose()
+        else:
+            copy_database(local.folder.path / f"{name}.sqlite3", target / name)
     await local.down(LOG)
     shutil.copytree(local.folder.path / LOG, target / LOG)
     await local.up(LOG)
 
 
-def _put_back(copy: Path, folder: Path, name: str) -> None:
-    """Replace a part of a data folder on which nothing runs."""
-    for there in folder.glob(f"{name}*"):
-        shutil.rmtree(there) if there.is_dir() else there.unlink()
-    part = copy / name
-    shutil.copytree(part, folder / name) if part.is_dir() else shutil.copy2(part, folder / name)
+async def _put_back(copy: Path, folder: Path, name: str) -> None:
+    """Replace a part of an installation of which nothing runs."""
+    if name == LOG:
+        shutil.rmtree(folder / LOG)
+        shutil.copytree(copy / LOG, folder / LOG)
+    elif url := os.environ.get(URL):
+        engine = open_engine(url, name)
+        async with engine.begin() as conn:
+            await conn.exec_driver_sql(f"DROP SCHEMA {name} CASCADE")
+        await migrate(engine, f"services.{name}.migrations")
+        await load(engine, copy / name)
+        await engine.dispose()
+    else:
+        for suffix in ("", "-wal", "-shm"):
+            (folder / f"{name}.sqlite3{suffix}").unlink(missing_ok=True)
+        shutil.copy2(copy / name, folder / f"{name}.sqlite3")
 
 
 @asynccontextmanager
@@ -73,7 +92,7 @@ async def test_a_backup_that_is_put_back_sends_nothing_before_the_confirmation(t
             mailing = await system.start(people(COUNT))
             await system.reached(COUNT // 4)
             deploy = await system.local.connect("deploy")
-            source = Source(deploy, folder, system.local.folder.secrets())
+            source = Source(deploy, folder, system.local.folder.secrets(), os.environ.get(URL, ""))
             await back_up(source, copy, lambda _what, _size: None, with_secrets=True)
             await deploy.close()
             assert system.arrived < COUNT, "the backup came too late"
@@ -97,6 +116,7 @@ async def test_a_backup_that_is_put_back_sends_nothing_before_the_confirmation(t
 
 async def _drill(older: list[str], tmp_path: Path) -> None:
     folder, copy = tmp_path / "data", tmp_path / "copy"
+    copy.mkdir()
     async with ScriptedSmtp(unhurried(PACE * CONNECTIONS)) as relay:
         async with _again(folder, relay) as system:
             await system.add_account()
@@ -107,7 +127,7 @@ async def _drill(older: list[str], tmp_path: Path) -> None:
             await system.reached(min(COUNT, known + COUNT // 4))
         lost = system.arrived - COUNT // 2
         for name in older:
-            _put_back(copy, folder, name)
+            await _put_back(copy, folder, name)
         async with _again(folder, relay) as system:
             before = system.arrived
             await until(lambda: _held(system, mailing), PATIENCE)

@@ -14,6 +14,9 @@ from deploy.nats_conf import ServerConf, authorization, password_variable, rende
 from deploy.permissions import USERS
 from shared.contracts import subjects
 from shared.contracts.consumers import JOB_CONSUMER
+from shared.contracts.envelope import Origin
+from shared.contracts.principal import PrincipalAdded
+from shared.credentials import tokens_of
 from shared.eventlog.documents import Documents
 from shared.eventlog.follow import Follower
 from shared.eventlog.keys import Bucket
@@ -22,6 +25,9 @@ from shared.eventlog.pull import Pull, ensure_consumer
 from shared.eventlog.server_clock import ServerClock
 from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
+from shared.ids import new_id
+from shared.keys import KeyRing
+from shared.messaging.principals import Principals, Record
 from tests.harness.nats import NatsServer
 from tests.harness.waiting import until
 
@@ -191,6 +197,9 @@ async def test_the_planner_can_do_its_work(users: Users) -> None:
     await objects.put("hash", b"rows")
     assert await objects.get("hash") == b"rows"
     assert await Bucket(nc, subjects.SECRETS).put("a1", b"sealed") > 0
+    records = Documents(nc, subjects.bucket(subjects.PRINCIPALS))
+    await records.put_once(subjects.principal_record("p1", "r1"), b"name")
+    await records.erase(subjects.principal_record("p1", "*"))
     timers = Timers(nc)
     await timers.arm("timer.start.m1", "due.start.m1", datetime.now(UTC) + timedelta(hours=1))
     await timers.disarm("timer.start.m1")
@@ -198,6 +207,27 @@ async def test_the_planner_can_do_its_work(users: Users) -> None:
     pull = Pull(nc, subjects.TIMERS, subjects.PLANNER_TIMERS)
     (message,) = await pull.fetch(10, 5)
     await message.ack_sync()
+    assert users.refused == []
+
+
+@pytest.mark.parametrize("service", ["planner", "reporting"])
+async def test_who_answers_requests_can_tell_who_asks(users: Users, service: str) -> None:
+    """Tokens are looked up with the permissions of planner and reporting."""
+    ring = KeyRing.of("s" * 32, "p" * 32)
+    shown, token = tokens_of(ring, f"for{service}", "cause")[0]
+    planner = await users.connect("planner")
+    record = Record(name="n", verifier=token.verifier).model_dump_json().encode()
+    await Documents(planner, subjects.bucket(subjects.PRINCIPALS)).put_once(
+        subjects.principal_record(token.id, "r1"), record
+    )
+    added = PrincipalAdded(kind="token", permissions=["view"], record="r1")
+    origin = Origin(new_id(), "planner", datetime.now(UTC))
+    await EventLog(planner).append(subjects.principal(token.id), [added], expected=0, origin=origin)
+    nc = await users.connect(service)
+    principals = Principals(EventLog(nc), Documents(nc, subjects.bucket(subjects.PRINCIPALS)), ring)
+    await principals.start()
+    assert await principals.authenticate(shown) is not None
+    await principals.stop()
     assert users.refused == []
 
 
