@@ -101,9 +101,11 @@ async def _restore_local(folder: Path, source: Path, progress: archive.Progress,
     holder = DataFolder(folder)
     holder.hold()
     try:
-        archive.put_files_back(source, folder, secrets_of(folder) or None)
+        archive.put_files_back(source, folder, secrets_of(folder) or None, dumps=bool(_database()))
     finally:
         holder.release()
+    if _database():
+        await archive.put_database_back(source, _database())
     local, whole = Local(folder, ports=ports), False
     try:
         await local.start_bare()

@@ -174,8 +174,10 @@ def verify(source: Path) -> Manifest:
     return manifest
 
 
-def put_files_back(source: Path, folder: Path, secrets: dict[str, str] | None) -> None:
-    """Copy databases and spool into a data folder that has none. `secrets`: those that are there already.
+def put_files_back(source: Path, folder: Path, secrets: dict[str, str] | None, *, dumps: bool = False) -> None:
+    """Copy databases and spool into a data folder that has none.
+
+    `secrets` are those that are there already; `dumps` says that the caller loads dumped databases.
 
     Raises:
         BackupError: The folder is in use, or its secrets are not those of the backup.
@@ -184,6 +186,8 @@ def put_files_back(source: Path, folder: Path, secrets: dict[str, str] | None) -
     taken = [name for name in ("nats/jetstream", "planner.sqlite3", "reporting.sqlite3") if (folder / name).exists()]
     if taken:
         raise BackupError("target_not_empty", f"{folder} holds {', '.join(taken)}: move it away, or name a new folder.")
+    if not dumps and any((source / "databases" / f"{name}.jsonl").exists() for name in DATABASES):
+        raise BackupError("no_database", "The databases were dumped: set POSTHASTE_DATABASE_URL to an empty one.")
     kept = source / "secrets.json"
     if secrets is None and not kept.exists():
         raise BackupError(

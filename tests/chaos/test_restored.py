@@ -46,15 +46,21 @@ async def _copy(local: Local, target: Path) -> None:
     await local.up(LOG)
 
 
+async def _drop(url: str, name: str) -> None:
+    engine = open_engine(url, name)
+    async with engine.begin() as conn:
+        await conn.exec_driver_sql(f"DROP SCHEMA {name} CASCADE")
+    await engine.dispose()
+
+
 async def _put_back(copy: Path, folder: Path, name: str) -> None:
     """Replace a part of an installation of which nothing runs."""
     if name == LOG:
         shutil.rmtree(folder / LOG)
         shutil.copytree(copy / LOG, folder / LOG)
     elif url := os.environ.get(URL):
+        await _drop(url, name)
         engine = open_engine(url, name)
-        async with engine.begin() as conn:
-            await conn.exec_driver_sql(f"DROP SCHEMA {name} CASCADE")
         await migrate(engine, f"services.{name}.migrations")
         await load(engine, copy / name)
         await engine.dispose()
@@ -97,7 +103,12 @@ async def test_a_backup_that_is_put_back_sends_nothing_before_the_confirmation(t
             await deploy.close()
             assert system.arrived < COUNT, "the backup came too late"
             await system.reached(min(COUNT, system.arrived + 50))
-        restored = await Posthaste(fresh)("restore", str(copy), "--free-ports")
+        posthaste = Posthaste(fresh)
+        if url := os.environ.get(URL):
+            posthaste.environment[URL] = url
+            for name in (PLANNER, REPORTING):
+                await _drop(url, name)
+        restored = await posthaste("restore", str(copy), "--free-ports")
         assert restored.code == 0, restored.error
         async with _again(fresh, relay) as system:
             before = system.arrived
