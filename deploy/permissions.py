@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from deploy.streams import CONSUMERS, SOURCE_CONSUMER
 from shared.contracts import subjects
 
-_INBOX = "_INBOX.>"
-
 
 @dataclass(frozen=True)
 class Permissions:
@@ -23,6 +21,11 @@ class Permissions:
     subscribe: tuple[str, ...]
     deny_publish: tuple[str, ...] = ()
     responds: bool = False
+
+
+def _inbox(user: str) -> str:
+    """Return where a user hears answers: on inboxes of its own, or it would hear what others are answered."""
+    return f"{subjects.inbox_prefix(user)}.>"
 
 
 def _object_store(name: str) -> str:
@@ -84,7 +87,7 @@ def _service(
 ) -> Permissions:
     return Permissions(
         publish=(*_LOOKS, f"parked.{name}.>", f"cmd.{name}.>", f"query.{name}.>", *publish),
-        subscribe=(_INBOX, *listen),
+        subscribe=(_inbox(name), *listen),
         deny_publish=_foreign_durables(durables),
         responds=bool(listen),
     )
@@ -103,14 +106,22 @@ def _person(name: str) -> Permissions:
             "in.upload.>",
             *_reads(subjects.EVENTS, _object_store(subjects.AUDIENCE), subjects.PARKED),
         ),
-        subscribe=(_INBOX,),
+        subscribe=(_inbox(name),),
         deny_publish=_foreign_durables(()),
     )
 
 
 def _program(name: str) -> Permissions:
-    """Return what a program elsewhere may do that brings recipients in and starts mailings: ask and upload, no more."""
-    return Permissions(publish=(f"cmd.{name}.>", f"query.{name}.>", subjects.ALL_INTAKE), subscribe=(_INBOX,))
+    """Return what a program elsewhere may do: ask in the own name, tell of contacts, upload, hear the feed."""
+    return Permissions(
+        publish=(
+            *(f"cmd.{name}.>", f"query.{name}.>", subjects.CONTACTS_IN, "in.upload.>"),
+            *(f"$JS.API.STREAM.INFO.{subjects.OUT}", f"$JS.API.CONSUMER.INFO.{subjects.OUT}.*"),
+            *_reads(subjects.OUT),
+            *(f"$JS.API.CONSUMER.CREATE.{subjects.OUT}", f"$JS.API.CONSUMER.DURABLE.CREATE.{subjects.OUT}.*"),
+        ),
+        subscribe=(_inbox(name),),
+    )
 
 
 _AUDIENCE = _object_store(subjects.AUDIENCE)
@@ -135,7 +146,7 @@ PLANNER = _service(
         *_purges(subjects.TIMERS, subjects.INBOX, _AUDIENCE, _CONTENT),
     ],
     listen=("cmd.>", "query.>", subjects.trust()),
-    durables=(subjects.PLANNER_FACTS, subjects.PLANNER_TIMERS),
+    durables=(subjects.PLANNER_FACTS, subjects.PLANNER_TIMERS, subjects.PLANNER_INTAKE),
 )
 
 SENDER = _service(
@@ -159,8 +170,9 @@ TRACKER = _service(
 REPORTING = _service(
     "reporting",
     publish=[
-        subjects.trust(),
-        *_reads(subjects.EVENTS, subjects.PEOPLE, subjects.PARKED, _AUDIENCE, _CONTENT, _PRINCIPALS),
+        *(subjects.ALL_OUT, subjects.trust()),
+        *_reads(subjects.EVENTS, subjects.PEOPLE, subjects.PARKED, subjects.OUT),
+        *_reads(_AUDIENCE, _CONTENT, _PRINCIPALS),
     ],
     listen=("cmd.>", "query.>"),
     durables=(subjects.REPORTING_VIEWS, subjects.REPORTING_DIRECTORY),

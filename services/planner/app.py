@@ -1,8 +1,8 @@
 """The planner: wiring only.
 
-In: commands and queries on NATS and over HTTP, uploads, facts from the log, timers that fire. Out: events of campaigns,
-mailings, accounts, plans and imports; payloads, audiences, contents, the directory of people. Its tables are in one
-database; all that decides is in the log.
+In: commands and queries on NATS and over HTTP, uploads, contacts from producers, facts from the log, timers that fire.
+Out: events of campaigns, mailings, accounts, plans and contacts; payloads, audiences, contents, pages of the directory.
+Its tables are in one database; all that decides is in the log.
 """
 
 from functools import partial
@@ -20,6 +20,7 @@ from services.planner.facts import FILTERS, Facts
 from services.planner.guard import Guard
 from services.planner.housekeeping import Housekeeping
 from services.planner.imports import Importer
+from services.planner.intake import Intake
 from services.planner.memories import Memories
 from services.planner.parts import Parts
 from services.planner.planning import Planning
@@ -81,6 +82,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
 
     directory = Directory(engine, Documents(nc, subjects.PEOPLE))
     importer = Importer(engine, log, Documents(nc, subjects.INBOX), keys, directory)
+    intake = Intake(engine, log, keys, directory)
     freezer = Freezer(engine, Objects(nc, subjects.AUDIENCE), settings.data_dir / "planner", consent_position)
     planning = Planning(engine, log, Documents(nc, subjects.PAYLOADS), contents, keys)
     test_mails = TestMails(engine, log, board, planning, keys)
@@ -94,6 +96,8 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         log=log,
         board=board,
         importer=importer,
+        intake=intake,
+        directory=directory,
         freezer=freezer,
         test_mails=test_mails,
         contents=contents,
@@ -124,6 +128,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     service.spawn("process", guard.then(process.run))
     service.spawn("timers", guard.then(partial(dues.follow, timers, process)))
     service.spawn("imports", guard.then(importer.run))
+    service.spawn("intake", guard.then(intake.run))
     service.spawn("directory", guard.then(directory.run))
     service.spawn("housekeeping", guard.then(Housekeeping(parts).run))
 

@@ -159,6 +159,7 @@ async def freeze_audience(parts: Parts, wanted: commands.FreezeAudience, act: Ac
         names = campaign.opened.lists if campaign.opened else []
         per_second = fan_out.rate(state.limits, *_limits(await parts.account_of(state)))
         size = fan_out.chunk_size(per_second, parts.settings.chunk_size)
+        await parts.directory.settled()  # reporting knows whom a mail goes to before it goes out
         began, whole = tracing.begin(), tracing.whole(wanted.mailing)
         frozen = await parts.freezer.freeze(Wanted(wanted.mailing, names, size))
         found = {"recipients": frozen.recipients, "skipped": sum(frozen.skipped.values()), "chunks": frozen.chunks}

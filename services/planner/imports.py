@@ -203,7 +203,7 @@ class Importer:
                 return False
             await roomy(conn)
             taken = await contacts.upsert(conn, good)
-            await lists.add_members(conn, row.list, taken.contacts)
+            await lists.add_members(conn, row.list, list(taken.contacts.values()))
             counted = {"added": c.added + taken.added, "updated": c.updated + taken.updated}
             counted["unchanged"] = c.unchanged + taken.unchanged
             await conn.execute(update(IMPORTS).where(c.upload == upload).values(counted))

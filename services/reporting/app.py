@@ -2,6 +2,7 @@
 
     EVENTS             -> projector -> views in SQL
     PEOPLE             -> directory of names, addresses and notes in SQL
+    EVENTS             -> relay     -> OUT, for integrators
     query.*.<name>     -> handlers  -> answers from the views (the ledger: from log and AUDIENCE alone)
     HTTP               -> the same handlers, exports, live streams
 
@@ -16,6 +17,7 @@ from services.reporting.export import Export
 from services.reporting.handlers import Reports, router_of
 from services.reporting.live import Live
 from services.reporting.numbers import Numbers
+from services.reporting.relay import Relay
 from services.reporting.settings import ReportingSettings
 from services.reporting.trust import project
 from services.reporting.views import VIEWS
@@ -58,6 +60,9 @@ async def start(service: Service, settings: ReportingSettings) -> None:
     directory = Directory(Reader(service.nc, subjects.PEOPLE), engine)
     service.spawn("projector", project(log, engine, projector))
     service.spawn("directory", directory.run())
+    relay = Relay(log, engine, directory)
+    service.spawn("feed", relay.run())
+    service.check("feed", lambda: relay.held)
 
     reports = Reports(
         engine=engine,
@@ -66,6 +71,7 @@ async def start(service: Service, settings: ReportingSettings) -> None:
         log=log,
         audiences=Objects(service.nc, subjects.AUDIENCE),
         parked=Reader(service.nc, subjects.PARKED),
+        out=Reader(service.nc, subjects.OUT),
         keys=keys,
     )
     requests = router_of(reports)

@@ -175,7 +175,10 @@ people = Table(
     _key("contact"),
     _text("address"),
     _text("name"),
+    _text("source"),
+    _text("external"),
     _number("page"),
+    Index("people_by_record", "source", "external"),
     Index("people_by_page", "page"),
 )
 

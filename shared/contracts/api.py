@@ -90,6 +90,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.Mailings, "reporting", "GET", "/mailings", "view"),
     Endpoint(commands.Status, "reporting", "GET", _MAILING, "view"),
     Endpoint(commands.Recipients, "reporting", "GET", f"{_MAILING}/recipients", "view"),
+    Endpoint(commands.Outcomes, "reporting", "POST", f"{_MAILING}/outcomes", "view"),
+    Endpoint(commands.FeedEvents, "reporting", "GET", "/events", "view"),
     Endpoint(commands.Links, "reporting", "GET", f"{_MAILING}/links", "view"),
     Endpoint(commands.Timeline, "reporting", "GET", f"{_MAILING}/timeline", "view"),
     Endpoint(commands.Doubts, "reporting", "GET", f"{_MAILING}/doubts", "view"),
@@ -97,6 +99,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.LogLines, "reporting", "GET", "/log", "view"),
     Endpoint(commands.ConsentHistory, "reporting", "GET", "/consent", "view"),
     Endpoint(commands.ParkedMessages, "reporting", "GET", "/parked", "administer"),
+    Endpoint(commands.ContactProblems, "reporting", "GET", "/contacts/problems", "add_recipient"),
     Endpoint(commands.ViewHealth, "reporting", "GET", "/views", "view"),
 )
 

@@ -517,6 +517,29 @@ class ConsentHistory(Query):
     address: str = ""
 
 
+class Outcomes(Query):
+    """What became of contacts of a producer in one mailing -> {rows: [...], unknown: [ids that are not in it]}."""
+
+    NAME: ClassVar[str] = "mailing.outcomes"
+
+    mailing: Id
+    source: str = Field(min_length=1, max_length=100)
+    ids: list[Annotated[str, StringConstraints(min_length=1, max_length=100)]] = Field(min_length=1, max_length=500)
+
+
+class FeedEvents(Query):
+    """What happened since a cursor, as on `out.>` -> {events: [CloudEvents], cursor, end}.
+
+    Attributes:
+        after: The `cursor` of the answer before; "" begins with the oldest event that is kept.
+    """
+
+    NAME: ClassVar[str] = "events.feed"
+
+    after: str = Field(default="", max_length=20)
+    limit: int = Field(default=100, ge=1, le=1000)
+
+
 class Doubts(_Page):
     """Recipients in doubt -> {rows: [{n, index, contact, address, since, evidence}], next}."""
 
@@ -537,6 +560,12 @@ class ParkedMessages(_Page):
     """Pointers to poison messages -> {rows: [{seq, stream, message, service, reason, at}], next}."""
 
     NAME: ClassVar[str] = "parked.list"
+
+
+class ContactProblems(_Page):
+    """Messages of producers that are parked because an event in them does not fit -> {rows: [...], next}."""
+
+    NAME: ClassVar[str] = "contacts.problems"
 
 
 class ViewHealth(Query):

@@ -145,14 +145,8 @@ class CommandRouter:
             async def respond(raw: _Raw) -> bytes:
                 return await self._respond(model.NAME, raw)
 
-            respond.__annotations__ = {"raw": model, "return": Answer}  # what the AsyncAPI document shows
             subscriber = self.router.subscriber(
-                subject,
-                queue=self._service,
-                decoder=_raw,
-                max_workers=HANDLERS,
-                title=model.NAME,
-                description=model.__doc__,
+                subject, queue=self._service, decoder=_raw, max_workers=HANDLERS, include_in_schema=False
             )
             subscriber(respond)
             return handler

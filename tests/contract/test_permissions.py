@@ -65,7 +65,8 @@ class Users:
         async def on_error(error: Exception) -> None:
             self.refused.append(str(error).lower())
 
-        nc = await nats.connect(self._url, user=user, password=PASSWORDS[user], error_cb=on_error)
+        prefix = subjects.inbox_prefix(user)
+        nc = await nats.connect(self._url, user=user, password=PASSWORDS[user], error_cb=on_error, inbox_prefix=prefix)
         self._open.append(nc)
         return nc
 
@@ -122,6 +123,11 @@ OWNERS = {
     "timer.retry.a1.rest.m1.0": {"planner", "sender"},
     "evt.principal.p1": {"planner"},
     "in.upload.u1.0": {"planner", "tracker", "operator", "producer"},
+    "in.contacts": {"tracker", "producer"},
+    "out.mailing.m1": {"reporting"},
+    "$JS.API.CONSUMER.CREATE.OUT.crm.out.>": {"reporting", "producer"},
+    "$JS.API.CONSUMER.CREATE.EVENTS.crm.evt.>": {*SERVICES, "operator"},
+    "$JS.API.CONSUMER.MSG.NEXT.INBOX.planner-intake": {"planner"},
     "$KV.PACING.x": {"sender"},
     "$KV.SECRETS.x": {"planner"},
     "$KV.PRINCIPALS.x.1": {"planner"},
@@ -168,6 +174,29 @@ async def test_a_service_cannot_rewrite_a_stream(users: Users) -> None:
             with pytest.raises((NatsError, TimeoutError)):
                 await nc.request(f"$JS.API.{api}", b'{"name": "EVENTS", "subjects": ["evt.none"]}', timeout=0.1)
     assert await check(await users.connect("deploy")) == []
+
+
+async def test_nobody_hears_what_others_are_answered(users: Users) -> None:
+    """A producer may listen neither where the operator is answered nor everywhere."""
+    nc = await users.connect("producer")
+    for place in (subjects.inbox_prefix("operator") + ".>", "_INBOX.>", ">", subjects.ALL_EVENTS, subjects.ALL_OUT):
+        users.refused.clear()
+        await nc.subscribe(place)
+        await until(lambda: users.refused)
+
+
+async def test_a_producer_can_do_its_work(users: Users) -> None:
+    """Tell of contacts, and follow the feed by a durable of its own, as nats-py makes it."""
+    deploy = (await users.connect("deploy")).jetstream()
+    await deploy.publish("out.mailing.m1", b"{}")
+    nc = await users.connect("producer")
+    js = nc.jetstream()
+    assert (await js.publish(subjects.CONTACTS_IN, b"[]")).stream == subjects.INBOX
+    for durable in ("crm", None):
+        follower = await js.pull_subscribe("out.>", durable=durable, stream=subjects.OUT)
+        (message,) = await follower.fetch(1, timeout=5)
+        await message.ack_sync()
+    assert users.refused == []
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -83,6 +83,7 @@ class Reporting:
             log=self.log,
             audiences=self.audiences,
             parked=Reader(nc, subjects.PARKED),
+            out=Reader(nc, subjects.OUT),
             keys=KeyRing.of(**KEYS),
             patience=patience,
         )
