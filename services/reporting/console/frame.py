@@ -118,15 +118,31 @@ def frame_of(desk: Desk, title: str, here: str) -> Frame:
     return Frame(desk, content, banner, status)
 
 
-def heading(title: str, lead: str = "") -> Tag:
-    """Draw the heading of a page and return the place for its actions."""
+@dataclass
+class Heading:
+    """The head of a page: draw actions inside it, and a state `beside` the title."""
+
+    beside: Tag
+    actions: Tag
+
+    def __enter__(self) -> "Heading":
+        self.actions.__enter__()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.actions.__exit__(*exc)
+
+
+def heading(title: str, lead: str = "") -> Heading:
+    """Draw the heading of a page."""
     with tag("div", "", "heading"):
         with tag("div", "", "heading-text"):
-            tag("h1", title)
+            with tag("div", "", "title-row") as beside:
+                tag("h1", title)
             if lead:
                 tag("p", lead, "lead")
         actions = tag("div", "", "actions")
-    return actions
+    return Heading(beside, actions)
 
 
 def nothing(title: str, text: str, action: str = "", href: str = "") -> None:

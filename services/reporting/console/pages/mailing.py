@@ -42,13 +42,15 @@ class _Mailing:
         """Read and draw everything."""
         frame, mailing = self._frame, self._mailing
         status = await frame.desk.read(commands.Status(mailing=mailing))
-        with heading(status["name"], status["subject"]):
+        with heading(status["name"], status["subject"]) as actions:
+            self._controls = Controls(frame, mailing, self.changed)
+        with actions.beside:
             self._state = pill("", "plain")
-        self._reason = tag("p", "", "said", hidden=True)
-        self._controls = Controls(frame, mailing, self.changed)
+        self._reason = tag("p", "", "reason", hidden=True)
         self._steps = Section(frame, tag("div", "", "stack"), Steps(frame, mailing, self.changed).draw)
-        self._numbers = Numbers()
-        with tag("div", "", "columns"):
+        with tag("div", "", "stack") as self._sent:
+            self._numbers = Numbers()
+        with tag("div", "", "columns") as self._columns:
             with tag("div", "", "stack"):
                 self._chart = Chart(frame.desk, mailing)
                 self._recipients = Recipients(frame, mailing)
@@ -74,6 +76,9 @@ class _Mailing:
         self._reason.put(hidden=None if status["reason"] else True)
         self._numbers.show(status)
         self._facts.show(status)
+        begun = status["status"] != "Planned"
+        self._sent.put(hidden=None if begun else True)
+        self._columns.put(data_planned=None if begun else "")
         shown = (status["status"], status["audience"], status["limits"], status["scheduled_at"], status["name"])
         if shown != self._shown:  # what can be done depends on these alone
             self._shown = shown

@@ -38,13 +38,24 @@ class Chart:
         self._card.put(hidden=None)
         self._step.say(f"per {_step(found['step'])}")
         options = self._chart.options
-        times = [_millis(point["at"]) for point in points]
+        drawn = _without_gaps(points, found["step"] * 1000)
         for series, (name, _, _) in zip(options["series"], _LINES, strict=True):
-            series["data"] = [[at, point[name]] for at, point in zip(times, points, strict=True)]
+            series["data"] = [[at, point.get(name, 0)] for at, point in drawn]
             series["showSymbol"] = len(points) < 2
         totals = ", ".join(f"{label.lower()} {sum(point[name] for point in points)}" for name, label, _ in _LINES)
         self._chart.props(f'aria-label="Over time: {totals}"')
         self._chart.update()
+
+
+def _without_gaps(points: list[Data], step: float) -> list[tuple[float, Data]]:
+    """Return the points by time, with nothing where nothing happened: a line would lead over it."""
+    drawn: list[tuple[float, Data]] = []
+    for point in points:
+        at = _millis(point["at"])
+        if drawn and at - drawn[-1][0] > step:
+            drawn += [(drawn[-1][0] + step, {}), (at - step, {})]
+        drawn.append((at, point))
+    return drawn
 
 
 def _millis(iso: str) -> float:
@@ -78,7 +89,6 @@ def _options() -> dict[str, Any]:
             {
                 "name": label,
                 "type": "line",
-                "smooth": 0.2,
                 "showSymbol": False,
                 "lineStyle": {"width": 2},
                 "itemStyle": {"color": colour},

@@ -11,7 +11,7 @@ from services.reporting.console.html import pill, tag
 from services.reporting.console.listing import Cell, Column, Listing
 from shared.contracts import commands
 
-_PAGE = 25
+_PAGE = 15
 _FILTERS = (
     ("", "All"),
     ("Pending", "Pending"),
