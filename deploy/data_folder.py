@@ -33,6 +33,8 @@ class Ports:
     tracker: int = 8025
     catcher_smtp: int = 2525
     catcher_http: int = 8026
+    planner_http: int = 8027
+    reporting_http: int = 8028
     ops_planner: int = 9101
     ops_tracker: int = 9102
     ops_reporting: int = 9103

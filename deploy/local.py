@@ -43,6 +43,8 @@ class Urls:
 
     nats: str
     public: str
+    planner: str
+    reporting: str
     mails: str
     smtp_host: str
     smtp_port: int
@@ -89,6 +91,8 @@ class Local:
         return Urls(
             nats=f"nats://127.0.0.1:{self.ports.nats}",
             public=f"http://127.0.0.1:{self.ports.tracker}",
+            planner=f"http://127.0.0.1:{self.ports.planner_http}",
+            reporting=f"http://127.0.0.1:{self.ports.reporting_http}",
             mails=f"http://127.0.0.1:{self.ports.catcher_http}",
             smtp_host="127.0.0.1",
             smtp_port=self.ports.catcher_smtp,
@@ -177,6 +181,7 @@ class Local:
             "POSTHASTE_PUBLIC_URL": os.environ.get("POSTHASTE_PUBLIC_URL") or self.urls.public,
             "POSTHASTE_JOURNAL_DIR": str(self.folder.path / "journals"),
             "POSTHASTE_TRACKER_PORT": str(self.ports.tracker),
+            "POSTHASTE_HTTP_PORT": str(getattr(self.ports, f"{user}_http", 0)),
             "POSTHASTE_OPS_PORT": str(ops + place if ops else 0),
             "POSTHASTE_NATS_MONITORING": f"http://127.0.0.1:{self.ports.nats_http}",
         }

@@ -1,8 +1,9 @@
-"""Who may say what on NATS: one user for each service, one for people at the command line, one for deploying.
+"""Who may say what on NATS: a user for each service, for people at the command line, for producers, for deploying.
 
 A service publishes only the events it owns, reads only the streams it needs, and can neither create nor change a stream
 nor touch the durables of another service. A request names its principal in the second token, and a user may publish
-its own name only. `deploy` may do everything and is used by deploy/apply.py alone.
+its own name only; what it may ask for is in shared/contracts/principals.py. `deploy` may do everything and is used by
+deploy/apply.py alone.
 """
 
 from collections.abc import Iterable
@@ -107,21 +108,28 @@ def _person(name: str) -> Permissions:
     )
 
 
+def _program(name: str) -> Permissions:
+    """Return what a program elsewhere may do that brings recipients in and starts mailings: ask and upload, no more."""
+    return Permissions(publish=(f"cmd.{name}.>", f"query.{name}.>", subjects.ALL_INTAKE), subscribe=(_INBOX,))
+
+
 _AUDIENCE = _object_store(subjects.AUDIENCE)
 _CONTENT = _object_store(subjects.CONTENT)
 _PACING = _bucket(subjects.PACING)
 _SECRETS = _bucket(subjects.SECRETS)
+_PRINCIPALS = _bucket(subjects.PRINCIPALS)
 
 PLANNER = _service(
     "planner",
     publish=[
         *("evt.campaign.>", "evt.mailing.>", "evt.plan.>", "evt.account.>", "evt.audience.>", "evt.consent.>"),
-        *(subjects.ALL_TIMERS, subjects.ALL_DUES, subjects.ALL_PAYLOADS, subjects.ALL_PEOPLE),
+        *("evt.principal.>", f"$KV.{subjects.PRINCIPALS}.>"),
+        *(subjects.ALL_TIMERS, subjects.ALL_DUES, subjects.ALL_PAYLOADS, subjects.ALL_PEOPLE, "in.upload.>"),
         *(f"$O.{subjects.AUDIENCE}.>", f"$O.{subjects.CONTENT}.>", f"$KV.{subjects.SECRETS}.>", subjects.probe()),
         *_reads(subjects.EVENTS, subjects.TIMERS, subjects.PAYLOADS, subjects.PEOPLE, subjects.INBOX, subjects.PARKED),
-        *_reads(_AUDIENCE, _CONTENT, _SECRETS),
+        *_reads(_AUDIENCE, _CONTENT, _SECRETS, _PRINCIPALS),
         *_erases(subjects.TIMERS, subjects.PAYLOADS, subjects.PEOPLE, subjects.INBOX, subjects.PARKED),
-        *_erases(_AUDIENCE, _CONTENT, _SECRETS),
+        *_erases(_AUDIENCE, _CONTENT, _SECRETS, _PRINCIPALS),
         *_purges(subjects.TIMERS, subjects.INBOX, _AUDIENCE, _CONTENT),
     ],
     listen=("cmd.>", "query.>"),
@@ -148,7 +156,7 @@ TRACKER = _service(
 
 REPORTING = _service(
     "reporting",
-    publish=_reads(subjects.EVENTS, subjects.PEOPLE, subjects.PARKED, _AUDIENCE, _CONTENT),
+    publish=_reads(subjects.EVENTS, subjects.PEOPLE, subjects.PARKED, _AUDIENCE, _CONTENT, _PRINCIPALS),
     listen=("cmd.>", "query.>"),
     durables=(subjects.REPORTING_VIEWS, subjects.REPORTING_DIRECTORY),
 )
@@ -159,5 +167,6 @@ USERS: dict[str, Permissions] = {
     "tracker": TRACKER,
     "reporting": REPORTING,
     "operator": _person("operator"),
+    "producer": _program("producer"),
     "deploy": Permissions(publish=(">",), subscribe=(">",)),
 }

@@ -136,6 +136,8 @@ STREAMS: tuple[Stream, ...] = (
     _kept(subjects.PARKED, [subjects.ALL_PARKED], max_age=90 * DAY),
     _bucket(subjects.PACING),
     _bucket(subjects.SECRETS),
+    # Names, addresses and verifiers of principals, erased one by one as those above; read by key like a bucket.
+    _kept(subjects.bucket(subjects.PRINCIPALS), [subjects.principal_record("*", "*")], discard="new"),
     _object_store(subjects.AUDIENCE),
     _object_store(subjects.CONTENT),
     # Hints that a chunk may have work, made by the server from the log itself: no dual write. Disposable.

@@ -1,8 +1,8 @@
 """The planner: wiring only.
 
-In: commands and queries on NATS, facts from the log, timers that fire. Out: events of campaigns, mailings, accounts,
-plans and imports; payloads, audiences, contents, the directory of people. It keeps its tables in one database; all that
-decides is in the log.
+In: commands and queries on NATS and over HTTP, uploads, facts from the log, timers that fire. Out: events of campaigns,
+mailings, accounts, plans and imports; payloads, audiences, contents, the directory of people. Its tables are in one
+database; all that decides is in the log.
 """
 
 from functools import partial
@@ -20,7 +20,8 @@ from services.planner.process import Process, Reach
 from services.planner.schema import METADATA, FairEngine
 from services.planner.settings import PlannerSettings
 from services.planner.test_mails import TestMails
-from shared.contracts import subjects
+from services.planner.uploads import Uploads
+from shared.contracts import api, subjects
 from shared.database import create_engine, create_tables
 from shared.eventlog import metrics
 from shared.eventlog.documents import Documents
@@ -33,6 +34,10 @@ from shared.eventlog.timers import Timers
 from shared.keys import KeyRing
 from shared.messaging.answers import CommandRouter
 from shared.messaging.ask import ask
+from shared.messaging.http.gate import Gate
+from shared.messaging.http.server import serve
+from shared.messaging.http.surface import create_app
+from shared.messaging.principals import Principals
 from shared.messaging.service import Service, run_service
 
 _FACTS_S = 30.0
@@ -45,6 +50,11 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     service.on_stop(engine.dispose)
     await create_tables(engine, METADATA)
     log, board, contents = EventLog(nc), Board(engine), Objects(nc, subjects.CONTENT)
+    records = Documents(nc, subjects.bucket(subjects.PRINCIPALS))
+    principals = Principals(log, records, keys)
+    await principals.start()
+    service.on_stop(principals.stop)
+    service.check("principals", principals.problem)
 
     async def facts_at(seq: int, seconds: float) -> None:
         await facts.wait_for(seq, seconds)
@@ -80,6 +90,9 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     handlers.register(requests, parts)
     queries.register(requests, parts)
     service.include(requests)
+    gate = Gate(principals, settings)
+    flows = {api.UPLOAD.name: Uploads(gate, Documents(nc, subjects.INBOX), settings).take}
+    serve(service, create_app("planner", requests, gate, settings, flows), settings)
     service.check("facts", lambda: ", ".join(f"{name}: {why}" for name, why in facts.paused.items()))
     metrics.show(subjects.PLANNER_FACTS, facts)
     service.spawn("census", Census(engine, stuck_seconds=settings.stuck_seconds).run())

@@ -4,6 +4,7 @@ What is planned, listed and shown comes from here; what is true stands in the ob
 goes on where it stopped.
 """
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from services.planner.schema import METADATA, execute_many, insert, values_of
 from shared.database import reading
 
 SLICE = 2_000
+_CURSOR = re.compile(r"(?:[rs]:[0-9]{1,9}|r:[0-9]{1,9}:[0-9]{1,9})?")
 _FEED = 8_192  # compressed bytes read in one go: some 1,500 lines
 
 AUDIENCES = Table(
@@ -152,6 +154,11 @@ async def _forget_some(engine: AsyncEngine, audience: int) -> bool:
             await conn.execute(delete(ROWS).where((ROWS.c.audience == audience) & ROWS.c.n.in_(some)))
             await conn.execute(delete(PIECES).where((p.audience == audience) & p.n.in_(some)))
     return bool(some)
+
+
+def is_cursor(after: str) -> bool:
+    """Tell whether `after` may be one of those that were given out, or "" for the first page."""
+    return _CURSOR.fullmatch(after) is not None
 
 
 async def page(conn: AsyncConnection, audience: int, only: str, after: str, limit: int) -> list[dict[str, Any]]:

@@ -84,8 +84,15 @@ class Header:
 class _Lines:
     """Lines with their ends, from bytes; never splits on anything but CR and LF."""
 
-    def __init__(self, parts: Iterable[bytes], encoding: str) -> None:
-        self._texts = _decoded(parts, encoding)
+    def __init__(self, parts: Iterable[bytes], wanted: str) -> None:
+        pieces = iter(parts)
+        head = b""
+        for piece in pieces:
+            head += piece
+            if len(head) >= len(codecs.BOM_UTF8):
+                break
+        self.encoding = _encoding(head, wanted)
+        self._texts = _decoded(head, pieces, self.encoding)
         self._ready: Iterator[str] = iter(())
         self._carry = ""
         self.first = next(self, "")
@@ -111,14 +118,8 @@ class _Lines:
         return line
 
 
-def _decoded(parts: Iterable[bytes], encoding: str) -> Iterator[str]:
-    pieces = iter(parts)
-    head = b""
-    for piece in pieces:
-        head += piece
-        if len(head) >= len(codecs.BOM_UTF8):
-            break
-    decoder = codecs.getincrementaldecoder(_encoding(head, encoding))("strict")
+def _decoded(head: bytes, pieces: Iterator[bytes], encoding: str) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder(encoding)("strict")
     offset, line, unbroken = 0, 1, 0
     for piece, last in _with_last(head, pieces):
         before = len(decoder.getstate()[0])
@@ -172,8 +173,12 @@ def normal(name: str) -> str:
     return _UNFIT.sub("_", name.strip().lower()).strip("_.-")[:64]
 
 
-def _header(names: list[str], columns: Mapping[str, str]) -> Header:
-    names = [name.strip() for name in names]
+def header_of(names: list[str], columns: Mapping[str, str]) -> Header:
+    """Return the header with the field of each column.
+
+    Raises:
+        CsvError: It cannot be used.
+    """
     folded = [name.casefold() for name in names]
     asked = {name.strip().casefold(): target for name, target in columns.items()}
     for name in columns:
@@ -195,25 +200,38 @@ def _header(names: list[str], columns: Mapping[str, str]) -> Header:
     return Header(names, targets)
 
 
-class CsvFile:
-    """One file; iterate once, after `header` was looked at."""
+class CsvRecords:
+    """The records of one file with their lines, the header apart; iterate once.
+
+    Attributes:
+        encoding: The codec it is read with.
+        delimiter: What separates its columns.
+        names: The header.
+    """
 
     def __init__(self, parts: Iterable[bytes], options: Options) -> None:
         """Read as far as the header.
 
         Raises:
-            CsvError: The header cannot be used.
+            CsvError: There is none, or it cannot be read.
         """
-        self._lines = _Lines(parts, options.encoding)
-        self._reader = csv.reader(self._lines, delimiter=_delimiter(self._lines.first, options.delimiter), strict=True)
-        for _, record in self._records():
+        lines = _Lines(parts, options.encoding)
+        self.encoding = lines.encoding
+        self.delimiter = _delimiter(lines.first, options.delimiter)
+        self._reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
+        for _, record in self:
             if isinstance(record, Reject):
                 raise CsvError("header_invalid", record.reason, 1)
-            self.header = _header(record, options.columns)
+            self.names = [name.strip() for name in record]
             return
         raise CsvError("file_empty", "the file is empty: a header line is needed", 1)
 
-    def _records(self) -> Iterator[tuple[int, list[str] | Reject]]:
+    def __iter__(self) -> Iterator[tuple[int, list[str] | Reject]]:
+        """Yield every record that follows, or why it cannot be read.
+
+        Raises:
+            CsvError: The file cannot be read on.
+        """
         reader = self._reader
         while True:
             line = reader.line_num + 1
@@ -227,35 +245,53 @@ class CsvFile:
             if record:
                 yield line, record
 
+
+class CsvFile:
+    """One file; iterate once, after `header` was looked at."""
+
+    def __init__(self, parts: Iterable[bytes], options: Options) -> None:
+        """Read as far as the header.
+
+        Raises:
+            CsvError: The header cannot be used.
+        """
+        self._records = CsvRecords(parts, options)
+        self.header = header_of(self._records.names, options.columns)
+
     def __iter__(self) -> Iterator[Row | Reject]:
         """Yield every row of the file in order.
 
         Raises:
             CsvError: The file cannot be read on.
         """
-        names, targets = self.header.names, self.header.targets
-        width, address_at = len(names), targets.index(ADDRESS)
-        name_at = targets.index(NAME) if NAME in targets else None
-        merged = [(at, target) for at, target in enumerate(targets) if target not in ("", ADDRESS, NAME)]
-        for line, record in self._records():
-            if isinstance(record, Reject):
-                yield record
-            elif len(record) != width:
-                yield Reject(line, "", f"has {len(record)} columns instead of {width}", "")
-            else:
-                long = _too_long(line, record, names, name_at)
-                if long is not None:
-                    yield long
-                    continue
-                raw = record[address_at].strip()
-                try:
-                    address = parse(raw)
-                except AddressError as error:  # rejected with the reason; the next row goes on
-                    reason = str(error) if raw else "has no address"
-                    yield Reject(line, names[address_at], reason, raw[:254])
-                    continue
-                name = None if name_at is None else " ".join(record[name_at].split())
-                yield Row(line, address, name, {target: record[at].strip() for at, target in merged})
+        return rows_of(self._records, self.header)
+
+
+def rows_of(records: Iterable[tuple[int, list[str] | Reject]], header: Header) -> Iterator[Row | Reject]:
+    """Yield what each record is."""
+    names, targets = header.names, header.targets
+    width, address_at = len(names), targets.index(ADDRESS)
+    name_at = targets.index(NAME) if NAME in targets else None
+    merged = [(at, target) for at, target in enumerate(targets) if target not in ("", ADDRESS, NAME)]
+    for line, record in records:
+        if isinstance(record, Reject):
+            yield record
+        elif len(record) != width:
+            yield Reject(line, "", f"has {len(record)} columns instead of {width}", "")
+        else:
+            long = _too_long(line, record, names, name_at)
+            if long is not None:
+                yield long
+                continue
+            raw = record[address_at].strip()
+            try:
+                address = parse(raw)
+            except AddressError as error:  # rejected with the reason; the next row goes on
+                reason = str(error) if raw else "has no address"
+                yield Reject(line, names[address_at], reason, raw[:254])
+                continue
+            name = None if name_at is None else " ".join(record[name_at].split())
+            yield Row(line, address, name, {target: record[at].strip() for at, target in merged})
 
 
 def _unreadable(error: str, first: int, last: int) -> Reject:

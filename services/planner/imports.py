@@ -7,9 +7,11 @@ the line and leaves what was taken in.
 """
 
 import asyncio
+import contextlib
 import hashlib
+import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -20,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.planner import contacts, lists
 from services.planner.contacts import Incoming
+from services.planner.csv_preview import preview
 from services.planner.csv_rows import CsvError, CsvFile, Options, Reject, Row
 from services.planner.directory import Directory
 from services.planner.schema import METADATA, insert, roomy
@@ -27,7 +30,7 @@ from services.planner.steps import step
 from shared import clock
 from shared.contracts import subjects
 from shared.contracts.audience import ContactsImported
-from shared.contracts.commands import ImportContacts, Refusal
+from shared.contracts.commands import ImportContacts, PreviewImport, Refusal
 from shared.contracts.envelope import Origin
 from shared.database import reading
 from shared.eventlog.documents import Documents
@@ -93,7 +96,7 @@ class Importer:
             return {"upload": wanted.upload, "list": known.list}
         try:
             await self._inbox.get(subjects.upload_part(wanted.upload, wanted.parts - 1))
-            file = await asyncio.to_thread(CsvFile, self._parts(wanted), _options(wanted))
+            file = await asyncio.to_thread(CsvFile, self._parts(wanted.upload, range(wanted.parts)), _options(wanted))
         except MissingError:  # refused: the caller uploads first
             return Refusal(code="upload_missing", message="Not all parts of the upload are there.", field="upload")
         except CsvError as error:  # refused as a whole: nothing was taken in
@@ -106,6 +109,16 @@ class Importer:
             await conn.execute(insert(conn, IMPORTS).values(row).on_conflict_do_nothing())
         self._wake.set()
         return {"upload": wanted.upload, "list": list_id}
+
+    async def preview(self, wanted: PreviewImport) -> dict[str, Any] | Refusal:
+        """Look at the first rows of an upload."""
+        first = subjects.upload_part(wanted.upload, 0)
+        try:
+            await self._inbox.get(first)
+        except MissingError:  # refused: the caller uploads first
+            return Refusal(code="upload_missing", message="There is no such upload (any more).", field="upload")
+        parts = self._parts(wanted.upload, itertools.count())
+        return await asyncio.to_thread(preview, _while_there(parts), _options(wanted), wanted.limit)
 
     async def run(self) -> None:
         """Carry out imports for ever, those first that a crash interrupted."""
@@ -131,7 +144,7 @@ class Importer:
     async def _read(self, upload: str, row: SqlRow[Any]) -> bool:
         wanted = ImportContacts.model_validate_json(row.wanted)
         try:
-            file = await asyncio.to_thread(CsvFile, self._parts(wanted), _options(wanted))
+            file = await asyncio.to_thread(CsvFile, self._parts(wanted.upload, range(wanted.parts)), _options(wanted))
             rows = islice(iter(file), row.rows, None)
             ahead = asyncio.create_task(asyncio.to_thread(self._slice, rows))
             while piece := await ahead:
@@ -144,13 +157,13 @@ class Importer:
         await self._mark(upload, {"state": "ending"})
         return True
 
-    def _parts(self, wanted: ImportContacts) -> Iterator[bytes]:
+    def _parts(self, upload: str, numbers: Iterable[int]) -> Iterator[bytes]:
         """Yield the parts to a parsing thread, each fetched by the loop this was called on."""
         loop = asyncio.get_running_loop()
 
         def fetch() -> Iterator[bytes]:
-            for part in range(wanted.parts):
-                subject = subjects.upload_part(wanted.upload, part)
+            for part in numbers:
+                subject = subjects.upload_part(upload, part)
                 yield asyncio.run_coroutine_threadsafe(self._inbox.get(subject), loop).result(_PART_S)
 
         return fetch()
@@ -222,7 +235,12 @@ async def _row(conn: AsyncConnection, upload: str) -> SqlRow[Any] | None:
     return (await conn.execute(select(IMPORTS).where(IMPORTS.c.upload == upload))).one_or_none()
 
 
-def _options(wanted: ImportContacts) -> Options:
+def _while_there(parts: Iterator[bytes]) -> Iterator[bytes]:
+    with contextlib.suppress(MissingError):  # the part after the last one
+        yield from parts
+
+
+def _options(wanted: ImportContacts | PreviewImport) -> Options:
     return Options(wanted.encoding, wanted.delimiter, wanted.columns)
 
 

@@ -1,5 +1,6 @@
 """The queries the planner answers on NATS, from its tables; each waits until the facts hold what the caller saw."""
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ from shared.messaging.answers import Caller, CommandRouter
 Query = Callable[[Parts, Any], Awaitable[Answer | Refusal]]
 
 _FACTS_S = 10.0
+_LINE = re.compile(r"[0-9]{0,9}")
+_BAD_CURSOR = Refusal(code="invalid", message="Give `next` of the page before, as it came.", field="after")
 _NO_IMPORT = Refusal(code="import_unknown", message="There is no such import.", field="upload")
 
 
@@ -52,6 +55,8 @@ async def rejected_rows(parts: Parts, wanted: commands.RejectedRows) -> Answer |
     async with reading(parts.engine).connect() as conn:
         if await imports.status(conn, wanted.upload) is None:
             return _NO_IMPORT
+        if not _LINE.fullmatch(wanted.after):
+            return _BAD_CURSOR
         rows = await imports.rejected(conn, wanted.upload, wanted.after, wanted.limit)
     after = str(rows[-1]["line"]) if len(rows) == wanted.limit else ""
     return Answer(ok=True, data={"rows": rows, "next": after})
@@ -70,11 +75,19 @@ async def draft(parts: Parts, wanted: commands.Draft) -> Answer | Refusal:
     return Answer(ok=True, data=wrote | told | {"mailing": wanted.mailing})
 
 
+async def import_preview(parts: Parts, wanted: commands.PreviewImport) -> Answer | Refusal:
+    """Show what an upload looks like."""
+    seen = await parts.importer.preview(wanted)
+    return seen if isinstance(seen, Refusal) else Answer(ok=True, data=seen)
+
+
 async def audience(parts: Parts, wanted: commands.Audience) -> Answer | Refusal:
     """List the frozen audience with names and reasons."""
     frozen = (await parts.mailing(wanted.mailing)).audience
     if frozen is None:
         return Refusal(code="audience_missing", message="No audience is frozen.", field="mailing")
+    if not audience_rows.is_cursor(wanted.after):
+        return _BAD_CURSOR
     cached = await parts.freezer.ensure_cached(wanted.mailing, frozen.object)
     async with reading(parts.engine).connect() as conn:
         rows = await audience_rows.page(conn, cached, wanted.only, wanted.after, wanted.limit)
@@ -90,6 +103,7 @@ QUERIES: dict[type[commands.Query], Query] = {
     commands.ImportStatus: import_status,
     commands.RejectedRows: rejected_rows,
     commands.Draft: draft,
+    commands.PreviewImport: import_preview,
     commands.Audience: audience,
 }
 
@@ -105,7 +119,7 @@ def _waiting(parts: Parts, query: Query) -> Callable[[Any, Caller], Awaitable[An
         try:
             await parts.facts_at(caller.at_least, _FACTS_S)
         except TimeoutError:  # the caller asks again
-            return Refusal(code="not_there_yet", message="The planner has not read so far yet; ask again.")
+            return Refusal(code="not_yet", message="The planner has not read so far yet; ask again.")
         return await query(parts, wanted)
 
     return run

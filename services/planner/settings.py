@@ -2,13 +2,14 @@
 
 from pydantic import Field
 
-from shared.settings import Settings
+from shared.messaging.http.settings import HttpSettings
 
 
-class PlannerSettings(Settings):
+class PlannerSettings(HttpSettings):
     """What the planner needs beside the common settings.
 
     Attributes:
+        http_port: Port of the HTTP API; 0 turns it off.
         sweep_seconds: How often everything that moves is looked at anyway.
         quiet_seconds: A chunk without an event for so long, and not known to be due, gets a new hint.
         stuck_seconds: A chunk that nothing holds and that had no event for so long counts as stuck in the metrics.
@@ -18,6 +19,7 @@ class PlannerSettings(Settings):
         probe_seconds: How long a sender may take to try an account out.
     """
 
+    http_port: int = Field(default=8027, ge=0, le=65_535)
     sweep_seconds: float = Field(default=30, gt=0)
     quiet_seconds: float = Field(default=60, gt=0)
     stuck_seconds: float = Field(default=300, gt=0)

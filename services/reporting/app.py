@@ -3,26 +3,36 @@
     EVENTS             -> projector -> views in SQL
     PEOPLE             -> directory of names, addresses and notes in SQL
     query.*.<name>     -> handlers  -> answers from the views (the ledger: from log and AUDIENCE alone)
+    HTTP               -> the same handlers, exports, live streams
 
 A view that cannot take an event pauses and says so (`views`), the others go on. A log that was cut or replaced ends the
 process: the views must be rebuilt. Run it with `python -m services.reporting.app`.
 """
 
 from services.reporting import tables
+from services.reporting.changes import Changes
 from services.reporting.directory import Directory
+from services.reporting.export import Export
 from services.reporting.handlers import Reports, router_of
+from services.reporting.live import Live
+from services.reporting.numbers import Numbers
 from services.reporting.settings import ReportingSettings
 from services.reporting.views import VIEWS
 from services.reporting.watch import Watch
-from shared.contracts import subjects
+from shared.contracts import api, subjects
 from shared.database import create_engine, create_tables
 from shared.eventlog import metrics
+from shared.eventlog.documents import Documents
 from shared.eventlog.objects import Objects
 from shared.eventlog.projector import Projector
 from shared.eventlog.reader import Reader
 from shared.eventlog.store import EventLog
 from shared.eventlog.vitals import Vitals
 from shared.keys import KeyRing
+from shared.messaging.http.gate import Gate
+from shared.messaging.http.server import serve
+from shared.messaging.http.surface import Respond, create_app
+from shared.messaging.principals import Principals
 from shared.messaging.service import Service, run_service
 
 
@@ -32,9 +42,16 @@ async def start(service: Service, settings: ReportingSettings) -> None:
     service.on_stop(engine.dispose)
     await create_tables(engine, tables.metadata)
 
-    log = EventLog(service.nc)
+    log, keys = EventLog(service.nc), KeyRing.of(settings.secret_keys, settings.address_pepper)
+    changes = Changes()
     projector = Projector(
-        log, engine, VIEWS, durable=subjects.REPORTING_VIEWS, filters=[subjects.ALL_EVENTS], batch=500
+        log,
+        engine,
+        VIEWS,
+        durable=subjects.REPORTING_VIEWS,
+        filters=[subjects.ALL_EVENTS],
+        batch=500,
+        on_applied=changes.note,
     )
     directory = Directory(Reader(service.nc, subjects.PEOPLE), engine)
     service.spawn("projector", projector.run())
@@ -47,9 +64,22 @@ async def start(service: Service, settings: ReportingSettings) -> None:
         log=log,
         audiences=Objects(service.nc, subjects.AUDIENCE),
         parked=Reader(service.nc, subjects.PARKED),
-        keys=KeyRing.of(settings.secret_keys, settings.address_pepper),
+        keys=keys,
     )
-    service.include(router_of(reports))
+    requests = router_of(reports)
+    service.include(requests)
+    principals = Principals(log, Documents(service.nc, subjects.bucket(subjects.PRINCIPALS)), keys)
+    await principals.start()
+    service.on_stop(principals.stop)
+    service.check("principals", principals.problem)
+    gate = Gate(principals, settings)
+    live = Live(Numbers(engine, projector), changes, gate, settings, service.stopping)
+    flows: dict[str, Respond] = {
+        api.EXPORT.name: Export(engine, gate).give,
+        api.LIVE_MAILING.name: live.mailing,
+        api.LIVE.name: live.everything,
+    }
+    serve(service, create_app("reporting", requests, gate, settings, flows), settings)
     metrics.show(subjects.REPORTING_VIEWS, projector)
     service.spawn("watch", Watch(Vitals(service.nc), engine, settings.nats_monitoring).run())
 

@@ -5,6 +5,7 @@ snapshot and answers with the position it stands for. Views that are paused stan
 hold is true as of an earlier position.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 
@@ -33,7 +34,7 @@ PATIENCE = 5.0
 
 Read = Callable[[AsyncConnection], Awaitable[Data | Refusal]]
 
-_NO_MAILING = Refusal(code="unknown_mailing", message="There is no such mailing.", field="mailing")
+_NO_MAILING = Refusal(code="mailing_unknown", message="There is no such mailing.", field="mailing")
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def _register_pages(router: CommandRouter, reports: Reports) -> None:
         async def read(conn: AsyncConnection) -> Data | Refusal:
             address = query.address or (await pages.address_of(conn, query.contact) if query.contact else None)
             if not address:
-                return Refusal(code="unknown_contact", message="There is no such contact.", field="contact")
+                return Refusal(code="contact_unknown", message="There is no such contact.", field="contact")
             return {"acts": await pages.consent_acts(conn, reports.keys.address_key(address))}
 
         return await reports.answer(caller, read)
@@ -155,7 +156,7 @@ def _register_checks(router: CommandRouter, reports: Reports) -> None:
 
     @router.query(commands.ParkedMessages)
     async def _(query: commands.ParkedMessages, _caller: Caller) -> Answer | Refusal:
-        if query.after and not query.after.isdecimal():
+        if not re.fullmatch(r"[0-9]{0,18}", query.after):
             return Refusal(code="invalid", message="Give `next` of the page before, as it came.", field="after")
         found = await reports.parked.batch(subjects.ALL_PARKED, int(query.after or 0) + 1, query.limit)
         rows = []

@@ -3,6 +3,7 @@
 Names, addresses and notes come from the directory; whoever was erased there stands without them.
 """
 
+import re
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, literal_column, or_, select, tuple_
@@ -15,6 +16,7 @@ from services.reporting.views.links import ANY_CLICK, OPENS
 FILTERS = (*outcomes.NAMES, *outcomes.STATUS, "opened", "clicked", "unsubscribed")
 """What `Recipients.outcome` may be, besides "", in small letters or not."""
 
+_CURSOR = re.compile(r"[0-9]{1,18}\.[0-9]{1,9}")
 _R = tables.recipients.c
 _DOUBTFUL = and_(_R.outcome == outcomes.IN_DOUBT, _R.evidence.is_(None))
 
@@ -30,9 +32,9 @@ class BadCursorError(ValueError):
 def _cursor(after: str) -> tuple[int, int] | None:
     if not after:
         return None
-    first, _, second = after.partition(".")
-    if not (first.isdecimal() and second.isdecimal()):
+    if not _CURSOR.fullmatch(after):
         raise BadCursorError(after)
+    first, _, second = after.partition(".")
     return int(first), int(second)
 
 

@@ -74,6 +74,23 @@ async def status(conn: AsyncConnection, mailing: str, now: float) -> Data | None
     return (await _told(conn, rows, now))[0] if rows else None
 
 
+async def ids(conn: AsyncConnection) -> list[str]:
+    """Return the ids of all mailings that are not deleted."""
+    table = tables.mailings.c
+    query = select(table.mailing).where(table.drafted_at > 0, table.deleted == 0).order_by(table.drafted_at)
+    return list(await conn.scalars(query))
+
+
+async def statuses(conn: AsyncConnection, mailings: Sequence[str], now: float) -> dict[str, Data]:
+    """Return those of the mailings and tests that are known, by id."""
+    found: dict[str, Data] = {}
+    for start in range(0, len(mailings), _IN_ONE):
+        some = mailings[start:][:_IN_ONE]
+        rows = (await conn.execute(select(tables.mailings).where(tables.mailings.c.mailing.in_(some)))).all()
+        found |= {told["mailing"]: told for told in await _told(conn, rows, now)}
+    return found
+
+
 async def _told(conn: AsyncConnection, rows: Sequence[Row[Any]], now: float) -> list[Data]:
     """Put together what several views know of the mailings in `rows`."""
     ids = [row.mailing for row in rows]

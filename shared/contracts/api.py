@@ -5,29 +5,43 @@ Parts in braces are fields of the request; the other fields are the body of a co
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from shared.contracts import commands
-from shared.contracts.commands import Command, Query
-from shared.contracts.principals import Permission
+from shared.contracts.commands import Command, Query, Refusal
+from shared.contracts.principals import Permission, Principal
 
 VERSION = "/v1"
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One request. `path` is relative to `/v1` of the service that answers."""
+    """One request. `path` is relative to `/v1` of the service that answers.
+
+    `permission` is None where anybody may ask, `own` where whoever proved who they are may, about themselves.
+    """
 
     request: type[Command | Query]
     service: Literal["planner", "reporting"]
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
-    permission: Permission
+    permission: Permission | Literal["own"] | None
 
     @property
     def name(self) -> str:
         """Last part of its NATS subject, and its operation id."""
         return self.request.NAME
+
+    def refusal(self, principal: Principal | None) -> Refusal | None:
+        """Return why `principal` may not ask this, None if it may; nobody proved who they are where it is None."""
+        if self.permission is None:
+            return None
+        if principal is None:
+            return Refusal(code="unauthenticated", message="Nobody we know asks: a token or a session is needed.")
+        if self.permission == "own" or principal.may(self.permission):
+            return None
+        return Refusal(code="forbidden", message=f"{self.name} needs the permission {self.permission}.")
 
 
 _MAILING = "/mailings/{mailing}"
@@ -39,6 +53,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.Lists, "planner", "GET", "/lists", "view"),
     Endpoint(commands.ImportContacts, "planner", "POST", "/imports", "add_recipient"),
     Endpoint(commands.ImportStatus, "planner", "GET", "/imports/{upload}", "view"),
+    Endpoint(commands.PreviewImport, "planner", "POST", "/imports/{upload}/preview", "add_recipient"),
     Endpoint(commands.RejectedRows, "planner", "GET", "/imports/{upload}/rejected", "view"),
     Endpoint(commands.OpenCampaign, "planner", "POST", "/campaigns", "create"),
     Endpoint(commands.DraftMailing, "planner", "POST", "/mailings", "create"),
@@ -69,3 +84,45 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.ParkedMessages, "reporting", "GET", "/parked", "administer"),
     Endpoint(commands.ViewHealth, "reporting", "GET", "/views", "view"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What goes over HTTP alone, as its body is no request or its answer no document: files in and out, live events.
+
+    Attributes:
+        name: Its operation id.
+        path: Relative to `/v1` of the service that answers.
+    """
+
+    name: str
+    service: Literal["planner", "reporting"]
+    method: Literal["GET", "POST"]
+    path: str
+    permission: Permission
+
+
+UPLOAD = Flow("upload", "planner", "POST", "/uploads", "add_recipient")
+EXPORT = Flow("mailing.recipients.export", "reporting", "GET", f"{_MAILING}/recipients.csv", "view")
+LIVE_MAILING = Flow("mailing.live", "reporting", "GET", f"{_MAILING}/live", "view")
+LIVE = Flow("live", "reporting", "GET", "/live", "view")
+FLOWS: tuple[Flow, ...] = (UPLOAD, EXPORT, LIVE_MAILING, LIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class Retirement:
+    """An operation that is to go: said in the headers `Deprecation` (RFC 9745), `Sunset` (RFC 8594) and `Link`.
+
+    Attributes:
+        since: From when on nobody new should use it.
+        sunset: When it goes, at least six months after `since`.
+        instead: The page that says what to use instead.
+    """
+
+    since: datetime
+    sunset: datetime
+    instead: str
+
+
+RETIRED: dict[str, Retirement] = {}
+"""Operation id -> its retirement; docs/http.md has the rule."""

@@ -13,13 +13,24 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from shared.contracts import account, audience, campaign, consent, engagement, mailing, relay, sending, upcasters
+from shared.contracts import (
+    account,
+    audience,
+    campaign,
+    consent,
+    engagement,
+    mailing,
+    principal,
+    relay,
+    sending,
+    upcasters,
+)
 from shared.contracts.envelope import Commit, DomainEvent, EventRecord, Origin
 from shared.ids import event_id
 
 EVENT_TYPES: dict[str, type[DomainEvent]] = {
     model.TYPE: model
-    for module in (account, audience, campaign, consent, engagement, mailing, relay, sending)
+    for module in (account, audience, campaign, consent, engagement, mailing, principal, relay, sending)
     for model in module.EVENTS
 }
 

@@ -229,8 +229,8 @@ class DecideDoubt(Command):
     NAME: ClassVar[str] = "doubt.decide"
 
     mailing: Id
-    n: int = Field(ge=0)
-    indexes: str
+    n: int = Field(ge=0, le=10_000_000)
+    indexes: str = Field(max_length=4_000)
     decision: DoubtDecision
 
 
@@ -247,7 +247,7 @@ class Redrive(Command):
 
     NAME: ClassVar[str] = "parked.redrive"
 
-    seq: int
+    seq: int = Field(ge=1, le=2**63 - 1)
     drop: bool = False
 
 
@@ -293,6 +293,24 @@ class RejectedRows(_Page):
     NAME: ClassVar[str] = "import.rejected"
 
     upload: Id
+
+
+class PreviewImport(Query):
+    """What an upload looks like -> {encoding, delimiter, columns, rows, problem}; nothing is imported.
+
+    Attributes:
+        upload: Id under which the parts stand in INBOX.
+        encoding: As in `ImportContacts`; so are `delimiter` and `columns`.
+        limit: How many of the first rows to show.
+    """
+
+    NAME: ClassVar[str] = "import.preview"
+
+    upload: Id
+    encoding: str = Field(default="", max_length=40)
+    delimiter: str = Field(default="", max_length=1)
+    columns: dict[str, str] = {}
+    limit: int = Field(default=20, ge=1, le=100)
 
 
 class Audience(_Page):

@@ -31,3 +31,15 @@ class Principal:
     def may(self, permission: Permission) -> bool:
         """Tell whether it has `permission`."""
         return permission in self.permissions
+
+
+NATS_USERS: dict[str, frozenset[Permission]] = {
+    "operator": frozenset(PERMISSIONS),
+    "producer": frozenset({"view", "create", "edit", "add_recipient", "send"}),
+    "planner": frozenset(),
+    "sender": frozenset(),
+    "tracker": frozenset(),
+    "reporting": frozenset(),
+}
+"""What each NATS user may ask for; the services ask nothing of each other by commands. deploy/permissions.py lets each
+speak in its own name only."""

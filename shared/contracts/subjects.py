@@ -20,6 +20,7 @@ AUDIENCE = "AUDIENCE"
 CONTENT = "CONTENT"
 PACING = "PACING"
 SECRETS = "SECRETS"
+PRINCIPALS = "PRINCIPALS"
 
 JOURNAL_PARTITIONS = 16
 
@@ -28,6 +29,7 @@ ALL_MAILINGS = "evt.mailing.*"
 ALL_CAMPAIGNS = "evt.campaign.*"
 ALL_ACCOUNTS = "evt.account.*"
 ALL_RELAYS = "evt.relay.*"
+ALL_PRINCIPALS = "evt.principal.*"
 ALL_PLANS = "evt.plan.*.*.*.*"
 ALL_CHUNKS = "evt.chunk.*.*"
 ALL_CONSENT = "evt.consent.*"
@@ -79,6 +81,21 @@ def account(account_id: str) -> str:
 def relay(account_id: str) -> str:
     """Entity: what the senders learnt of an account's relay."""
     return f"evt.relay.{account_id}"
+
+
+def bucket(name: str) -> str:
+    """Stream of a key-value bucket."""
+    return f"KV_{name}"
+
+
+def principal(principal_id: str) -> str:
+    """Entity: one person or token."""
+    return f"evt.principal.{principal_id}"
+
+
+def principal_record(principal_id: str, record: str) -> str:
+    """Name, address and verifier of a principal, in the bucket PRINCIPALS; `*` for all its records."""
+    return f"$KV.{PRINCIPALS}.{principal_id}.{record}"
 
 
 def plan(mailing_id: str, account_id: str, lane: str, n: int) -> str:

@@ -1,29 +1,34 @@
 """Typed request handlers: what comes on `cmd.<principal>.<name>` or `query.<principal>.<name>` goes out as an `Answer`.
 
-The body becomes a model and is handed to its handler. A body that does not fit is refused with the path of the field;
-the principal is the second token of the subject, which NATS permissions tie to the user. What a handler did not foresee
-is logged with an id and answered `internal`, so nobody waits in vain; an append whose outcome is unknown is answered
-`unknown_outcome`: asking again with the same key settles it.
+A request is held against its row in shared/contracts/api.py: who lacks its permission is refused. Then the body becomes
+a model and is handed to its handler; a body that does not fit is refused with the path of the field. The principal is
+the second token of the subject, which NATS permissions tie to the user; `CommandRouter.answer` takes what comes another
+way. What a handler did not foresee is logged with an id and answered `internal`, so nobody waits in vain; an append
+whose outcome is unknown is answered `unknown_outcome`: asking again with the same key settles it. `audit` gets every
+command with what came of it.
 """
 
 import hashlib
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
 
 from faststream.nats import NatsRouter
 from faststream.nats.message import NatsMessage
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from shared import metrics
 from shared.contracts import subjects
+from shared.contracts.api import ENDPOINTS, Endpoint
 from shared.contracts.commands import Answer, Command, Query, Refusal, Request
+from shared.contracts.principals import Principal
 from shared.eventlog.errors import UnavailableError, UnknownOutcomeError
 from shared.ids import new_id
 from shared.messaging.policy import HANDLERS
+from shared.messaging.principals import nats_principal
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +37,34 @@ LARGEST_ANSWER = 1_000_000  # bytes; the server refuses a message above 1 MB
 REQUESTS = metrics.counter("posthaste_requests_total", "Requests by name and outcome", ("name", "outcome"))
 SECONDS = metrics.histogram("posthaste_request_seconds", "Time to the answer", ("name",))
 
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound=Command | Query)
 C = TypeVar("C", bound=Command)
 Q = TypeVar("Q", bound=Query)
 Handler = Callable[[M, "Caller"], Awaitable[Answer | Refusal]]
+Via = Literal["nats", "http"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it came in.
+
+    Attributes:
+        name: Of the command or query, e.g. `mailing.pause`.
+        data: Its fields, not yet looked at.
+        principal: Who asks; None where nobody proved who they are.
+        key: Idempotency key, "" where none was given.
+        at_least: Log position the answer must include.
+        via: The way it came.
+        remote: Network address it came from, "" where that is not known; personal data, for SQL alone.
+    """
+
+    name: str
+    data: dict[str, Any] = field(repr=False)
+    principal: Principal | None
+    key: str = ""
+    at_least: int = 0
+    via: Via = "nats"
+    remote: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +72,22 @@ class Caller:
     """Who asks, and how.
 
     Attributes:
-        principal: The NATS user that asked.
+        principal: Id of the principal that asks, "" where anybody may.
         key: Idempotency key, "" where none was given.
         at_least: Log position the answer must include.
         digest: Hash of the body: the same key with another digest is another request.
+        via, remote: As in `Asked`.
     """
 
     principal: str
     key: str
     at_least: int
     digest: str
+    via: Via = "nats"
+    remote: str = field(default="", repr=False)
+
+
+Audit = Callable[[Asked, Answer], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +103,40 @@ async def _raw(message: NatsMessage) -> _Raw:
 class CommandRouter:
     """The requests that one service answers; its instances form a queue group. `router` goes into the broker."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, *, endpoints: Sequence[Endpoint] = ENDPOINTS, audit: Audit | None = None) -> None:
         self.router = NatsRouter()
         self._service = service
+        self._endpoints = {endpoint.name: endpoint for endpoint in endpoints}
+        self._audit = audit
+        self._answering: dict[str, tuple[Endpoint, Handler[Any]]] = {}
 
     def command(self, model: type[C]) -> Callable[[Handler[C]], Handler[C]]:
         """Register the handler of a command."""
-        return self._register(model.NAME, model, subjects.command_filter(model.NAME))
+        return self._register(model, subjects.command_filter(model.NAME))
 
     def query(self, model: type[Q]) -> Callable[[Handler[Q]], Handler[Q]]:
         """Register the handler of a query."""
-        return self._register(model.NAME, model, subjects.query_filter(model.NAME))
+        return self._register(model, subjects.query_filter(model.NAME))
 
-    def _register(self, name: str, model: type[M], subject: str) -> Callable[[Handler[M]], Handler[M]]:
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of the requests that are answered."""
+        return frozenset(self._answering)
+
+    async def answer(self, asked: Asked) -> Answer:
+        """Return what came of a request to one of our handlers, whichever way it came."""
+        start = time.perf_counter()
+        answer = await self._checked(asked)
+        REQUESTS.labels(asked.name, answer.refusal.code if answer.refusal else "ok").inc()
+        SECONDS.labels(asked.name).observe(time.perf_counter() - start)
+        return answer
+
+    def _register(self, model: type[M], subject: str) -> Callable[[Handler[M]], Handler[M]]:
         def register(handler: Handler[M]) -> Handler[M]:
+            self._answering[model.NAME] = (self._endpoints[model.NAME], handler)
+
             async def respond(raw: _Raw) -> bytes:
-                return await _respond(name, model, handler, raw)
+                return await self._respond(model.NAME, raw)
 
             respond.__annotations__ = {"raw": model, "return": Answer}  # what the AsyncAPI document shows
             subscriber = self.router.subscriber(
@@ -91,7 +144,7 @@ class CommandRouter:
                 queue=self._service,
                 decoder=_raw,
                 max_workers=HANDLERS,
-                title=name,
+                title=model.NAME,
                 description=model.__doc__,
             )
             subscriber(respond)
@@ -99,28 +152,37 @@ class CommandRouter:
 
         return register
 
+    async def _respond(self, name: str, raw: _Raw) -> bytes:
+        try:
+            request = Request.model_validate_json(raw.body or b"{}")
+        except ValidationError as error:  # the caller's mistake: say where
+            return _encoded(_invalid(error))
+        principal = nats_principal(raw.subject.split(".")[1])
+        answer = await self.answer(Asked(name, request.data, principal, request.key, request.at_least))
+        return _encoded(answer)
 
-async def _respond(name: str, model: type[M], handler: Handler[M], raw: _Raw) -> bytes:
-    start = time.perf_counter()
-    answer = await _answer(name, model, handler, raw)
-    body = answer.model_dump_json().encode()
-    if len(body) > LARGEST_ANSWER:
-        answer = _refused("too_large", "The answer is larger than 1 MB: ask for fewer rows at a time.", "limit")
-        body = answer.model_dump_json().encode()
-    REQUESTS.labels(name, answer.refusal.code if answer.refusal else "ok").inc()
-    SECONDS.labels(name).observe(time.perf_counter() - start)
-    return body
+    async def _checked(self, asked: Asked) -> Answer:
+        endpoint, handler = self._answering[asked.name]
+        refusal = endpoint.refusal(asked.principal)
+        answer = Answer(ok=False, refusal=refusal) if refusal else await _handled(endpoint, handler, asked)
+        if self._audit is not None and issubclass(endpoint.request, Command):
+            try:
+                await self._audit(asked, answer)
+            except Exception:  # what was done is done, and its events name who did it
+                logger.exception("not in the audit", extra={"request": asked.name})
+        return answer
 
 
-async def _answer(name: str, model: type[M], handler: Handler[M], raw: _Raw) -> Answer:
+async def _handled(endpoint: Endpoint, handler: Handler[Any], asked: Asked) -> Answer:
+    name = asked.name
     try:
-        request = Request.model_validate_json(raw.body or b"{}")
-        body = model.model_validate(request.data)
+        body = endpoint.request.model_validate(asked.data)
     except ValidationError as error:  # the caller's mistake: say where
         return _invalid(error)
-    canonical = json.dumps([name, request.data], sort_keys=True)
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
-    caller = Caller(raw.subject.split(".")[1], request.key, request.at_least, digest)
+    canonical = json.dumps([name, asked.data], sort_keys=True)
+    digest = hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+    principal = asked.principal.id if asked.principal else ""
+    caller = Caller(principal, asked.key, asked.at_least, digest, asked.via, asked.remote)
     try:
         result = await handler(body, caller)
     except UnknownOutcomeError:  # it may have happened: the caller asks again with the same key and learns it
@@ -134,6 +196,14 @@ async def _answer(name: str, model: type[M], handler: Handler[M], raw: _Raw) -> 
         logger.exception("request failed", extra={"request": name, "incident": incident})
         return _refused("internal", f"Something went wrong on our side (incident {incident}); the logs say more.")
     return Answer(ok=False, refusal=result) if isinstance(result, Refusal) else result
+
+
+def _encoded(answer: Answer) -> bytes:
+    body = answer.model_dump_json().encode()
+    if len(body) <= LARGEST_ANSWER:
+        return body
+    answer = _refused("too_large", "The answer is larger than 1 MB: ask for fewer rows at a time.", "limit")
+    return answer.model_dump_json().encode()
 
 
 def _refused(code: str, message: str, field: str = "") -> Answer:

@@ -87,7 +87,7 @@ async def measure(count: int, folder: Path) -> dict[str, float]:
     settings = PlannerSettings(
         nats_url=server.url, data_dir=folder, secret_keys="s" * 32, address_pepper="p" * 32, most_open=1000
     )
-    desk = Desk(nc, EventLog(nc), settings, Client(nc, "benchmark", seconds=600))
+    desk = Desk(nc, EventLog(nc), settings, Client(nc, "operator", seconds=600))
     await desk.answer_probes()
     await desk.up()
     phases = Phases(count)

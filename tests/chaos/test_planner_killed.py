@@ -57,7 +57,7 @@ async def supervised(
     settings: PlannerSettings, nc: Connection, crash_at: str
 ) -> AsyncIterator[tuple[Desk, Supervisor]]:
     """Yield somebody who asks, and the supervisor of the planner that answers."""
-    desk = Desk(nc, EventLog(nc), settings, Client(nc, "tester", seconds=2))
+    desk = Desk(nc, EventLog(nc), settings, Client(nc, "operator", seconds=2))
     await desk.answer_probes()
     supervisor = Supervisor(settings)
     task = asyncio.create_task(supervisor.run(crash_at))

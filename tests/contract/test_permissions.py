@@ -111,17 +111,23 @@ OWNERS = {
     "person.note.k1": {"planner", "tracker"},
     "timer.start.m1": {"planner"},
     "timer.retry.a1.rest.m1.0": {"planner", "sender"},
-    "in.upload.u1.0": {"tracker", "operator"},
+    "evt.principal.p1": {"planner"},
+    "in.upload.u1.0": {"planner", "tracker", "operator", "producer"},
     "$KV.PACING.x": {"sender"},
     "$KV.SECRETS.x": {"planner"},
+    "$KV.PRINCIPALS.x.1": {"planner"},
     "$O.AUDIENCE.C.x": {"planner"},
     "parked.sender.jobs": {"sender"},
     "job.a1.rest.m1.0": set(),
     "cmd.operator.mailing.pause": {"operator"},
+    "cmd.producer.mailing.draft": {"producer"},
+    "query.producer.mailing.list": {"producer"},
     "cmd.planner.mailing.pause": {"planner"},
     "$JS.API.STREAM.MSG.DELETE.PAYLOADS": {"planner"},
     "$JS.API.DIRECT.GET.PAYLOADS.payload.m1.0": {"planner", "sender", "tracker"},
     "$JS.API.DIRECT.GET.KV_SECRETS.x": {"planner", "sender"},
+    "$JS.API.DIRECT.GET.KV_PRINCIPALS": {"planner", "reporting"},
+    "$JS.API.STREAM.MSG.DELETE.KV_PRINCIPALS": {"planner"},
     "$JS.API.CONSUMER.MSG.NEXT.EVENTS.reporting-views": {"reporting"},
     "$JS.API.CONSUMER.CREATE.EVENTS.planner-facts": {"planner"},
     "$JS.ACK.TIMERS.planner-timers.1.2.3": {"planner"},
@@ -135,7 +141,7 @@ OWNERS = {
 @pytest.mark.parametrize("subject", sorted(OWNERS))
 async def test_only_the_owner_may_publish(bare: Users, subject: str) -> None:
     """For each kind of subject exactly its owners, and deploy, get it past the server."""
-    everyone = (*SERVICES, "operator")
+    everyone = (*SERVICES, "operator", "producer")
     allowed = {user for user in everyone if await bare.may_publish(user, subject)}
     assert allowed == OWNERS[subject]
 

@@ -37,7 +37,7 @@ LETTER = {
     "subject": "Hello {{ name | default('you') }}",
     "text": "Hello {{ name | default('you') }}\n\nhttps://shop.example/\n",
 }
-_PASSING = frozenset({"no_sender", "unavailable", "internal", "unknown_outcome", "not_yet", "not_there_yet"})
+_PASSING = frozenset({"no_sender", "unavailable", "internal", "unknown_outcome", "not_yet"})
 _ENDS = {MailingCompleted: "Completed", MailingCancelled: "Cancelled", MailingFailed: "Failed"}
 
 

@@ -1,13 +1,15 @@
-"""docs/commands.md says what the program does: every request, every field, every refusal."""
+"""docs/commands.md and docs/http.md say what the program does: every request, every field, every refusal."""
 
 import re
 from pathlib import Path
 
 from shared.contracts import commands
 from shared.contracts.commands import Command, Query
+from shared.messaging.http.problems import STATUS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs/commands.md").read_text()
+HTTP_DOCUMENT = (ROOT / "docs/http.md").read_text()
 
 _REFUSALS = re.compile(
     r"(?:Refusal\(\s*(?:code=)?|_refused\(|CsvError\(\s*|TemplateError\(\s*|Problem\(\s*|InputError\(\s*|CliError\(\s*"
@@ -47,6 +49,21 @@ def test_every_refusal_is_documented() -> None:
         for path in (ROOT / folder).rglob("*.py"):
             if _BETWEEN_SERVICES not in str(path):
                 found |= dict.fromkeys(_REFUSALS.findall(path.read_text()), path.name)
-    missing = {code: name for code, name in found.items() if f"`{code}`" not in DOCUMENT}
+    missing = {code: name for code, name in found.items() if f"`{code}`" not in DOCUMENT + HTTP_DOCUMENT}
     assert len(found) > 50
     assert not missing
+
+
+def _codes(text: str) -> set[str]:
+    """Return the codes in the first column of the tables of refusals."""
+    rows = re.findall(r"^\| (`[a-z_]+`(?:, `[a-z_]+`)*) \|", text, re.MULTILINE)
+    return {code for row in rows for code in re.findall(r"`([a-z_]+)`", row)}
+
+
+def test_every_refusal_has_a_status() -> None:
+    """Each code a service can give has its status over HTTP, and no other code has one."""
+    refusals = DOCUMENT.split("\n## Refusals\n")[1].split("\n## On the command line only")[0]
+    documented = _codes(refusals) | _codes(HTTP_DOCUMENT)
+    assert len(documented) > 70
+    assert documented - set(STATUS) == set()
+    assert set(STATUS) - documented == set()

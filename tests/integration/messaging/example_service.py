@@ -4,6 +4,7 @@ import asyncio
 import sys
 from typing import ClassVar
 
+from shared.contracts.api import Endpoint
 from shared.contracts.commands import Answer, Command, Refusal
 from shared.messaging.answers import Caller, CommandRouter
 from shared.messaging.service import Service, run_service
@@ -20,7 +21,7 @@ class Do(Command):
 
 async def start(service: Service) -> None:
     """Answer `Do`; one task ends in good order within its grace."""
-    requests = CommandRouter(service.name)
+    requests = CommandRouter(service.name, endpoints=[Endpoint(Do, "planner", "POST", "/do", "send")])
     failing = asyncio.Event()
 
     @requests.command(Do)

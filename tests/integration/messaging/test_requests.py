@@ -8,9 +8,10 @@ import pytest
 from nats.aio.client import Client as Connection
 from pydantic import Field
 
+from shared.contracts.api import Endpoint
 from shared.contracts.commands import Answer, Command, Query, Refusal
 from shared.eventlog.errors import UnknownOutcomeError
-from shared.messaging.answers import Caller, CommandRouter
+from shared.messaging.answers import Asked, Caller, CommandRouter
 from shared.messaging.broker import create_broker
 from shared.messaging.client import Client, UnansweredError
 from shared.settings import Settings
@@ -35,6 +36,18 @@ class Echo(Command):
     limits: Inner = Inner()
 
 
+class Knock(Command):
+    """What anybody may."""
+
+    NAME: ClassVar[str] = "test.knock"
+
+
+class Mine(Command):
+    """What everybody may who is known."""
+
+    NAME: ClassVar[str] = "test.mine"
+
+
 class Size(Query):
     """Return that many bytes."""
 
@@ -43,15 +56,26 @@ class Size(Query):
     bytes: int
 
 
+ENDPOINTS = (
+    Endpoint(Echo, "planner", "POST", "/echo", "send"),
+    Endpoint(Size, "planner", "GET", "/size", "view"),
+    Endpoint(Knock, "planner", "POST", "/knock", None),
+    Endpoint(Mine, "planner", "POST", "/mine", "own"),
+)
+
+
 class Instance:
     """One instance of an echo service."""
 
     def __init__(self, server: NatsServer) -> None:
         self.callers: list[Caller] = []
         self.broker = create_broker(Settings(nats_url=server.url), "echo")
-        self._requests = CommandRouter("echo")
+        self.audited: list[tuple[Asked, Answer]] = []
+        self._requests = CommandRouter("echo", endpoints=ENDPOINTS, audit=self.audit)
         self._requests.command(Echo)(self.echo)
         self._requests.query(Size)(self.size)
+        self._requests.command(Knock)(self.done)
+        self._requests.command(Mine)(self.done)
         self.broker.include_router(self._requests.router)
 
     async def echo(self, command: Echo, caller: Caller) -> Answer | Refusal:
@@ -64,6 +88,16 @@ class Instance:
         if command.text == "unknown":
             raise UnknownOutcomeError
         return Answer(ok=True, position=7, data={"text": command.text})
+
+    async def audit(self, asked: Asked, answer: Answer) -> None:
+        """Keep it; fail where the text says so."""
+        self.audited.append((asked, answer))
+        if asked.data.get("text") == "no audit":
+            raise OSError("disk full")
+
+    async def done(self, _: Command, caller: Caller) -> Answer | Refusal:
+        """Say who asked."""
+        return Answer(ok=True, data={"principal": caller.principal})
 
     async def size(self, query: Size, _caller: Caller) -> Answer | Refusal:
         """Return that many bytes."""
@@ -81,15 +115,15 @@ async def instance(nats_server: NatsServer) -> AsyncIterator[Instance]:
 
 @pytest.fixture
 def client(nc: Connection) -> Client:
-    """Return a client that asks as `alice`."""
-    return Client(nc, "alice", seconds=5)
+    """Return a client that asks as `operator`."""
+    return Client(nc, "operator", seconds=5)
 
 
 async def test_a_command_reaches_its_handler_typed(instance: Instance, client: Client) -> None:
     """The handler gets the model, who asked by the subject, and the key; its answer comes back."""
     answer = await client.command(Echo(text="hello"), key="k1")
     assert answer == Answer(ok=True, position=7, data={"text": "hello"})
-    assert (instance.callers[0].principal, instance.callers[0].key) == ("alice", "k1")
+    assert (instance.callers[0].principal, instance.callers[0].key) == ("operator", "k1")
 
 
 async def test_the_same_body_has_the_same_digest(instance: Instance, client: Client) -> None:
@@ -114,7 +148,7 @@ async def test_a_body_that_does_not_fit_is_refused_with_its_field(
     instance: Instance, nc: Connection, body: bytes, field: str
 ) -> None:
     """The refusal names the path; no handler is called."""
-    answer = Answer.model_validate_json((await nc.request("cmd.alice.test.echo", body, timeout=5)).data)
+    answer = Answer.model_validate_json((await nc.request("cmd.operator.test.echo", body, timeout=5)).data)
     assert answer.refusal is not None
     assert (answer.ok, answer.refusal.code, answer.refusal.field) == (False, "invalid", field)
     assert instance.callers == []
@@ -127,6 +161,47 @@ async def test_every_failure_is_answered(client: Client, text: str, code: str) -
     answer = await client.command(Echo(text=text))
     assert answer.refusal is not None
     assert (answer.ok, answer.refusal.code) == (False, code)
+
+
+async def asked_as(nc: Connection, user: str, name: str) -> str:
+    """Ask in the name of a user; return the code of the refusal, "" where there is none."""
+    answer = Answer.model_validate_json((await nc.request(name.replace("*", user), b"{}", timeout=5)).data)
+    return answer.refusal.code if answer.refusal else ""
+
+
+async def test_nobody_gets_past_a_permission_they_lack(instance: Instance, nc: Connection) -> None:
+    """A known user without it is forbidden, an unknown one is unauthenticated; no handler is called."""
+    assert await asked_as(nc, "sender", "cmd.*.test.echo") == "forbidden"
+    assert await asked_as(nc, "stranger", "cmd.*.test.echo") == "unauthenticated"
+    assert await asked_as(nc, "sender", "query.*.test.size") == "forbidden"
+    assert instance.callers == []
+    assert await asked_as(nc, "producer", "cmd.*.test.echo") == ""
+
+
+@pytest.mark.usefixtures("instance")
+async def test_what_needs_no_permission_may_be_asked(nc: Connection) -> None:
+    """Anybody may knock; what is one's own needs somebody who is known, with whatever permissions."""
+    assert await asked_as(nc, "stranger", "cmd.*.test.knock") == ""
+    assert await asked_as(nc, "stranger", "cmd.*.test.mine") == "unauthenticated"
+    assert await asked_as(nc, "sender", "cmd.*.test.mine") == ""
+
+
+async def test_every_command_is_audited_with_what_came_of_it(instance: Instance, nc: Connection) -> None:
+    """Done, refused, forbidden, unforeseen; queries are not, and an audit that fails costs no answer."""
+    client = Client(nc, "operator", seconds=5)
+    for text in ("fine", "no", "boom", "no audit"):
+        await client.command(Echo(text=text))
+    await asked_as(nc, "sender", "cmd.*.test.echo")
+    await client.query(Size(bytes=1))
+    outcomes = [answer.refusal.code if answer.refusal else "ok" for _, answer in instance.audited]
+    assert outcomes == ["ok", "not_wanted", "internal", "ok", "forbidden"]
+    assert {asked.via for asked, _ in instance.audited} == {"nats"}
+
+
+async def test_a_router_has_no_handler_without_a_row() -> None:
+    """What has no row among the endpoints, and so no permission, cannot be registered."""
+    with pytest.raises(KeyError):
+        CommandRouter("echo").command(Echo)(Instance.echo)  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("instance")
@@ -189,7 +264,7 @@ async def test_a_bare_handler_gets_the_bytes_and_its_failure_is_logged(
 async def test_nobody_there_is_said(nc: Connection) -> None:
     """Without a service the error says so, and carries the key."""
     with pytest.raises(UnansweredError) as caught:
-        await Client(nc, "alice", seconds=0.3).command(Echo(), key="k9")
+        await Client(nc, "operator", seconds=0.3).command(Echo(), key="k9")
     assert (caught.value.reached, caught.value.key) == (False, "k9")
 
 

@@ -66,7 +66,7 @@ async def test_the_ops_port_tells_how_it_is(nats_server: NatsServer, nc: Connect
     process = await start(nats_server, port)
     try:
         await ready(port)
-        await Client(nc, "alice").command(Do(what="nothing"))
+        await Client(nc, "operator").command(Do(what="nothing"))
         _, numbers = await asyncio.to_thread(probe, port, "metrics")
         assert 'posthaste_requests_total{name="example.do",outcome="ok"} 1.0' in numbers
         _, document = await asyncio.to_thread(probe, port, "asyncapi.json")
@@ -90,7 +90,7 @@ async def test_a_failed_task_ends_the_process(nats_server: NatsServer, nc: Conne
     port = free_port()
     process = await start(nats_server, port)
     await ready(port)
-    await Client(nc, "alice").command(Do(what="fail"))
+    await Client(nc, "operator").command(Do(what="fail"))
     out, err = await process.communicate()
     assert (process.returncode, out.decode().splitlines()) == (1, ["finished its work", "cleaned up"])
     assert b"told to fail by <address>" in err

@@ -212,7 +212,7 @@ def planner_settings(log_streams: NatsServer, tmp_path: Path) -> PlannerSettings
 @pytest.fixture
 async def desk(planner_settings: PlannerSettings, nc: Connection) -> AsyncIterator[Desk]:
     """Yield a planner that is up, and a sender that says every account works."""
-    desk = Desk(nc, EventLog(nc), planner_settings, Client(nc, "tester"))
+    desk = Desk(nc, EventLog(nc), planner_settings, Client(nc, "operator"))
 
     await desk.answer_probes()
     await desk.up()

@@ -71,7 +71,7 @@ class Reporting:
         self.projector = Projector(self.log, engine, VIEWS, durable="reporting-views", filters=[subjects.ALL_EVENTS])
         self.audiences = Objects(nc, subjects.AUDIENCE)
         self.directory = Directory(Reader(nc, subjects.PEOPLE), engine)
-        self.client = Client(nc, "anna", seconds=10)
+        self.client = Client(nc, "operator", seconds=10)
         self.broker = create_broker(Settings(nats_url=server.url), "reporting")
         reports = Reports(
             engine=engine,
@@ -160,10 +160,10 @@ async def test_a_position_that_does_not_come_is_refused(
 
 async def test_what_is_not_there_is_refused_by_name(reporting: Reporting) -> None:
     """Unknown mailings, contacts, outcomes and cursors have their codes."""
-    assert await reporting.refused(commands.Status(mailing="nope")) == "unknown_mailing"
-    assert await reporting.refused(commands.Links(mailing="nope")) == "unknown_mailing"
-    assert await reporting.refused(commands.VerifyLedger(mailing="nope")) == "unknown_mailing"
-    assert await reporting.refused(commands.ConsentHistory(contact="nope")) == "unknown_contact"
+    assert await reporting.refused(commands.Status(mailing="nope")) == "mailing_unknown"
+    assert await reporting.refused(commands.Links(mailing="nope")) == "mailing_unknown"
+    assert await reporting.refused(commands.VerifyLedger(mailing="nope")) == "mailing_unknown"
+    assert await reporting.refused(commands.ConsentHistory(contact="nope")) == "contact_unknown"
     assert await reporting.refused(commands.Recipients(mailing="m1", outcome="lost")) == "invalid"
     assert await reporting.refused(commands.Recipients(mailing="m1", after="x")) == "invalid"
     assert await reporting.refused(commands.ParkedMessages(after="x")) == "invalid"
@@ -275,7 +275,7 @@ async def test_the_service_answers_and_stops_in_good_order(
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "services.reporting.app", env=environment, stdout=DEVNULL, stderr=DEVNULL
     )
-    answer = await Client(nc, "anna", seconds=20).query(commands.Status(mailing="m1"), seq)
+    answer = await Client(nc, "operator", seconds=20).query(commands.Status(mailing="m1"), seq)
     assert answer.data["status"] == "Completed"
     process.send_signal(signal.SIGTERM)
     assert await asyncio.wait_for(process.wait(), 15) == 0

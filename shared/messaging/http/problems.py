@@ -1,0 +1,94 @@
+"""Refusals as problem documents (RFC 9457): one table says which status each code has.
+
+A code is stable and has one status; whoever reads the documents switches on `code`, never on the text. A test holds the
+table to docs/commands.md.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import orjson
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from shared.contracts.commands import Refusal
+
+MEDIA_TYPE = "application/problem+json"
+
+_CODES: dict[HTTPStatus, str] = {
+    HTTPStatus.UNAUTHORIZED: "unauthenticated",
+    HTTPStatus.FORBIDDEN: "forbidden origin_foreign",
+    HTTPStatus.NOT_FOUND: """
+        not_found account_unknown import_unknown campaign_unknown mailing_unknown contact_unknown
+        not_parked""",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+    HTTPStatus.REQUEST_TIMEOUT: "body_too_slow",
+    HTTPStatus.CONFLICT: """
+        account_exists account_not_tested account_not_working upload_missing upload_used campaign_exists campaign_closed
+        campaign_fixed mailing_deleted mailing_exists mailing_started mailing_running mailing_not_running
+        mailing_not_paused mailing_completed audience_missing audience_empty audience_fixed not_in_doubt
+        decided_meanwhile cannot_redrive""",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large body_too_large",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "media_type_unsupported",
+    HTTPStatus.UNPROCESSABLE_ENTITY: """
+        invalid idempotency_key_reused host_invalid address_invalid password_in_clear sender_not_allowed
+        encoding_unknown encoding_wrong delimiter_invalid nul_byte file_empty header_invalid header_duplicate
+        column_missing email_missing
+        line_too_long field_too_large quote_unclosed list_unknown dates_reversed start_in_past deadline_too_early
+        zone_unknown hours_invalid weekdays_invalid indexes_invalid empty_subject empty_body bad_address bad_list_id
+        too_many_links control_character unclosed bad_name unknown_filter bad_default too_many_placeholders
+        unknown_placeholder misplaced_placeholder""",
+    HTTPStatus.TOO_MANY_REQUESTS: "rate_limited",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "internal",
+    HTTPStatus.SERVICE_UNAVAILABLE: """
+        not_yet unavailable unknown_outcome no_sender too_many_listeners""",
+}
+STATUS: dict[str, HTTPStatus] = {code: status for status, codes in _CODES.items() for code in codes.split()}
+"""Refusal code -> HTTP status; what is not here is 422."""
+
+_RETRY_SECONDS = 1
+
+
+class Problem(BaseModel):
+    """Why a request was refused. Nothing was changed, unless `code` is `unknown_outcome`.
+
+    Attributes:
+        type: The code as a URN.
+        title: The phrase of the status.
+        status: The status of the answer.
+        detail: One or two sentences: what is wrong and what to do.
+        code: Stable; docs/commands.md and docs/http.md list all.
+        field: Path of the field at fault, e.g. `limits.per_hour`, or "".
+        line: Line of the file or template at fault, 1-based; 0 where there is none.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    field: str
+    line: int
+
+
+def status_of(code: str) -> HTTPStatus:
+    """Return the status of a refusal."""
+    return STATUS.get(code, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+
+def problem(refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the answer that says no."""
+    status = status_of(refusal.code)
+    body = Problem(
+        type=f"urn:posthaste:problem:{refusal.code}",
+        title=status.phrase,
+        status=status,
+        detail=refusal.message,
+        code=refusal.code,
+        field=refusal.field,
+        line=refusal.line,
+    )
+    given = {"Cache-Control": "no-store"} | dict(headers or {})
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        given.setdefault("Retry-After", str(_RETRY_SECONDS))
+    return Response(orjson.dumps(body.model_dump()), status, given, MEDIA_TYPE)
