@@ -7,9 +7,11 @@ from email.utils import parseaddr
 
 from cli.errors import InputError
 from cli.session import Session
+from shared.addresses import canonical
 from shared.contracts import commands
 from shared.contracts.commands import Query
 from shared.contracts.mailing import SendingHours
+from shared.contracts.principals import PERMISSIONS, Permission
 
 _LOOKS = 10
 _PAUSE = 0.2
@@ -25,6 +27,27 @@ async def account_id(session: Session, wanted: str) -> str:
 async def campaign_id(session: Session, wanted: str) -> str:
     """Return the id of a campaign given by id or name."""
     return await _id_of(session, commands.Campaigns(), "campaign", wanted)
+
+
+async def token_id(session: Session, wanted: str) -> str:
+    """Return the id of a token given by id or name."""
+    return await _id_of(session, commands.Tokens(), "token", wanted)
+
+
+async def user_id(session: Session, wanted: str) -> str:
+    """Return the id of a person given by id, name or address."""
+    for row in (await session.ask(commands.Users())).get("users", []):
+        if canonical(row["email"]) == canonical(wanted):
+            return str(row["user"])
+    return await _id_of(session, commands.Users(), "user", wanted)
+
+
+def permissions(wanted: list[str]) -> list[Permission]:
+    """Return the permissions that were named; `all` is every one."""
+    if unknown := [name for name in wanted if name not in (*PERMISSIONS, "all")]:
+        known = ", ".join(PERMISSIONS)
+        raise InputError("bad_permission", f"{unknown[0]!r} is no permission. There are {known}, and `all`.")
+    return [permission for permission in PERMISSIONS if permission in wanted or "all" in wanted]
 
 
 async def _id_of(session: Session, query: Query, noun: str, wanted: str) -> str:

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from cli.errors import CliError, InputError
 from cli.output import Output
 from cli.session import Work, session
+from shared.contracts.principals import PERMISSIONS
 
 DataOption = Annotated[
     Path, typer.Option("--data", envvar="POSTHASTE_DATA_DIR", help="Data folder of the installation on this machine.")
@@ -29,6 +30,12 @@ KeyOption = Annotated[
 ]
 AfterOption = Annotated[str, typer.Option("--after", help="Go on after this cursor (`next` of the page before).")]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Rows at most.")]
+PermissionOption = Annotated[
+    list[str],
+    typer.Option(
+        "--permission", help=f"One of {', '.join(PERMISSIONS)}; repeatable. `all` is all of them.", default_factory=list
+    ),
+]
 MailingArgument = Annotated[str, typer.Argument(metavar="MAILING", help="Id of the mailing.")]
 
 

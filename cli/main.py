@@ -7,7 +7,22 @@ import logging
 
 import typer
 
-from cli import account, campaign, contacts, demo, doubt, ledger, mailing, parked, streams, up, views
+from cli import (
+    account,
+    audit,
+    campaign,
+    contacts,
+    demo,
+    doubt,
+    ledger,
+    mailing,
+    parked,
+    streams,
+    token,
+    up,
+    user,
+    views,
+)
 from cli.commands import command
 
 app = typer.Typer(
@@ -26,10 +41,11 @@ app = typer.Typer(
 
 command(app, "up")(up.up)
 command(app, "demo")(demo.demo)
-for nouns in (account, contacts, campaign, mailing, doubt, streams, parked):
+for nouns in (account, contacts, campaign, mailing, doubt, token, user, streams, parked):
     app.add_typer(nouns.app)
 command(app, "ledger")(ledger.ledger)
 command(app, "views")(views.views)
+command(app, "audit")(audit.audit)
 
 
 def main() -> None:

@@ -8,10 +8,14 @@ import typer
 
 from cli.errors import CliError
 from cli.output import pairs
-from cli.session import Session
+from cli.session import OPERATOR, Session
 from deploy.data_folder import FolderHeldError
 from deploy.local import Local, PortsTakenError, Urls
 from deploy.supervisor import StartError
+from shared.contracts import commands, subjects
+from shared.contracts.principals import PERMISSIONS
+from shared.eventlog.store import EventLog
+from shared.messaging.client import Client
 
 
 class NotStartedError(CliError):
@@ -51,14 +55,26 @@ async def up(
         stopping.cancel()
         raise NotStartedError("not_started", str(error)) from error
     try:
-        _welcome(session, local.urls)
+        _welcome(session, local.urls, await _first_token(local))
         await stopping
         session.out.note("Stopping ...")
     finally:
         await local.stop()
 
 
-def _welcome(session: Session, urls: Urls) -> None:
+async def _first_token(local: Local) -> str:
+    """Issue the first token where the log knows no principal yet; "" where it does. Nobody can show it later."""
+    nc = await local.connect(OPERATOR)
+    try:
+        if await EventLog(nc).last_seq(subjects.ALL_PRINCIPALS):
+            return ""
+        wanted = commands.IssueToken(name="first", permissions=list(PERMISSIONS))
+        return str((await Client(nc, OPERATOR).command(wanted)).data.get("secret", ""))
+    finally:
+        await nc.close()
+
+
+def _welcome(session: Session, urls: Urls, token: str) -> None:
     shown = {
         "NATS": urls.nats,
         "Links in mails": urls.public,
@@ -67,10 +83,15 @@ def _welcome(session: Session, urls: Urls) -> None:
         "Logs": str(session.data / "logs"),
     }
     if session.out.as_json:
-        session.out.json({"running": True, **shown})
+        session.out.json({"running": True, **shown} | ({"token": token} if token else {}))
         return
     session.out.screen.print("[bold green]Posthaste is up.[/bold green] Ctrl-C ends it.")
     session.out.screen.print(pairs(shown))
+    if token:
+        session.out.screen.print(
+            f"\nThe first token, with all permissions. Keep it well, it is not shown again:\n  [bold]{token}[/bold]\n"
+            "Programs show it as `Authorization: Bearer ...`. Others: posthaste token issue --help"
+        )
     session.out.screen.print(
         "\nNext, in another terminal: posthaste account add --name catcher --host "
         f"{urls.smtp_host} --port {urls.smtp_port} --tls none --sender news@example.com"

@@ -14,6 +14,11 @@ def now() -> datetime:
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 
+def from_millis(millis: int) -> datetime:
+    """Return the instant so many milliseconds after 1970."""
+    return datetime.fromtimestamp(millis / 1000, UTC)
+
+
 def boot_seconds() -> float:
     """Return seconds since boot, suspend included; falls back to the monotonic clock where there is no boot clock."""
     clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)

@@ -51,6 +51,10 @@ class KeyRing:
         """Return the 16 hex digits that stand for an address in events, tokens and views."""
         return hmac.digest(self._pepper, canonical(address).encode(), "sha256").hex()[:16]
 
+    def fingerprint(self, purpose: str, text: str) -> str:
+        """Return a hash of `text` that nobody without the pepper can compare guesses with."""
+        return hmac.digest(self._pepper, f"{purpose} {text}".encode(), "sha256").hex()
+
     def seal(self, text: str) -> bytes:
         """Encrypt a secret for SECRETS."""
         return self._sealer.encrypt(text.encode())

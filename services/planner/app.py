@@ -9,17 +9,21 @@ from functools import partial
 
 from services.planner import dues, handlers, queries
 from services.planner.audience import Freezer
+from services.planner.audit import Audit
 from services.planner.board import Board
 from services.planner.census import Census
 from services.planner.directory import Directory
 from services.planner.facts import FILTERS, Facts
+from services.planner.housekeeping import Housekeeping
 from services.planner.imports import Importer
 from services.planner.parts import Parts
 from services.planner.planning import Planning
 from services.planner.process import Process, Reach
+from services.planner.records import Records
 from services.planner.schema import METADATA, FairEngine
 from services.planner.settings import PlannerSettings
 from services.planner.test_mails import TestMails
+from services.planner.throttle import Throttle
 from services.planner.uploads import Uploads
 from shared.contracts import api, subjects
 from shared.database import create_engine, create_tables
@@ -29,6 +33,7 @@ from shared.eventlog.keys import Bucket
 from shared.eventlog.objects import Objects
 from shared.eventlog.projector import Projector
 from shared.eventlog.pull import Pull
+from shared.eventlog.reader import Reader
 from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
 from shared.keys import KeyRing
@@ -50,8 +55,9 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     service.on_stop(engine.dispose)
     await create_tables(engine, METADATA)
     log, board, contents = EventLog(nc), Board(engine), Objects(nc, subjects.CONTENT)
-    records = Documents(nc, subjects.bucket(subjects.PRINCIPALS))
-    principals = Principals(log, records, keys)
+    bucket = subjects.bucket(subjects.PRINCIPALS)
+    records = Records(Documents(nc, bucket), Reader(nc, bucket))
+    principals = Principals(log, Documents(nc, bucket), keys)
     await principals.start()
     service.on_stop(principals.stop)
     service.check("principals", principals.problem)
@@ -83,10 +89,14 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         contents=contents,
         secrets=Bucket(nc, subjects.SECRETS),
         keys=keys,
+        principals=principals,
+        records=records,
+        throttle=Throttle(engine),
         ask=partial(ask, nc, seconds=settings.probe_seconds),
         facts_at=facts_at,
     )
-    requests = CommandRouter("planner")
+    audit = Audit(engine, keys)
+    requests = CommandRouter("planner", audit=audit.record)
     handlers.register(requests, parts)
     queries.register(requests, parts)
     service.include(requests)
@@ -101,6 +111,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     service.spawn("timers", dues.follow(Pull(nc, subjects.TIMERS, subjects.PLANNER_TIMERS), process))
     service.spawn("imports", importer.run())
     service.spawn("directory", directory.run())
+    service.spawn("housekeeping", Housekeeping(parts).run())
 
 
 def main() -> None:

@@ -5,9 +5,10 @@ events. The queries are in queries.py.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
-from services.planner import fan_out, lists, orders
+from services.planner import administration, fan_out, lists, orders, sign_in
 from services.planner.account import Account, AccountDecider, Add, RecordTest, problem
 from services.planner.audience import Wanted, digest
 from services.planner.audience_rows import forget_others
@@ -251,17 +252,27 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.DecideDoubt: decide_doubt,
     commands.DeleteMailing: _plain(lambda _: orders.Delete()),
     commands.Redrive: redrive,
+    commands.IssueToken: administration.issue_token,
+    commands.RevokeToken: administration.revoke_token,
+    commands.AddUser: administration.add_user,
+    commands.ChangePermissions: administration.change_permissions,
+    commands.SetPassword: administration.set_password,
+    commands.RemoveUser: administration.remove_user,
 }
+_ANSWER_IS_SECRET = frozenset({commands.IssueToken})
 
 
 def register(requests: CommandRouter, parts: Parts) -> None:
     """Answer all commands with `parts`."""
     for model, handler in HANDLERS.items():
         requests.command(model)(_idempotent(parts, handler))
+    for model, direct in sign_in.HANDLERS.items():
+        requests.command(model)(partial(direct, parts))
 
 
 def _idempotent(parts: Parts, handler: Handler) -> Callable[[Any, Caller], Awaitable[Result]]:
     async def run(wanted: commands.Command, caller: Caller) -> Result:
-        return await once(parts.engine, caller, lambda act: handler(parts, wanted, act))
+        keep = type(wanted) not in _ANSWER_IS_SECRET
+        return await once(parts.engine, parts.keys, caller, lambda act: handler(parts, wanted, act), keep=keep)
 
     return run

@@ -16,11 +16,16 @@ from services.planner.idempotency import Act
 from services.planner.imports import Importer
 from services.planner.mailing import Mailing, MailingDecider
 from services.planner.orders import Command
+from services.planner.passwords import Passwords
+from services.planner.principal import PrincipalDecider
+from services.planner.records import Records
 from services.planner.settings import PlannerSettings
 from services.planner.test_mails import TestMails
+from services.planner.throttle import Throttle
 from shared.contracts import subjects
 from shared.contracts.commands import Answer, Refusal
 from shared.contracts.envelope import Commit
+from shared.contracts.principal import Standing
 from shared.eventlog.decider import Decider
 from shared.eventlog.handling import handle
 from shared.eventlog.keys import Bucket
@@ -28,6 +33,7 @@ from shared.eventlog.objects import Objects
 from shared.eventlog.store import EventLog
 from shared.ids import event_id
 from shared.keys import KeyRing
+from shared.messaging.principals import Principals
 
 S = TypeVar("S")
 C = TypeVar("C")
@@ -48,8 +54,12 @@ class Parts:
     contents: Objects
     secrets: Bucket
     keys: KeyRing
+    principals: Principals
+    records: Records
+    throttle: Throttle
     ask: Ask
     facts_at: Callable[[int, float], Awaitable[None]]
+    passwords: Passwords = field(default_factory=Passwords)
     freezing: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     async def campaign(self, campaign: str) -> Campaign:
@@ -59,6 +69,10 @@ class Parts:
     async def account(self, account: str) -> Account:
         """Return an account as the log has it."""
         return _folded(AccountDecider(), await self.log.load(subjects.account(account)))
+
+    async def principal(self, who: str) -> Standing:
+        """Return where a principal stands, as the log has it."""
+        return _folded(PrincipalDecider(), await self.log.load(subjects.principal(who)))
 
     async def mailing(self, mailing: str) -> Mailing:
         """Return a mailing as the log has it."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from services.planner import audience_rows, imports, lists
+from services.planner import administration, audience_rows, audit, imports, lists
 from services.planner.parts import Parts
 from services.planner.plain_text import text_from_html
 from shared.contracts import commands
@@ -105,6 +105,9 @@ QUERIES: dict[type[commands.Query], Query] = {
     commands.Draft: draft,
     commands.PreviewImport: import_preview,
     commands.Audience: audience,
+    commands.Tokens: administration.tokens,
+    commands.Users: administration.users,
+    commands.AuditTrail: audit.trail,
 }
 
 

@@ -8,13 +8,16 @@ the place that is wrong.
 from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.contracts.account import Limits, TlsMode
 from shared.contracts.mailing import DoubtDecision, DoubtPolicy, SendingHours, Tracking
+from shared.contracts.principals import Permission
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,24}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+Password = Annotated[str, StringConstraints(min_length=10, max_length=200), Field(repr=False)]
+Secret = Annotated[str, StringConstraints(max_length=300), Field(repr=False)]
 
 
 class Request(BaseModel):
@@ -251,6 +254,87 @@ class Redrive(Command):
     drop: bool = False
 
 
+class IssueToken(Command):
+    """Issue a token for a program. It is in the answer and nowhere else; the same key gives it once more."""
+
+    NAME: ClassVar[str] = "token.issue"
+
+    name: Name
+    permissions: list[Permission] = Field(min_length=1)
+    expires_at: AwareDatetime | None = None
+
+
+class RevokeToken(Command):
+    """Let a token prove nothing any more, at once."""
+
+    NAME: ClassVar[str] = "token.revoke"
+
+    token: Id
+
+
+class AddUser(Command):
+    """Add a person who signs in by e-mail address and password."""
+
+    NAME: ClassVar[str] = "user.add"
+
+    name: Name
+    email: str
+    password: Password
+    permissions: list[Permission] = []
+
+
+class ChangePermissions(Command):
+    """Replace what a person may do; the sessions of that person end."""
+
+    NAME: ClassVar[str] = "user.permissions"
+
+    user: Id
+    permissions: list[Permission]
+
+
+class SetPassword(Command):
+    """Give a person another password; the sessions of that person end."""
+
+    NAME: ClassVar[str] = "user.password"
+
+    user: Id
+    password: Password
+
+
+class RemoveUser(Command):
+    """Remove a person: nothing is allowed any more, name, address and password are erased."""
+
+    NAME: ClassVar[str] = "user.remove"
+
+    user: Id
+
+
+class ChangePassword(Command):
+    """Change one's own password; all own sessions end."""
+
+    NAME: ClassVar[str] = "password.change"
+
+    current: Secret
+    password: Password
+
+
+class OpenSession(Command):
+    """Sign in. It carries no idempotency key: each time is another session."""
+
+    NAME: ClassVar[str] = "session.open"
+
+    email: str = Field(max_length=254)
+    password: Secret
+
+
+class CloseSession(Command):
+    """Sign out: end this one session, which whoever has it may."""
+
+    NAME: ClassVar[str] = "session.close"
+
+    session: Secret
+
+
 class Query(BaseModel):
     """Base of all queries, asked on `query.<principal>.<name>`; they change nothing."""
 
@@ -328,6 +412,32 @@ class Draft(Query):
     NAME: ClassVar[str] = "mailing.content"
 
     mailing: Id
+
+
+class Tokens(Query):
+    """All tokens, those that are revoked left out -> {tokens: [{token, name, permissions, expires_at, expired}]}."""
+
+    NAME: ClassVar[str] = "token.list"
+
+
+class Users(Query):
+    """All people -> {users: [{user, name, email, permissions}]}."""
+
+    NAME: ClassVar[str] = "user.list"
+
+
+class AuditTrail(_Page):
+    """Who asked for what, newest first -> {rows, next}; each command has a row, whatever came of it.
+
+    Attributes:
+        principal: Only what this one asked for.
+        command: Only commands of this name.
+    """
+
+    NAME: ClassVar[str] = "audit"
+
+    principal: str = ""
+    command: str = ""
 
 
 # Answered by reporting

@@ -1,0 +1,43 @@
+"""Once at the start and then every few hours: what has to be forgotten is forgotten.
+
+Rows of the audit beyond their days, attempts to sign in that are long past, and records of principals that a crash left
+behind. What fails is tried again the next time.
+"""
+
+import asyncio
+import logging
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from services.planner import audit
+from services.planner.parts import Parts
+from shared.eventlog.errors import EventLogError
+
+logger = logging.getLogger(__name__)
+
+EVERY = 6 * 3600.0
+
+
+class Housekeeping:
+    """Forgets."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def run(self) -> None:
+        """Forget for ever."""
+        while True:
+            try:
+                await self.tidy()
+            except (SQLAlchemyError, EventLogError, OSError) as error:  # away: the next time will do
+                logger.warning("not tidied: %s", error)
+            await asyncio.sleep(EVERY)
+
+    async def tidy(self) -> None:
+        """Forget once."""
+        parts = self._parts
+        await audit.forget(parts.engine, parts.settings.audit_days)
+        await parts.throttle.tidy()
+        swept = await parts.records.sweep(parts.principals.standings)
+        if swept:
+            logger.info("records of principals that nothing points to were erased", extra={"records": swept})
