@@ -3,7 +3,7 @@
     EVENTS             -> projector -> views in SQL
     PEOPLE             -> directory of names, addresses and notes in SQL
     query.*.<name>     -> handlers  -> answers from the views (the ledger: from log and AUDIENCE alone)
-    HTTP               -> the same handlers, exports, live streams
+    HTTP               -> the same handlers, exports, live streams; the console, which asks them
 
 A view that cannot take an event pauses and says so (`views`), the others go on. A log that was cut or replaced ends the
 process: the views must be rebuilt. Run it with `python -m services.reporting.app`.
@@ -11,6 +11,7 @@ process: the views must be rebuilt. Run it with `python -m services.reporting.ap
 
 from services.reporting import tables
 from services.reporting.changes import Changes
+from services.reporting.console.entrance import add_console
 from services.reporting.directory import Directory
 from services.reporting.export import Export
 from services.reporting.handlers import Reports, router_of
@@ -79,7 +80,9 @@ async def start(service: Service, settings: ReportingSettings) -> None:
         api.LIVE_MAILING.name: live.mailing,
         api.LIVE.name: live.everything,
     }
-    serve(service, create_app("reporting", requests, gate, settings, flows), settings)
+    app = create_app("reporting", requests, gate, settings, flows)
+    add_console(service, app, settings, principals, keys)
+    serve(service, app, settings)
     metrics.show(subjects.REPORTING_VIEWS, projector)
     service.spawn("watch", Watch(Vitals(service.nc), engine, settings.nats_monitoring).run())
 

@@ -110,7 +110,7 @@ def frame_of(desk: Desk, title: str, here: str) -> Frame:
                         with tag("li"):
                             link(label, path, aria_current="page" if path == here else None)
             with tag("form", "", "who", method="post", action="/sign-out"):
-                tag("span", desk.name, "who-name")
+                link(desk.name, "/me", "who-name")
                 tag("button", "Sign out", "button quiet small", type="submit")
     banner = tag("div", "", "banner", role="alert", hidden=True)
     status = tag("div", "", "notice", role="status", hidden=True)

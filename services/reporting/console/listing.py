@@ -43,7 +43,7 @@ class Listing:
             for place, (column, cell) in enumerate(zip(self._columns, cells, strict=True)):
                 name, scope = ("th", "row") if place == 0 else ("td", None)
                 text = cell if isinstance(cell, str) else ""
-                with tag(name, text, column.kind, data_label=column.label, scope=scope):
+                with tag(name, text, f"{column.kind}{' blank' if text == '–' else ''}".strip(), data_label=column.label, scope=scope):
                     drawn.append(cell() if callable(cell) else None)
         return drawn
 

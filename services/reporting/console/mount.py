@@ -66,8 +66,10 @@ class Console:
     style: Asset
     script: Asset
 
-    def page(self, path: str, title: str, permission: Permission = "view", here: str = "") -> Callable[[Build], Build]:
-        """Register a page for those who are signed in and have `permission`."""
+    def page(
+        self, path: str, title: str, permission: Permission | None = "view", here: str = ""
+    ) -> Callable[[Build], Build]:
+        """Register a page for those who are signed in and have `permission`; for all of them where it is None."""
 
         def register(build: Build) -> Build:
             async def show(request: Request) -> Response | None:
@@ -78,7 +80,7 @@ class Console:
                 frame = frame_of(desk, title, here or path)
 
                 async def draw() -> None:
-                    if desk.may(permission):
+                    if permission is None or desk.may(permission):
                         await build(frame, **request.path_params)
                     else:
                         pages.forbidden(permission)

@@ -12,18 +12,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from html import escape
 from http import HTTPStatus
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import nicegui
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from services.reporting.console.desk import AwayError
+from services.reporting.console.desk import AwayError, Data
 
 logger = logging.getLogger(__name__)
 
 SESSION = "posthaste_session"
+NAME = "posthaste_name"
 ZONE = "posthaste_zone"
 _FORM = "posthaste_form"
 _LARGEST = 10_000
@@ -47,8 +48,7 @@ _PAGE = """<!doctype html>
 </main></body></html>
 """
 
-Problem = str
-Open = Callable[[str, str, Request], Awaitable[tuple[str, Problem]]]
+Open = Callable[[str, str, Request], Awaitable[tuple[Data, str]]]
 Close = Callable[[str, Request], Awaitable[None]]
 
 
@@ -57,8 +57,9 @@ class Door:
     """How people come in.
 
     Attributes:
-        open: E-mail and password -> token of a session, or what is wrong.
+        open: E-mail and password -> a session with the name of its user, or what is wrong.
         close: Ends a session.
+        secure: Whether the browser speaks TLS.
         key: Signs the form.
         style: Where the style sheet is.
         script: Where the script is.
@@ -66,6 +67,7 @@ class Door:
 
     open: Open
     close: Close
+    secure: Callable[[Request], bool]
     key: bytes
     style: str
     script: str
@@ -90,14 +92,16 @@ class Door:
         if not request.cookies.get(_FORM) or not hmac.compare_digest(expected, str(form.get("form", ""))):
             return self._form(request, "The page was too old. Please try again.", email, after)
         try:
-            token, problem = await self.open(email, str(form.get("password", "")), request)
+            session, problem = await self.open(email, str(form.get("password", "")), request)
         except AwayError as error:  # the person tries again
             return self._form(request, str(error), email, after, HTTPStatus.SERVICE_UNAVAILABLE)
-        if not token:
+        if problem:
             return self._form(request, problem, email, after, HTTPStatus.FORBIDDEN)
         response = RedirectResponse(after or "/", HTTPStatus.SEE_OTHER)
-        response.set_cookie(SESSION, token, httponly=True, samesite="strict", secure=_secure(request))
-        response.delete_cookie(_FORM)
+        secure = self.secure(request)
+        response.set_cookie(SESSION, session["session"], httponly=True, samesite="strict", secure=secure)
+        response.set_cookie(NAME, quote(session["name"]), httponly=True, samesite="strict", secure=secure)
+        response.delete_cookie(_FORM, path="/sign-in")
         return response
 
     async def leave(self, request: Request) -> Response:
@@ -110,6 +114,7 @@ class Door:
                 logger.warning("a session could not be closed: the planner does not answer")
         response = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
         response.delete_cookie(SESSION)
+        response.delete_cookie(NAME)
         return response
 
     def _hash(self, value: str) -> str:
@@ -132,7 +137,7 @@ class Door:
             second=" autofocus" if email else "",
         )
         response = HTMLResponse(page, status, {"Cache-Control": "no-store"})
-        response.set_cookie(_FORM, value, httponly=True, samesite="strict", secure=_secure(request), path="/sign-in")
+        response.set_cookie(_FORM, value, httponly=True, samesite="strict", secure=self.secure(request), path="/sign-in")
         return response
 
 
@@ -146,6 +151,3 @@ def way_in(request: Request) -> RedirectResponse:
     target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return RedirectResponse("/sign-in" + (f"?{urlencode({'next': target})}" if target != "/" else ""), 303)
 
-
-def _secure(request: Request) -> bool:
-    return request.url.scheme == "https" or request.headers.get("x-forwarded-proto", "") == "https"

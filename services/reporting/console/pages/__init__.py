@@ -20,10 +20,11 @@ def register(console: "Console") -> None:
         health,
         mailing,
         mailings,
+        me,
         parked,
     )
 
-    for page in (mailings, campaign, draft, mailing, audience, contacts, accounts, health, parked, access):
+    for page in (mailings, campaign, draft, mailing, audience, contacts, accounts, health, parked, access, me):
         page.register(console)
 
 

@@ -104,19 +104,14 @@ class _Contacts:
             form.buttons("Read it this way")
 
     def _rows(self, found: Data) -> None:
-        headers = [str(column["header"]) if isinstance(column, dict) else str(column) for column in found["columns"]]
+        headers = [column["header"] for column in found["columns"]]
         listing = Listing("The first rows of the file", [Column(header or "(no name)") for header in headers], "flat")
         for row in found["rows"]:
-            cells = row["values"] if isinstance(row, dict) else row
-            listing.row([str(cell) for cell in [*cells, *[""] * len(headers)][: len(headers)]])
+            listing.row([*row["cells"], *[""] * len(headers)][: len(headers)])
 
     def _mapping(self, found: Data, options: dict[str, str]) -> None:
         async def submit(values: Values) -> Refusal | None:
-            columns = {value.partition("=")[0]: value.partition("=")[2] for value in []}
-            for place, header in enumerate(headers):
-                field = values[f"column-{place}"]
-                if field and field != header:
-                    columns[header] = field
+            columns = {column["header"]: values[f"column-{place}"] for place, column in enumerate(found["columns"])}
             fields = {"upload": self._upload["upload"], "parts": self._upload["parts"], "file_name": self._upload["name"]}
             command = made(commands.ImportContacts, **fields, **options, list=values["list"], columns=columns)
             answer = await self._desk.tell(command, form.id)
@@ -127,15 +122,15 @@ class _Contacts:
                 await self._look(answer.data["upload"])
             return answer.refusal
 
-        headers = [str(column["header"]) if isinstance(column, dict) else str(column) for column in found["columns"]]
         form = Form(submit, "wide", aliases={"columns": "column-0"})
         with form:
             form.text("list", "Into the list", self._upload["name"].rsplit(".", 1)[0], required=True, maxlength=200, hint="Made if there is none of this name.")
             with tag("details", "", "more", open=None):
                 tag("summary", "Which column is what")
                 with tag("div", "", "mapping"):
-                    for place, header in enumerate(headers):
-                        form.text(f"column-{place}", header or "(no name)", _field_of(found, place, header), hint="", classes="bare", placeholder="left out")
+                    for place, column in enumerate(found["columns"]):
+                        label = column["header"] or "(no name)"
+                        form.text(f"column-{place}", label, column["field"], classes="bare", placeholder="left out")
                 tag("p", "“email” is the address, “name” the name; everything else can be used as {{ field }}.", "hint")
             form.buttons("Import")
 
@@ -170,11 +165,6 @@ class _Contacts:
             columns = (Column("Line", "number"), Column("Column"), Column("Why", "wide"), Column("Value", "wide"))
             listing = Listing("Rejected rows", columns, "cards")
             listing.fill([(str(row["line"]), row["column"], row["reason"], row["value"]) for row in rows])
-
-
-def _field_of(found: Data, place: int, header: str) -> str:
-    column = found["columns"][place]
-    return str(column.get("field", header)) if isinstance(column, dict) else header.strip().lower()
 
 
 def _told(problem: object) -> str:

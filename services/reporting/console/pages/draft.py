@@ -111,7 +111,7 @@ class _Draft:
             tag("p", _filled(subject) or "No subject yet", "preview-subject")
             if html.strip():
                 page = f"<base target='_blank'>{_filled(html, safe=True)}"
-                tag("iframe", "", "preview", srcdoc=page, sandbox="", title="The mail as HTML", loading="lazy")
+                tag("iframe", "", "preview", srcdoc=page, sandbox="", title="The mail as HTML")
             if text.strip():
                 tag("pre", _filled(text), "preview")
             tag("p", "With sample values, and without images from elsewhere. A test mail shows it as it is.", "hint")

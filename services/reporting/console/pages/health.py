@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from services.reporting.console.mount import Console
 
 _EVERY = 5.0
-_COLUMNS = (Column("View"), Column("State"), Column("Position", "number"), Column("Behind", "number"), Column("Why", "wide"))
+_COLUMNS = (Column("View"), Column("State", "state"), Column("Position", "number"), Column("Behind", "number"), Column("Why", "wide"))
 
 
 class _Health:

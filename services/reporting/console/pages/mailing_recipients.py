@@ -22,7 +22,7 @@ _FILTERS = (
     ("clicked", "Clicked"),
     ("unsubscribed", "Unsubscribed"),
 )
-_COLUMNS = (Column("Recipient", "wide"), Column("State"), Column("Reply or cause", "wide"), Column("Opens", "number"), Column("Clicks", "number"))
+_COLUMNS = (Column("Recipient", "wide"), Column("State", "state"), Column("Reply or cause", "wide"), Column("Opens", "number"), Column("Clicks", "number"))
 
 
 class Recipients:

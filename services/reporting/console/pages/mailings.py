@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     Column("Mailing", "wide"),
-    Column("State"),
+    Column("State", "state"),
     Column("Progress", "broad"),
     Column("Opened", "number"),
     Column("Clicked", "number"),
