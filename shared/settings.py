@@ -17,7 +17,8 @@ class Settings(BaseSettings):
         nats_user: The service's NATS user; its permissions are in deploy/nats.
         nats_ca_file: Authorities (PEM) that alone may vouch for the servers; without it, those of the system.
         data_dir: Folder for local state (SQLite files, journals, spool).
-        database_url: SQLAlchemy URL; "" means SQLite in `data_dir`.
+        database_url: `postgresql://user:password@host/database`; "" means SQLite in `data_dir`.
+        database_connections: Most connections a process opens to PostgreSQL.
         public_url: Base of the links in mails, served by the tracker.
         secret_keys: Comma-separated secrets of at least 32 characters, the first signs and seals, all verify and open.
         address_pepper: Secret of the keyed hash of addresses; never changes, or suppression is forgotten.
@@ -31,7 +32,8 @@ class Settings(BaseSettings):
     nats_password: str = Field(default="", repr=False)
     nats_ca_file: FilePath | None = None
     data_dir: Path = Path("data")
-    database_url: str = ""
+    database_url: str = Field(default="", repr=False)
+    database_connections: int = Field(default=10, ge=2, le=100)
     public_url: str = "http://127.0.0.1:8025"
     secret_keys: str = Field(default="", repr=False)
     address_pepper: str = Field(default="", repr=False)

@@ -9,6 +9,7 @@ import uvloop
 from nats.aio.client import Client
 
 from shared.eventlog.connection import close, connect
+from tests.harness.databases import KIND, KINDS, Database, database_of
 from tests.harness.nats import NatsCluster, NatsServer
 from tests.harness.waiting import until_sync
 
@@ -16,6 +17,25 @@ from tests.harness.waiting import until_sync
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run tests on the loop the services run on."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(params=KINDS)
+def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """Yield an empty database, SQLite and PostgreSQL in turn; services that the test starts use it, too."""
+    with database_of(request.param, tmp_path) as found:
+        monkeypatch.setenv("POSTHASTE_DATABASE_URL", found.url)
+        yield found
+
+
+@pytest.fixture(autouse=KIND == "postgresql")
+def _database_of_the_run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give every test that may start a service a database of its own, where the whole suite runs on PostgreSQL."""
+    if "database" in request.fixturenames or "tmp_path" not in request.fixturenames or "spec" in request.path.parts:
+        yield
+        return
+    with database_of(KIND, request.getfixturevalue("tmp_path")) as found:
+        monkeypatch.setenv("POSTHASTE_DATABASE_URL", found.url)
+        yield
 
 
 @pytest.fixture

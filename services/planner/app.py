@@ -20,13 +20,13 @@ from services.planner.parts import Parts
 from services.planner.planning import Planning
 from services.planner.process import Process, Reach
 from services.planner.records import Records
-from services.planner.schema import METADATA, FairEngine
+from services.planner.schema import FairEngine
 from services.planner.settings import PlannerSettings
 from services.planner.test_mails import TestMails
 from services.planner.throttle import Throttle
 from services.planner.uploads import Uploads
 from shared.contracts import api, subjects
-from shared.database import create_engine, create_tables
+from shared.database import create_engine
 from shared.eventlog import metrics
 from shared.eventlog.documents import Documents
 from shared.eventlog.keys import Bucket
@@ -44,6 +44,7 @@ from shared.messaging.http.server import serve
 from shared.messaging.http.surface import create_app
 from shared.messaging.principals import Principals
 from shared.messaging.service import Service, run_service
+from shared.migrations import migrate
 
 _FACTS_S = 30.0
 
@@ -53,7 +54,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     nc, keys = service.nc, KeyRing.of(settings.secret_keys, settings.address_pepper)
     engine = FairEngine(create_engine(settings, "planner"))
     service.on_stop(engine.dispose)
-    await create_tables(engine, METADATA)
+    await migrate(engine, "services.planner.migrations")
     log, board, contents = EventLog(nc), Board(engine), Objects(nc, subjects.CONTENT)
     bucket = subjects.bucket(subjects.PRINCIPALS)
     records = Records(Documents(nc, bucket), Reader(nc, bucket))

@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.planner.audience_object import AudienceError, AudienceReader, Line, Recipient, Skipped, pieces
 from services.planner.contacts import CONTACTS
 from services.planner.schema import METADATA, execute_many, insert, values_of
-from shared.database import reading
+from shared.bulk import append_rows
+from shared.database import in_turn, reading
 
 SLICE = 2_000
 _CURSOR = re.compile(r"(?:[rs]:[0-9]{1,9}|r:[0-9]{1,9}:[0-9]{1,9})?")
@@ -73,6 +74,7 @@ async def fill(engine: AsyncEngine, mailing: str, name: str, source: AsyncIterat
         AudienceError: The object is not whole, or what was frozen before is being removed.
     """
     async with engine.begin() as conn:
+        await in_turn(conn, "audiences")
         row = await _find(conn, mailing, name)
         if row is None:
             await conn.execute(AUDIENCES.insert().values(mailing=mailing, object=name, lines=0, complete=False))
@@ -124,8 +126,8 @@ async def _store(engine: AsyncEngine, audience: int, upto: int, batch: Sequence[
         )
         if not moved.rowcount:  # another one fills it, too, and was here first
             return
-        await execute_many(conn, insert(conn, ROWS).values(values_of(ROWS, *ROWS.c.keys())), rows)
-        await execute_many(conn, insert(conn, SKIPPED).values(values_of(SKIPPED, *SKIPPED.c.keys())), skipped)
+        await append_rows(conn, ROWS, rows)
+        await append_rows(conn, SKIPPED, skipped)
         add = insert(conn, PIECES).values(values_of(PIECES, *PIECES.c.keys()))
         more = {"size": PIECES.c.size + add.excluded.size}
         await execute_many(conn, add.on_conflict_do_update(index_elements=["audience", "n"], set_=more), sizes)

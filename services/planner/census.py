@@ -75,7 +75,7 @@ class Census:
             (c.started.is_(False), "waiting"),
             (c.passed.is_(False), "sending"),
             else_="deferred",
-        )
+        ).label("state")
         query = (
             select(state, func.count(), func.min(case((and_(moves, free), c.planned_at))))
             .outerjoin(MAILINGS, MAILINGS.c.id == c.mailing)

@@ -13,13 +13,15 @@ from operator import attrgetter
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, Column, Integer, String, Table, Text, bindparam, select, update
+from sqlalchemy import ARRAY, BigInteger, Column, Integer, String, Table, Text, any_, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.planner.providers import provider
 from services.planner.schema import METADATA, execute_many, insert, values_of
 from shared import clock
 from shared.addresses import domain
+from shared.bulk import append_rows
+from shared.database import is_postgresql
 
 PAGE = 256
 
@@ -40,13 +42,13 @@ CONTACTS = Table(
 ORDINALS = Table(
     "contact_ordinals",
     METADATA,
-    Column("one", Integer, primary_key=True),
+    Column("one", Integer, primary_key=True, autoincrement=False),
     Column("next", BigInteger, nullable=False),
 )
 DIRTY_PAGES = Table(
     "dirty_pages",
     METADATA,
-    Column("page", Integer, primary_key=True),
+    Column("page", Integer, primary_key=True, autoincrement=False),
     Column("changes", BigInteger, nullable=False),
 )
 
@@ -99,8 +101,10 @@ def pack_fields(fields: Mapping[str, str]) -> str:
 async def upsert(conn: AsyncConnection, rows: Sequence[Incoming]) -> Upserted:
     """Take `rows` in; of two rows with one address the later one wins."""
     rows = sorted(rows, key=attrgetter("address_key"))  # the index is then changed from left to right
+    ordinal = await _next_ordinal(conn)
     known = await _known(conn, {row.address_key for row in rows})
-    ordinal = await _reserve(conn, sum(1 for key in {row.address_key for row in rows} if key not in known))
+    if new := sum(1 for key in {row.address_key for row in rows} if key not in known):
+        await conn.execute(update(ORDINALS).values(next=ordinal + new))
     counts = [0, 0, 0]
     chance = secrets.randbits(25 * len(rows))
     for row in rows:
@@ -136,18 +140,17 @@ def _lay_over(found: _Known, row: Incoming) -> bool:
 
 async def _known(conn: AsyncConnection, keys: set[str]) -> dict[str, _Known]:
     c = CONTACTS.c
-    rows = await conn.execute(
-        select(c.address_key, c.id, c.address, c.name, c.fields, c.page).where(c.address_key.in_(keys))
-    )
+    wanted = c.address_key.in_(keys)
+    if is_postgresql(conn):  # one parameter, however many keys
+        wanted = c.address_key == any_(bindparam("keys", list(keys), ARRAY(String)))
+    rows = await conn.execute(select(c.address_key, c.id, c.address, c.name, c.fields, c.page).where(wanted))
     return {row[0]: _Known(*row[1:]) for row in rows}
 
 
-async def _reserve(conn: AsyncConnection, count: int) -> int:
+async def _next_ordinal(conn: AsyncConnection) -> int:
+    """Return the ordinal of the next new contact; nobody else adds any until the transaction ends."""
     await conn.execute(insert(conn, ORDINALS).values(one=1, next=0).on_conflict_do_nothing())
-    first = int(await conn.scalar(select(ORDINALS.c.next).with_for_update()) or 0)
-    if count:
-        await conn.execute(update(ORDINALS).values(next=first + count))
-    return first
+    return int(await conn.scalar(select(ORDINALS.c.next).with_for_update()) or 0)
 
 
 async def _write(conn: AsyncConnection, known: Mapping[str, _Known]) -> None:
@@ -166,9 +169,7 @@ async def _write(conn: AsyncConnection, known: Mapping[str, _Known]) -> None:
             new.append(values)
         else:
             changed.append((each.address, each.name, each.fields, size, now, each.id))
-    await execute_many(
-        conn, insert(conn, CONTACTS).values(values_of(CONTACTS, *(c.name for c in CONTACTS.columns))), new
-    )
+    await append_rows(conn, CONTACTS, new)
     change = values_of(CONTACTS, "address", "name", "fields", "size", "updated")
     await execute_many(conn, update(CONTACTS).where(CONTACTS.c.id == bindparam("contact")).values(change), changed)
     mark = insert(conn, DIRTY_PAGES).values(values_of(DIRTY_PAGES, "page", "changes"))

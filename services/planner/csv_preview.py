@@ -5,9 +5,10 @@ answer, with as much of the rest as could be read, so a person sees which column
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
-from services.planner.csv_rows import CsvError, CsvRecords, Header, Options, Reject, header_of, rows_of
+from services.planner.csv_rows import CsvError, CsvRecords, Header, Options, Reject, encoding_of, header_of, rows_of
 
 LONGEST_CELL = 200
 
@@ -15,9 +16,12 @@ LONGEST_CELL = 200
 def preview(parts: Iterable[bytes], options: Options, limit: int) -> dict[str, Any]:
     """Return the data of the answer (`shared.contracts.answers.ImportPreview`)."""
     seen: dict[str, Any] = {"encoding": "", "delimiter": "", "columns": [], "rows": [], "problem": None}
+    pieces = iter(parts)
+    head = next(pieces, b"")
     try:
-        records = CsvRecords(parts, options)
-        seen |= {"encoding": records.encoding, "delimiter": records.delimiter}
+        seen["encoding"] = encoding_of(head, options.encoding)
+        records = CsvRecords(chain([head], pieces), options)
+        seen["delimiter"] = records.delimiter
         seen["columns"] = [{"header": name, "field": ""} for name in records.names]
         header = _header(records, options, seen)
         for row in _rows(records, header):

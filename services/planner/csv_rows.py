@@ -91,8 +91,7 @@ class _Lines:
             head += piece
             if len(head) >= len(codecs.BOM_UTF8):
                 break
-        self.encoding = _encoding(head, wanted)
-        self._texts = _decoded(head, pieces, self.encoding)
+        self._texts = _decoded(head, pieces, encoding_of(head, wanted))
         self._ready: Iterator[str] = iter(())
         self._carry = ""
         self.first = next(self, "")
@@ -149,7 +148,8 @@ def _with_last(head: bytes, pieces: Iterator[bytes]) -> Iterator[tuple[bytes, bo
     yield head, True
 
 
-def _encoding(head: bytes, wanted: str) -> str:
+def encoding_of(head: bytes, wanted: str) -> str:
+    """Return the codec for a file that begins with `head`; `CsvError` where there is none of that name."""
     found = next((name for bom, name in _BOMS if head.startswith(bom)), "utf-8")
     if not wanted:
         return found
@@ -204,7 +204,6 @@ class CsvRecords:
     """The records of one file with their lines, the header apart; iterate once.
 
     Attributes:
-        encoding: The codec it is read with.
         delimiter: What separates its columns.
         names: The header.
     """
@@ -216,7 +215,6 @@ class CsvRecords:
             CsvError: There is none, or it cannot be read.
         """
         lines = _Lines(parts, options.encoding)
-        self.encoding = lines.encoding
         self.delimiter = _delimiter(lines.first, options.delimiter)
         self._reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
         for _, record in self:

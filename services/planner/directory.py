@@ -1,7 +1,8 @@
 """The directory of people: pages of 256 contacts in PEOPLE, from which reporting knows names and addresses.
 
 Whoever changes a name or an address marks its page in the same transaction. Here the marked pages are published, each
-as a whole, and the mark is taken away unless the page changed again meanwhile. A crash publishes a page once more.
+as a whole, and the mark is taken away unless the page changed again meanwhile. A crash publishes a page once more. Of
+several planners one publishes at a time: a page read before a change is never published after it.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.planner.contacts import CONTACTS, DIRTY_PAGES
 from shared.contracts import subjects
-from shared.database import reading
+from shared.database import alone, reading
 from shared.eventlog.documents import Documents
 
 _AT_ONCE = 8
@@ -36,8 +37,9 @@ class Directory:
         """Publish for ever; an error of the log ends it, and the process with it, to begin anew."""
         while True:
             self._wake.clear()
-            while await self.publish():
-                pass
+            async with alone(self._engine, "directory") as ours:
+                while ours and await self.publish():
+                    pass
             try:
                 async with asyncio.timeout(_IDLE_S):
                     await self._wake.wait()

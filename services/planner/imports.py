@@ -1,9 +1,10 @@
 """Imports: a CSV file whose parts stand in INBOX becomes contacts on a list.
 
-One import runs at a time. Parsing runs in a thread, slice by slice; each slice is one short transaction that holds its
-contacts, its rejected rows and how far it got, so a crash goes on where it stopped and other requests are answered
-meanwhile. At the end ContactsImported is appended and the parts are erased. A file that cannot be read on fails with
-the line and leaves what was taken in.
+One import runs at a time, of all planners. Parsing runs in a thread, slice by slice; each slice is one short
+transaction that holds its contacts, its rejected rows and how far it got, so a crash goes on where it stopped and other
+requests are answered meanwhile. Slices get smaller where their transactions take longer than a tenth of a second. At the
+end ContactsImported is appended and the parts are erased. A file that cannot be read on fails with the line and leaves
+what was taken in.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import contextlib
 import hashlib
 import itertools
 import logging
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -32,7 +34,7 @@ from shared.contracts import subjects
 from shared.contracts.audience import ContactsImported
 from shared.contracts.commands import ImportContacts, PreviewImport, Refusal
 from shared.contracts.envelope import Origin
-from shared.database import reading
+from shared.database import alone, reading
 from shared.eventlog.documents import Documents
 from shared.eventlog.errors import MissingError
 from shared.eventlog.store import EventLog
@@ -42,6 +44,9 @@ from shared.keys import KeyRing
 logger = logging.getLogger(__name__)
 
 SLICE = 2_000
+_SMALLEST = 100
+_AIM_S = 0.1  # of a transaction; on a busy machine slices get smaller
+_LOOK_S = 5.0
 UNDER_WAY = ("running", "ending")
 _PART_S = 60.0
 
@@ -85,15 +90,14 @@ class Importer:
         self._keys = keys
         self._directory = directory
         self._wake = asyncio.Event()
+        self._size = SLICE
 
     async def accept(self, wanted: ImportContacts, principal: str) -> dict[str, Any] | Refusal:
         """Look at the header and put the import in line; the same upload again is the same import."""
         async with self._reading.connect() as conn:
             known = await _row(conn, wanted.upload)
         if known is not None:
-            if orjson.loads(known.wanted) != wanted.model_dump(mode="json"):
-                return Refusal(code="upload_used", message="This upload was imported otherwise.", field="upload")
-            return {"upload": wanted.upload, "list": known.list}
+            return _accepted(known, wanted)
         try:
             await self._inbox.get(subjects.upload_part(wanted.upload, wanted.parts - 1))
             file = await asyncio.to_thread(CsvFile, self._parts(wanted.upload, range(wanted.parts)), _options(wanted))
@@ -107,8 +111,9 @@ class Importer:
             row = {"upload": wanted.upload, "list": list_id, "principal": principal, "state": "running"}
             row["wanted"] = orjson.dumps(wanted.model_dump(mode="json")).decode()
             await conn.execute(insert(conn, IMPORTS).values(row).on_conflict_do_nothing())
+            known = await _row(conn, wanted.upload)  # another planner may have been faster, and asked otherwise
         self._wake.set()
-        return {"upload": wanted.upload, "list": list_id}
+        return _accepted(known, wanted)
 
     async def preview(self, wanted: PreviewImport) -> dict[str, Any] | Refusal:
         """Look at the first rows of an upload."""
@@ -121,15 +126,19 @@ class Importer:
         return await asyncio.to_thread(preview, _while_there(parts), _options(wanted), wanted.limit)
 
     async def run(self) -> None:
-        """Carry out imports for ever, those first that a crash interrupted."""
+        """Carry out imports for ever, those first that a crash interrupted; of several planners one does it."""
         while True:
             self._wake.clear()
-            async with self._reading.connect() as conn:
-                upload = await conn.scalar(select(IMPORTS.c.upload).where(IMPORTS.c.state.in_(UNDER_WAY)).limit(1))
-            if upload is None:
-                await self._wake.wait()
-            else:
-                await self.carry_out(upload)
+            async with alone(self._engine, "imports") as ours:
+                while ours and (upload := await self._next()):
+                    await self.carry_out(upload)
+            with contextlib.suppress(TimeoutError):  # who has the right may have died: look again
+                async with asyncio.timeout(_LOOK_S):
+                    await self._wake.wait()
+
+    async def _next(self) -> str | None:
+        async with self._reading.connect() as conn:
+            return await conn.scalar(select(IMPORTS.c.upload).where(IMPORTS.c.state.in_(UNDER_WAY)).limit(1))
 
     async def carry_out(self, upload: str) -> None:
         """Import one upload from where it stands to its end."""
@@ -145,11 +154,14 @@ class Importer:
         wanted = ImportContacts.model_validate_json(row.wanted)
         try:
             file = await asyncio.to_thread(CsvFile, self._parts(wanted.upload, range(wanted.parts)), _options(wanted))
-            rows = islice(iter(file), row.rows, None)
-            ahead = asyncio.create_task(asyncio.to_thread(self._slice, rows))
+            rows, done = islice(iter(file), row.rows, None), row.rows
+            ahead = asyncio.create_task(asyncio.to_thread(self._slice, rows, self._size))
             while piece := await ahead:
-                ahead = asyncio.create_task(asyncio.to_thread(self._slice, rows))
-                await self._take(upload, row.list, piece)
+                ahead = asyncio.create_task(asyncio.to_thread(self._slice, rows, self._size))
+                if not await self._take(row, piece, done):
+                    logger.warning("another planner carries the import out, too", extra={"upload": upload})
+                    return False
+                done += len(piece)
                 await step("import.batch")
         except (CsvError, MissingError) as error:  # it cannot be read on: say where, keep what is in
             await self._fail(upload, error)
@@ -168,25 +180,30 @@ class Importer:
 
         return fetch()
 
-    def _slice(self, rows: Iterator[Row | Reject]) -> list[Incoming | Reject]:
+    def _slice(self, rows: Iterator[Row | Reject], size: int) -> list[Incoming | Reject]:
         key = self._keys.address_key
         return [
             row if isinstance(row, Reject) else Incoming(row.address, key(row.address), row.name, row.fields)
-            for row in islice(rows, SLICE)
+            for row in islice(rows, size)
         ]
 
-    async def _take(self, upload: str, list_id: str, piece: Sequence[Incoming | Reject]) -> None:
+    async def _take(self, row: SqlRow[Any], piece: Sequence[Incoming | Reject], done: int) -> bool:
+        """Take one slice in; False where the import is not where we left it."""
+        upload = row.upload
         good = [each for each in piece if isinstance(each, Incoming)]
         bad = [each for each in piece if isinstance(each, Reject)]
         c = IMPORTS.c
         async with self._engine.begin() as conn:
-            counted = {"rows": c.rows + len(piece), "rejected": c.rejected + len(bad)}
-            await conn.execute(update(IMPORTS).where(c.upload == upload).values(counted))
+            began = time.perf_counter()
+            counted = {"rows": done + len(piece), "rejected": c.rejected + len(bad)}
+            here = (c.upload == upload) & (c.rows == done) & (c.state == "running")
+            if not (await conn.execute(update(IMPORTS).where(here).values(counted))).rowcount:
+                return False
             await roomy(conn)
-            done = await contacts.upsert(conn, good)
-            await lists.add_members(conn, list_id, done.contacts)
-            counted = {"added": c.added + done.added, "updated": c.updated + done.updated}
-            counted["unchanged"] = c.unchanged + done.unchanged
+            taken = await contacts.upsert(conn, good)
+            await lists.add_members(conn, row.list, taken.contacts)
+            counted = {"added": c.added + taken.added, "updated": c.updated + taken.updated}
+            counted["unchanged"] = c.unchanged + taken.unchanged
             await conn.execute(update(IMPORTS).where(c.upload == upload).values(counted))
             if bad:
                 rejected = [
@@ -194,6 +211,8 @@ class Importer:
                     for b in bad
                 ]
                 await conn.execute(insert(conn, REJECTED).on_conflict_do_nothing(), rejected)
+        self._size = next_size(len(piece), time.perf_counter() - began)
+        return True
 
     async def _fail(self, upload: str, error: CsvError | MissingError) -> None:
         problem = {"code": "upload_missing", "message": "A part of the upload is gone.", "field": "", "line": 0}
@@ -229,6 +248,17 @@ class Importer:
         await self._mark(upload, {"state": "done", "position": position})
         self._directory.nudge()
         logger.info("import done", extra={"upload": upload, "rows": row.rows})
+
+
+def next_size(rows: int, seconds: float) -> int:
+    """Return how many rows the next slice shall have, after one of `rows` took its transaction `seconds`."""
+    return min(SLICE, max(_SMALLEST, int(rows * _AIM_S / max(seconds, 0.001)), rows // 2))
+
+
+def _accepted(known: SqlRow[Any] | None, wanted: ImportContacts) -> dict[str, Any] | Refusal:
+    if known is None or orjson.loads(known.wanted) != wanted.model_dump(mode="json"):
+        return Refusal(code="upload_used", message="This upload was imported otherwise.", field="upload")
+    return {"upload": wanted.upload, "list": known.list}
 
 
 async def _row(conn: AsyncConnection, upload: str) -> SqlRow[Any] | None:

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Column, ForeignKey, String, Table, Text, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.planner.schema import METADATA, execute_many, insert, values_of
+from services.planner.schema import METADATA, insert
+from shared.bulk import insert_absent
 from shared.ids import derived_id
 
 LISTS = Table(
@@ -80,8 +81,7 @@ async def add_fields(conn: AsyncConnection, list_id: str, wanted: Collection[str
 
 async def add_members(conn: AsyncConnection, list_id: str, contacts: Sequence[str]) -> None:
     """Put contacts on a list; those on it stay."""
-    add = insert(conn, MEMBERS).values(values_of(MEMBERS, "list", "contact")).on_conflict_do_nothing()
-    await execute_many(conn, add, [(list_id, contact) for contact in contacts])
+    await insert_absent(conn, MEMBERS, ("list", "contact"), [(list_id, contact) for contact in contacts])
 
 
 async def overview(conn: AsyncConnection) -> list[dict[str, Any]]:

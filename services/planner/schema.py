@@ -5,32 +5,48 @@ statuses of mailings are never decided from it.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any, cast
 
 from sqlalchemy import Executable, MetaData, Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from shared import metrics
+from shared.database import is_postgresql
+
 METADATA = MetaData()
+
+_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
+_TRANSACTIONS = metrics.histogram(
+    "posthaste_write_transaction_seconds", "Time a writing transaction was open", buckets=_SECONDS
+)
 
 
 class FairEngine(AsyncEngine):
-    """An engine whose writing transactions take turns within the process, first come, first served.
+    """An engine that measures its writing transactions; on SQLite they take turns, first come, first served.
 
     SQLite has one writer, and who waits for it in SQLite polls: a long import would keep the others out for seconds.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
         super().__init__(engine.sync_engine)
-        self._turn = asyncio.Lock()
+        self._turn = nullcontext() if is_postgresql(engine) else asyncio.Lock()
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """Wait for the turn, then begin a transaction."""
-        async with self._turn, super().begin() as conn:
-            yield conn
+        began = 0.0
+        async with self._turn:
+            try:
+                async with super().begin() as conn:
+                    began = time.perf_counter()
+                    yield conn
+            finally:
+                if began:
+                    _TRANSACTIONS.observe(time.perf_counter() - began)
 
 
 def insert(conn: AsyncConnection, table: Table) -> sqlite.Insert:

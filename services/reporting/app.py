@@ -9,7 +9,6 @@ A view that cannot take an event pauses and says so (`views`), the others go on.
 process: the views must be rebuilt. Run it with `python -m services.reporting.app`.
 """
 
-from services.reporting import tables
 from services.reporting.changes import Changes
 from services.reporting.console.entrance import add_console
 from services.reporting.directory import Directory
@@ -21,7 +20,7 @@ from services.reporting.settings import ReportingSettings
 from services.reporting.views import VIEWS
 from services.reporting.watch import Watch
 from shared.contracts import api, subjects
-from shared.database import create_engine, create_tables
+from shared.database import create_engine
 from shared.eventlog import metrics
 from shared.eventlog.documents import Documents
 from shared.eventlog.objects import Objects
@@ -35,13 +34,14 @@ from shared.messaging.http.server import serve
 from shared.messaging.http.surface import Respond, create_app
 from shared.messaging.principals import Principals
 from shared.messaging.service import Service, run_service
+from shared.migrations import migrate
 
 
 async def start(service: Service, settings: ReportingSettings) -> None:
     """Wire the service."""
     engine = create_engine(settings, "reporting")
     service.on_stop(engine.dispose)
-    await create_tables(engine, tables.metadata)
+    await migrate(engine, "services.reporting.migrations")
 
     log, keys = EventLog(service.nc), KeyRing.of(settings.secret_keys, settings.address_pepper)
     changes = Changes()

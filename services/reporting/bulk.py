@@ -8,19 +8,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from sqlalchemy import Table, bindparam, case, func, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.elements import ColumnElement
 
-Row = tuple[Any, ...]
+from shared.bulk import Row, columns_of, from_arrays, insert_into
+from shared.database import is_postgresql
+
 Merge = Literal["replace", "add", "least", "most"]
-
-
-def insert_into(dialect: Dialect, table: Table) -> Any:  # noqa: ANN401 - the two dialects share no base that has on_conflict
-    """Return the dialect's insert, which knows `on_conflict_do_...`."""
-    return (postgresql if dialect.name == "postgresql" else sqlite).insert(table)
 
 
 class _Bulk:
@@ -59,6 +55,10 @@ class Upsert(_Bulk):
         super().__init__(table, names)
         self._columns = list(names)
         self._merge = merge or {}
+        self._keys = len(table.primary_key.columns)
+        self._arrays = ""
+        if tuple(names[: self._keys]) != tuple(table.primary_key.columns.keys()):
+            raise ValueError(f"{table.name}: rows begin with the key")
 
     def _merged(self, name: str, new: ColumnElement[Any]) -> ColumnElement[Any]:
         old = self.table.c[name]
@@ -72,8 +72,21 @@ class Upsert(_Bulk):
             case _:
                 return new
 
+    async def run(self, conn: AsyncConnection, rows: Sequence[Row]) -> None:
+        """Run it for each row, in order; on PostgreSQL all rows are one statement, unless two have the same key."""
+        many = len(rows) > 1 and is_postgresql(conn)
+        if not many or (self._merge and len({row[: self._keys] for row in rows}) < len(rows)):
+            await super().run(conn, rows)
+            return
+        if not self._arrays:
+            source = from_arrays(insert_into(conn.dialect, self.table), self.table, self.names)
+            self._arrays = str(self._on_conflict(source).compile(dialect=conn.dialect))
+        await conn.exec_driver_sql(self._arrays, columns_of(rows))
+
     def _statement(self, dialect: Dialect) -> Executable:
-        insert = insert_into(dialect, self.table)
+        return self._on_conflict(insert_into(dialect, self.table))
+
+    def _on_conflict(self, insert: Any) -> Executable:  # noqa: ANN401 - of either dialect
         if not self._merge:
             return insert.on_conflict_do_nothing()  # type: ignore[no-any-return]
         return insert.on_conflict_do_update(  # type: ignore[no-any-return]

@@ -13,13 +13,13 @@ from typing import Any
 
 import orjson
 from sqlalchemy import delete, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.reporting import tables
 from services.reporting.bulk import Row, Upsert
 from shared.contracts import subjects
-from shared.database import reading
+from shared.database import in_turn, is_away, reading
 from shared.eventlog.errors import UnavailableError
 from shared.eventlog.reader import Reader, Stored
 from shared.eventlog.scan import scan
@@ -48,6 +48,7 @@ class Directory:
         self._engine = engine
         self._pause = pause
         self.position = 0
+        self._stored = 0
 
     async def run(self) -> None:
         """Follow for ever."""
@@ -59,7 +60,9 @@ class Directory:
                 if loop.time() >= compare_at:
                     await self.compare()
                     compare_at = loop.time() + _COMPARE_EVERY
-            except (UnavailableError, OperationalError) as error:  # nothing is lost: look again
+            except (UnavailableError, SQLAlchemyError, OSError) as error:  # nothing is lost: look again
+                if not isinstance(error, UnavailableError) and not is_away(error):
+                    raise
                 logger.warning("the directory hears nothing from PEOPLE or its database: %s", error)
             await asyncio.sleep(self._pause)
 
@@ -68,17 +71,21 @@ class Directory:
         last = await self._reader.last(subjects.ALL_PEOPLE)
         end = last.seq if last else 0
         async with reading(self._engine).connect() as conn:
-            self.position = (await conn.scalar(select(tables.directory_position.c.seq))) or 0
+            self.position = self._stored = await _position(conn)
         if end < self.position and await self._ends_before(self.position):
             logger.warning("PEOPLE ends at %d, the directory was at %d: read anew", end, self.position)
             self.position = 0
         async for batch in scan(self._reader, [subjects.ALL_PEOPLE], start=self.position + 1, stop=end, batch=_BATCH):
-            await self._store(batch)
+            if not await self._store(batch):
+                return
 
     async def compare(self) -> None:
         """Forget the pages and notes that are no longer in PEOPLE."""
         there = await self._subjects()
         async with self._engine.begin() as conn:
+            await in_turn(conn, "directory")
+            if await _position(conn) != self._stored:  # another one knows more: compared next time
+                return
             pages = set(await conn.scalars(select(tables.people.c.page).distinct()))
             gone = [page for page in pages if subjects.person_page(page) not in there]
             await _forget(conn, tables.people.c.page, gone)
@@ -100,17 +107,26 @@ class Directory:
             if not page or len(found) >= answer.get("total", 0):
                 return found
 
-    async def _store(self, batch: Sequence[Stored]) -> None:
+    async def _store(self, batch: Sequence[Stored]) -> bool:
+        """Take a batch in; False where another instance has come further, which is then where to go on."""
         newest = {stored.subject: stored for stored in batch}
         position = batch[-1].seq
         async with self._engine.begin() as conn:
+            await in_turn(conn, "directory")
+            if await _position(conn) != self._stored:
+                return False
             for stored in newest.values():
                 try:
                     await _take(conn, stored)
                 except (ValueError, KeyError, TypeError) as error:  # left as it was, see above
                     logger.error("PEOPLE %d on %s cannot be read: %r", stored.seq, stored.subject, error)  # noqa: TRY400 - a trace would show people
             await _POSITION.run(conn, [("people", position)])
-        self.position = position
+        self.position = self._stored = position
+        return True
+
+
+async def _position(conn: AsyncConnection) -> int:
+    return int(await conn.scalar(select(tables.directory_position.c.seq)) or 0)
 
 
 async def _take(conn: AsyncConnection, stored: Stored) -> None:

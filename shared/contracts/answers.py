@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from shared.contracts import commands
 from shared.contracts.account import Limits
 from shared.contracts.commands import Command, Query
+from shared.contracts.principals import Permission
 
 
 class Data(BaseModel):
@@ -422,6 +423,88 @@ class Ledger(Data):
     position: int
 
 
+# Of people and tokens
+
+
+class TokenIssued(Data):
+    """The token: its id, and the secret that proves it, which is shown here and stored nowhere."""
+
+    token: str
+    secret: str
+
+
+class TokenDone(Data):
+    """The token."""
+
+    token: str
+
+
+class TokenRow(Data):
+    """One token; `expires_at` is "" where it does not expire."""
+
+    token: str
+    name: str
+    permissions: list[Permission]
+    expires_at: str
+    expired: bool
+
+
+class TokenRows(Data):
+    """All tokens."""
+
+    tokens: list[TokenRow]
+
+
+class UserDone(Data):
+    """The person."""
+
+    user: str
+
+
+class UserRow(Data):
+    """One person."""
+
+    user: str
+    name: str
+    email: str
+    permissions: list[Permission]
+
+
+class UserRows(Data):
+    """All people."""
+
+    users: list[UserRow]
+
+
+class SessionOpened(UserDone):
+    """The session, to be shown like a token until it expires."""
+
+    session: str
+    name: str
+    permissions: list[Permission]
+    expires_at: str
+
+
+class AuditRow(Data):
+    """One command, whatever came of it: `outcome` is `ok` or the code of the refusal."""
+
+    at: str
+    principal: str
+    command: str
+    about: str
+    via: str
+    remote: str
+    outcome: str
+    position: int
+
+
+class AuditPage(Data):
+    """Who asked for what, newest first."""
+
+    rows: list[AuditRow]
+    next: str
+
+
 # Of the log, of consent, of what is wrong
 
 
@@ -530,6 +613,16 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.PreviewImport: ImportPreview,
     commands.Draft: Written,
     commands.Audience: AudiencePage,
+    commands.IssueToken: TokenIssued,
+    commands.RevokeToken: TokenDone,
+    commands.Tokens: TokenRows,
+    commands.AddUser: UserDone,
+    commands.ChangePermissions: UserDone,
+    commands.SetPassword: UserDone,
+    commands.RemoveUser: UserDone,
+    commands.Users: UserRows,
+    commands.OpenSession: SessionOpened,
+    commands.AuditTrail: AuditPage,
     commands.Campaigns: CampaignRows,
     commands.Mailings: MailingRows,
     commands.Status: MailingRow,

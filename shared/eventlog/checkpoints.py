@@ -13,6 +13,7 @@ from typing import Literal
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Text, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.database import in_turn
 from shared.eventlog.errors import ViewOutdatedError
 
 METADATA = MetaData()
@@ -55,8 +56,10 @@ async def load(conn: AsyncConnection, versions: dict[str, int]) -> dict[str, Che
     Raises:
         ViewOutdatedError: A view's tables are of another version.
     """
-    rows = await conn.execute(select(CHECKPOINTS).where(_C.name.in_(versions)))
-    found = {row.name: Checkpoint(*row) for row in rows}
+    found = await _found(conn, versions)
+    if len(found) < len(versions):
+        await in_turn(conn, "checkpoints")
+        found = await _found(conn, versions)
     for name, version in versions.items():
         if name not in found:
             found[name] = Checkpoint(name, version)
@@ -67,6 +70,11 @@ async def load(conn: AsyncConnection, versions: dict[str, int]) -> dict[str, Che
                 f"rebuild it"
             )
     return found
+
+
+async def _found(conn: AsyncConnection, names: Collection[str]) -> dict[str, Checkpoint]:
+    rows = await conn.execute(select(CHECKPOINTS).where(_C.name.in_(names)))
+    return {row.name: Checkpoint(*row) for row in rows}
 
 
 async def read(conn: AsyncConnection, name: str) -> Checkpoint | None:

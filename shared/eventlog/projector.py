@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.contracts.codec import Selection
 from shared.contracts.envelope import Commit
+from shared.database import is_away
 from shared.eventlog import checkpoints
 from shared.eventlog.errors import EventLogError
 from shared.eventlog.linger import Linger
@@ -28,7 +29,7 @@ from shared.eventlog.pull import PullMessage
 from shared.eventlog.store import EventLog
 from shared.eventlog.tail import Tail, check_history
 from shared.eventlog.views import View, names_of, select
-from shared.eventlog.writer import LostRaceError, Writer, is_away
+from shared.eventlog.writer import LostRaceError, Writer
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ _IDLE = 10.0
 _LOOK_AGAIN = 1.0
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 2.0
+_UNREADABLE = (SQLAlchemyError, OSError)  # where nobody listens, asyncpg says so by an error of the system
 
 
 class Projector:
@@ -171,7 +173,7 @@ class Projector:
         """See whether a paused view can go on, and read from there."""
         try:
             freed = await self._writer.look()
-        except SQLAlchemyError as error:  # away: the next step looks again
+        except _UNREADABLE as error:  # away: the next step looks again
             logger.warning("%s cannot read its checkpoints: %s", self._name, error)
             freed = False
         self._looked = time.monotonic()
@@ -203,7 +205,7 @@ class Projector:
                 break
             except LostRaceError:  # the checkpoints tell what is left to do
                 logger.debug("%s: another instance was faster", self._name)
-            except SQLAlchemyError as error:
+            except _UNREADABLE as error:
                 if not is_away(error):
                     raise
                 logger.warning("%s after seq %d: the database is away, again: %s", self._name, self.position, error)
@@ -218,5 +220,5 @@ class Projector:
         """Read the checkpoints before the batch is repeated."""
         try:
             await self._writer.look()
-        except SQLAlchemyError as error:  # still away: the compare-and-set sees to it that old checkpoints do no harm
+        except _UNREADABLE as error:  # still away: the compare-and-set sees to it that old checkpoints do no harm
             logger.warning("%s cannot read its checkpoints: %s", self._name, error)

@@ -1,7 +1,7 @@
 """Make a view anew from the log beside the live one, compare the two, and switch (G9).
 
-The view is computed into a SQLite file of its own (`<file>.rebuild-<view>`) with the same code and table names, while
-the live projector goes on. Where the live tables are of the same version and not paused, the new ones stop at the live
+The view is computed into a SQLite file of its own (`<database>.rebuild-<view>`) with the same code and table names, while
+the live projector goes on, whatever database that is in. Where the live tables are of the same version and not paused, the new ones stop at the live
 checkpoint and the rows of both are compared; equal means that nothing has to be done. Else one transaction puts the new
 rows and their checkpoint in place of the old; a running projector sees its checkpoint moved and goes on behind it. A
 rebuild that was interrupted goes on where it was; one of another version, or of another log, begins anew.
@@ -16,8 +16,8 @@ from pathlib import Path
 from sqlalchemy import Table, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from shared.database import open_engine, reading
-from shared.eventlog import checkpoints
+from shared.database import create_tables, open_engine, reading
+from shared.eventlog import checkpoints, switch
 from shared.eventlog.errors import EventLogError, LogBehindViewError, ViewOutdatedError
 from shared.eventlog.store import EventLog
 from shared.eventlog.tail import Tail, check_history
@@ -78,16 +78,18 @@ async def rebuild(
     view: View,
     *,
     filters: Sequence[str],
+    folder: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Rebuilt:
     """Rebuild `view`, whose live tables are in `engine`, from what matches `filters` (those of its projector).
 
-    `progress` is told the position and how many commits are still to come.
+    The new tables are a file in `folder`; where the live ones are a file, too, by default beside it. `progress` is told
+    the position and how many commits are still to come.
 
     Raises:
         EventLogError: The view cannot be computed, or does not catch up with the live one.
     """
-    path = _path(engine, view)
+    path = _path(engine, view, folder)
     shadow = open_engine(f"sqlite:///{path}")
     try:
         job = _Rebuild(log, engine, view, list(filters), shadow, progress)
@@ -103,10 +105,13 @@ def _remove(path: str) -> None:
         Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
-def _path(engine: AsyncEngine, view: View) -> str:
-    if engine.dialect.name != "sqlite" or not engine.url.database:
-        raise EventLogError(f"rebuild works on SQLite files, not on {engine.url!r}")
-    return f"{engine.url.database}.rebuild-{view.name}"
+def _path(engine: AsyncEngine, view: View, folder: Path | None) -> str:
+    name = Path(engine.url.database or "views")
+    if folder is None:
+        if engine.dialect.name != "sqlite":
+            raise EventLogError("a rebuild needs a folder for its file")
+        folder = name.parent
+    return str(folder / f"{name.name}.rebuild-{view.name}")
 
 
 @dataclass(slots=True)
@@ -153,8 +158,7 @@ class _Rebuild:
 
     async def _live_state(self, done: int) -> tuple[int, str]:
         """Return how far to read, and the hash of the live tables there, "" if the two cannot be compared."""
-        async with self.live.begin() as conn:
-            await conn.run_sync(checkpoints.METADATA.create_all)
+        await create_tables(self.live, checkpoints.METADATA)
         async with reading(self.live).connect() as conn:
             at = await checkpoints.read(conn, self.view.name)
             if at and at.version == self.view.version and at.state == "live" and at.seq >= done:
@@ -188,36 +192,19 @@ class _Rebuild:
 
     async def _switch(self, writer: Writer, path: str) -> bool:
         """Put the new rows in place of the live ones in one transaction; False if the live view is too far ahead."""
-        async with reading(self.live).connect() as conn:  # locks what it writes, not the attached file
-            driver = (await conn.get_raw_connection()).driver_connection
-            assert driver is not None  # noqa: S101 - a connection that was just checked out
-            await driver.execute("ATTACH DATABASE ? AS rebuilt", (path,))
-            try:
-                return await self._switch_locked(conn, writer)
-            finally:
-                await conn.rollback()  # after a commit this does nothing
-                await driver.execute("DETACH DATABASE rebuilt")
-
-    async def _switch_locked(self, conn: AsyncConnection, writer: Writer) -> bool:
-        await conn.execute(update(checkpoints.CHECKPOINTS).values(seq=checkpoints.CHECKPOINTS.c.seq))  # takes the lock
-        live = await checkpoints.read(conn, self.view.name)
-        behind = live.seq - writer.checkpoints[self.view.name].seq if live else 0
-        if behind > _CHASE_LOCKED:
-            await conn.rollback()
-            await self._read(writer, live.seq if live else 0)
-            return False
-        if live and behind > 0:
-            await self._read(writer, live.seq)
-        for table in reversed(tables_of(self.view)):
-            await conn.run_sync(table.drop, checkfirst=True)
-        for table in tables_of(self.view):
-            await conn.run_sync(table.create)
-            quoted = conn.dialect.identifier_preparer.quote
-            columns = ", ".join(quoted(column.name) for column in table.columns)
-            name = quoted(table.name)
-            await conn.exec_driver_sql(
-                f"INSERT INTO main.{name} ({columns}) SELECT {columns} FROM rebuilt.{name}"  # noqa: S608 - own names
-            )
-        await checkpoints.put(conn, replace(writer.checkpoints[self.view.name], state="live", reason="", failed_seq=0))
-        await conn.commit()
-        return True
+        async with switch.opened(self.live, path) as conn:
+            await conn.execute(update(checkpoints.CHECKPOINTS).values(seq=checkpoints.CHECKPOINTS.c.seq))  # the lock
+            live = await checkpoints.read(conn, self.view.name)
+            behind = live.seq - writer.checkpoints[self.view.name].seq if live else 0
+            if behind > _CHASE_LOCKED:
+                await conn.rollback()
+                await self._read(writer, live.seq if live else 0)
+                return False
+            if live and behind > 0:
+                await self._read(writer, live.seq)
+            same_version = live is not None and live.version == self.view.version
+            await switch.put_in_place(conn, self.shadow, tables_of(self.view), same_version=same_version)
+            at = replace(writer.checkpoints[self.view.name], state="live", reason="", failed_seq=0)
+            await checkpoints.put(conn, at)
+            await conn.commit()
+            return True

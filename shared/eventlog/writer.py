@@ -11,30 +11,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.contracts.codec import Selection
-from shared.database import create_tables
+from shared.database import create_tables, in_turn, is_away
 from shared.eventlog import checkpoints
 from shared.eventlog.checkpoints import Checkpoint
 from shared.eventlog.views import View, problem_for, share_of, tables_of
 
 logger = logging.getLogger(__name__)
 
-_SQLITE_AWAY = ("locked", "busy", "disk", "full", "unable to open", "readonly")
-
 
 class LostRaceError(Exception):
     """Another instance moved a checkpoint first."""
-
-
-def is_away(error: Exception) -> bool:
-    """Return whether an error is the database's and passes, rather than a view's that would come again."""
-    if isinstance(error, OperationalError) and "sqlite" in type(error.orig).__module__:
-        return any(word in str(error.orig) for word in _SQLITE_AWAY)
-    return isinstance(error, OperationalError | InterfaceError | PoolTimeoutError)
 
 
 class Writer:
@@ -65,6 +54,7 @@ class Writer:
         self.paused.clear()
         await self.look()
         async with self._engine.begin() as conn:
+            await in_turn(conn, "tables")
             for view in self._views.values():
                 for table in tables_of(view):
                     await conn.run_sync(table.create, checkfirst=True)

@@ -128,7 +128,9 @@ class HttpClient:
                 continue
             except httpx.TransportError as error:  # it may be done: the caller decides
                 raise UnansweredError(wanted.NAME, key, self._seconds, reached=True) from error
-            if reply.status_code == 429:  # it was not looked at: come again when told to
+            if (
+                reply.status_code == 429 and _refusal(reply).code == "rate_limited"
+            ):  # it was not looked at: come again when told to
                 await asyncio.sleep(min(_wait(reply), max(0.0, left)))
                 continue
             return _answer(reply)

@@ -17,6 +17,7 @@ from shared.contracts.api import RETIRED, Endpoint
 from shared.contracts.commands import Answer, Command, Refusal
 from shared.contracts.principals import Principal
 from shared.messaging.answers import Asked, CommandRouter
+from shared.messaging.http import sessions
 from shared.messaging.http.bodies import BodyTooLargeError, BodyTooSlowError, whole
 from shared.messaging.http.gate import Gate
 from shared.messaging.http.problems import problem
@@ -61,6 +62,7 @@ class Call:
         headers = retirement(self._endpoint.name)
         if answer.refusal is not None:
             return problem(answer.refusal, headers)
+        headers |= sessions.cookie(self._endpoint.name, answer.data, secure=self._gate.secure(request))
         body = encoded({"position": answer.position, "data": answer.data})
         return Response(body, 200, {POSITION: str(answer.position), "Cache-Control": "no-store"} | headers, JSON)
 
@@ -79,6 +81,7 @@ class Call:
             if name in given:
                 return Refusal(code="invalid", message="This field stands in the path alone.", field=name)
             given[name] = value
+        sessions.complete(self._endpoint.name, request, given)
         return self._request(request, principal, given, key, int(at_least))
 
     def _request(

@@ -25,7 +25,6 @@ from shared.messaging.http.settings import HttpSettings
 SESSION_COOKIE = "posthaste_session"
 LONGEST_TOKEN = 500
 
-_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="posthaste"'}
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 TURNED_AWAY = metrics.counter("posthaste_http_turned_away_total", "Requests that were not let in", ("why",))
@@ -58,7 +57,7 @@ class Gate:
             return principal
         if not principal.may(permission):
             TURNED_AWAY.labels("permission").inc()
-            return problem(Refusal(code="forbidden", message=f"This needs the permission `{permission}`."))
+            return problem(Refusal(code="forbidden", message=f"This needs the permission {permission}."))
         return principal
 
     def anybody(self, request: Request) -> Response | None:
@@ -85,7 +84,7 @@ class Gate:
                 self.failed(request)
             TURNED_AWAY.labels("token").inc()
             message = "This token is not valid (any more)." if bearer else "Give a token: `Authorization: Bearer ...`."
-            return problem(Refusal(code="unauthenticated", message=message), _CHALLENGE)
+            return problem(Refusal(code="unauthenticated", message=message))
         if cookie and request.method not in _SAFE and not own_page(request):
             TURNED_AWAY.labels("origin").inc()
             return problem(Refusal(code="origin_foreign", message="With a cookie this must come from a page of ours."))
@@ -97,11 +96,9 @@ class Gate:
         """Return the address a request comes from."""
         return self._remote.address(request)
 
-    def cookie(self, request: Request, token: str, seconds: int) -> dict[str, str]:
-        """Return the header that gives a browser its session, or with `seconds` 0 takes it away."""
-        secure = "; Secure" if self._remote.secure(request) else ""
-        held = f"{SESSION_COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}"
-        return {"Set-Cookie": held}
+    def secure(self, request: Request) -> bool:
+        """Tell whether whoever asks speaks TLS."""
+        return self._remote.secure(request)
 
 
 def own_page(request: Request) -> bool:

@@ -16,18 +16,18 @@ from shared.contracts.commands import Refusal
 MEDIA_TYPE = "application/problem+json"
 
 _CODES: dict[HTTPStatus, str] = {
-    HTTPStatus.UNAUTHORIZED: "unauthenticated",
+    HTTPStatus.UNAUTHORIZED: "unauthenticated sign_in_failed",
     HTTPStatus.FORBIDDEN: "forbidden origin_foreign",
     HTTPStatus.NOT_FOUND: """
         not_found account_unknown import_unknown campaign_unknown mailing_unknown contact_unknown
-        not_parked""",
+        not_parked user_unknown token_unknown""",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
     HTTPStatus.REQUEST_TIMEOUT: "body_too_slow",
     HTTPStatus.CONFLICT: """
         account_exists account_not_tested account_not_working upload_missing upload_used campaign_exists campaign_closed
         campaign_fixed mailing_deleted mailing_exists mailing_started mailing_running mailing_not_running
         mailing_not_paused mailing_completed audience_missing audience_empty audience_fixed not_in_doubt
-        decided_meanwhile cannot_redrive""",
+        decided_meanwhile cannot_redrive user_exists token_revoked token_lost no_password""",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large body_too_large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "media_type_unsupported",
     HTTPStatus.UNPROCESSABLE_ENTITY: """
@@ -37,8 +37,8 @@ _CODES: dict[HTTPStatus, str] = {
         line_too_long field_too_large quote_unclosed list_unknown dates_reversed start_in_past deadline_too_early
         zone_unknown hours_invalid weekdays_invalid indexes_invalid empty_subject empty_body bad_address bad_list_id
         too_many_links control_character unclosed bad_name unknown_filter bad_default too_many_placeholders
-        unknown_placeholder misplaced_placeholder""",
-    HTTPStatus.TOO_MANY_REQUESTS: "rate_limited",
+        unknown_placeholder misplaced_placeholder permissions_missing expires_in_past""",
+    HTTPStatus.TOO_MANY_REQUESTS: "rate_limited too_many_attempts",
     HTTPStatus.INTERNAL_SERVER_ERROR: "internal",
     HTTPStatus.SERVICE_UNAVAILABLE: """
         not_yet unavailable unknown_outcome no_sender too_many_listeners""",
@@ -46,7 +46,11 @@ _CODES: dict[HTTPStatus, str] = {
 STATUS: dict[str, HTTPStatus] = {code: status for status, codes in _CODES.items() for code in codes.split()}
 """Refusal code -> HTTP status; what is not here is 422."""
 
-_RETRY_SECONDS = 1
+_ALWAYS = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Bearer realm="posthaste"'},
+    HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": "60"},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"},
+}
 
 
 class Problem(BaseModel):
@@ -89,6 +93,6 @@ def problem(refusal: Refusal, headers: Mapping[str, str] | None = None) -> Respo
         line=refusal.line,
     )
     given = {"Cache-Control": "no-store"} | dict(headers or {})
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        given.setdefault("Retry-After", str(_RETRY_SECONDS))
+    for name, value in _ALWAYS.get(status, {}).items():
+        given.setdefault(name, value)
     return Response(orjson.dumps(body.model_dump()), status, given, MEDIA_TYPE)

@@ -1,14 +1,13 @@
 """A fresh log, and databases for views of it."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from nats.aio.client import Client
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.database import open_engine
 from shared.eventlog.store import EventLog
+from tests.harness.databases import Database
 
 
 @pytest.fixture
@@ -19,8 +18,8 @@ async def log(nc: Client) -> EventLog:
 
 
 @pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+async def engine(database: Database) -> AsyncIterator[AsyncEngine]:
     """Yield an engine for an empty database."""
-    engine = open_engine(f"sqlite:///{tmp_path / 'views.sqlite3'}")
+    engine = await database.fresh()
     yield engine
     await engine.dispose()

@@ -12,7 +12,7 @@ from tests.integration.eventlog.toys import projector
 async def main(nats_url: str, database_url: str) -> None:
     """Project in small batches, so that a kill hits some point of one."""
     nc = await connect(nats_url, name="victim")
-    await projector(EventLog(nc), open_engine(database_url), batch=5).run()
+    await projector(EventLog(nc), open_engine(database_url, "views"), batch=5).run()
 
 
 if __name__ == "__main__":

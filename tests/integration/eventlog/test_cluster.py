@@ -10,12 +10,17 @@ from shared.eventlog.connection import connect
 from shared.eventlog.follow import Follower
 from shared.eventlog.pull import Pull, ensure_consumer
 from shared.eventlog.store import EventLog
+from tests.harness.databases import KIND
 from tests.harness.nats import NatsCluster
 from tests.harness.waiting import until
 from tests.integration.eventlog.test_projector import checkpoint, running
 from tests.integration.eventlog.toys import projector, write
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.timeout(240),
+    pytest.mark.parametrize("database", [KIND], indirect=True),
+]
 COMMITS = 300
 
 

@@ -20,7 +20,9 @@ from shared.eventlog.checkpoints import Checkpoint
 from shared.eventlog.errors import EventLogError, HistoryGapError, LogBehindViewError, ViewOutdatedError
 from shared.eventlog.projector import Projector
 from shared.eventlog.store import EventLog
+from tests.harness.databases import KIND, Database
 from tests.harness.nats import NatsServer
+from tests.harness.postgres import shared_server
 from tests.harness.waiting import until
 from tests.integration.eventlog.toys import PAUSES, RATES, Pauses, Rates, append, content, projector, write
 
@@ -189,6 +191,7 @@ async def test_the_checkpoint_is_the_truth_after_a_restore(log: EventLog, tmp_pa
     await engine.dispose()
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_a_locked_database_is_waited_for(log: EventLog, engine: AsyncEngine, tmp_path: Path) -> None:
     """While somebody else holds the database the batch is repeated, and no view is paused for it."""
     async with running(projector(log, engine)) as one:
@@ -207,6 +210,27 @@ async def test_a_locked_database_is_waited_for(log: EventLog, engine: AsyncEngin
     assert await content(engine) == await made_at_once(log, tmp_path, last)
 
 
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+async def test_a_database_that_goes_away_is_waited_for(
+    log: EventLog, engine: AsyncEngine, database: Database, tmp_path: Path
+) -> None:
+    """While PostgreSQL ends connections and takes none the batch is repeated, and no view is paused for it."""
+    name = engine.url.database
+    async with running(projector(log, engine)) as one:
+        await one.wait_for(await write(log, 5), 5)
+        away = f"ALTER DATABASE {name} ALLOW_CONNECTIONS false;"
+        away += f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}';"
+        await asyncio.to_thread(shared_server().sql, away)
+        last = await write(log, 20, seed=2)
+        with pytest.raises(TimeoutError):
+            await one.wait_for(last, 0.5)
+        assert one.paused == {}
+        await asyncio.to_thread(shared_server().sql, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true;")
+        await one.wait_for(last, 10)
+    assert await content(engine) == await made_at_once(log, tmp_path, last)
+
+
+@pytest.mark.parametrize("database", [KIND], indirect=True)
 async def test_a_killed_server_costs_nothing(
     nats_server: NatsServer, log: EventLog, engine: AsyncEngine, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.eventlog.store import EventLog
+from tests.harness.databases import Database
 from tests.harness.nats import NatsServer
 from tests.harness.waiting import until
 from tests.integration.eventlog.test_projector import checkpoint, made_at_once, running
@@ -15,7 +16,7 @@ from tests.integration.eventlog.toys import content, projector, write
 
 
 async def test_killed_projectors_add_up_to_one_that_was_not(
-    nats_server: NatsServer, log: EventLog, engine: AsyncEngine, tmp_path: Path
+    nats_server: NatsServer, log: EventLog, engine: AsyncEngine, database: Database, tmp_path: Path
 ) -> None:
     """Two processes project into one database and are killed at random moments; the tables are as if nothing was."""
     last = await write(log, 1500)
@@ -30,7 +31,7 @@ async def test_killed_projectors_add_up_to_one_that_was_not(
                 "-m",
                 "tests.integration.eventlog.projecting",
                 nats_server.url,
-                f"sqlite:///{tmp_path / 'views.sqlite3'}",
+                database.url_of("views"),
             )
             for _ in range(2)
         ]

@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.database import open_engine
 from shared.eventlog.connection import connect
 from shared.eventlog.projector import Projector
 from shared.eventlog.store import EventLog
 from shared.eventlog.tail import Tail
 from shared.eventlog.views import View, names_of, select
 from shared.eventlog.writer import Writer
+from tests.harness.databases import KINDS, database_of
 from tests.harness.nats import NatsServer
 from tests.integration.eventlog.toys import Crash, Pauses, Rates, content, projector, write
 
@@ -34,7 +34,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
         await nc.jetstream().add_stream(name="EVENTS", subjects=["evt.>"], allow_direct=True)
         log = EventLog(nc)
         last = await write(log, COMMITS)
-        async with database() as engine:
+        async with emptied("sqlite") as engine:
             task = asyncio.create_task((one := projector(log, engine)).run())
             await one.wait_for(last, 10)
             task.cancel()
@@ -47,10 +47,10 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
 
 
 @contextlib.asynccontextmanager
-async def database() -> AsyncIterator[AsyncEngine]:
-    """Yield an engine for a fresh file."""
-    with tempfile.TemporaryDirectory() as folder:
-        engine = open_engine(f"sqlite:///{Path(folder) / 'views.sqlite3'}")
+async def emptied(kind: str) -> AsyncIterator[AsyncEngine]:
+    """Yield an engine for a fresh database."""
+    with tempfile.TemporaryDirectory() as folder, database_of(kind, Path(folder)) as database:
+        engine = await database.fresh()
         yield engine
         await engine.dispose()
 
@@ -101,10 +101,11 @@ crashes = st.lists(
 )
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(plan=crashes, last_batch=st.integers(1, 200))
 def test_any_batching_and_any_crash_give_the_same_tables(
-    history: tuple[str, str], plan: list[tuple[int, str, int]], last_batch: int
+    kind: str, history: tuple[str, str], plan: list[tuple[int, str, int]], last_batch: int
 ) -> None:
     """Runs with any batch sizes that end before or just after a commit add up to the tables made in one go."""
     url, expected = history
@@ -112,7 +113,7 @@ def test_any_batching_and_any_crash_give_the_same_tables(
     async def example() -> str:
         nc = await connect(url, name="laws")
         log = EventLog(nc)
-        async with database() as engine:
+        async with emptied(kind) as engine:
             for batch, where, call in plan:
                 with contextlib.suppress(Crash):
                     await until_done(crashing(log, engine, batch, where, call), COMMITS)
@@ -124,16 +125,17 @@ def test_any_batching_and_any_crash_give_the_same_tables(
     assert asyncio.run(example()) == expected
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(batches=st.lists(st.integers(1, 40), min_size=2, max_size=3))
-def test_several_instances_at_once_are_as_good_as_one(history: tuple[str, str], batches: list[int]) -> None:
+def test_several_instances_at_once_are_as_good_as_one(kind: str, history: tuple[str, str], batches: list[int]) -> None:
     """Instances that race for every batch on one database leave the tables one of them would have made."""
     url, expected = history
 
     async def example() -> str:
         nc = await connect(url, name="laws")
         log = EventLog(nc)
-        async with database() as engine:
+        async with emptied(kind) as engine:
             rivals = [projector(log, engine, batch=batch) for batch in batches]
             assert all(await asyncio.gather(*(until_done(rival, COMMITS) for rival in rivals)))
             digest = await content(engine)
@@ -143,14 +145,15 @@ def test_several_instances_at_once_are_as_good_as_one(history: tuple[str, str], 
     assert asyncio.run(example()) == expected
 
 
-def test_what_is_delivered_again_changes_nothing(history: tuple[str, str]) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_delivered_again_changes_nothing(kind: str, history: tuple[str, str]) -> None:
     """All commits given once more to tables that have them already leave every row as it was."""
     url, expected = history
 
     async def example() -> str:
         nc = await connect(url, name="laws")
         log = EventLog(nc)
-        async with database() as engine:
+        async with emptied(kind) as engine:
             views: list[View] = [Pauses(), Rates()]
             assert await until_done(projector(log, engine, *views, batch=50), COMMITS)
             writer = Writer(engine, views)

@@ -34,7 +34,7 @@ async def test_a_rebuilt_view_equals_the_live_one(log: EventLog, engine: AsyncEn
         await one.wait_for(last, 10)
         for view, tables in ((Pauses(), [PAUSES]), (Rates(), Rates.tables)):
             live = await content(engine, *tables)
-            rebuilt = await rebuild(log, engine, view, filters=FILTERS)
+            rebuilt = await rebuild(log, engine, view, filters=FILTERS, folder=tmp_path)
             assert (rebuilt.digest, rebuilt.live_digest, rebuilt.switched) == (live, live, False)
             assert rebuilt.seq == last
             assert rebuilt.rows == 7
@@ -48,7 +48,7 @@ async def test_damaged_rows_are_replaced(log: EventLog, engine: AsyncEngine, tmp
         await one.wait_for(last, 10)
     async with engine.begin() as conn:
         await conn.execute(PAUSES.delete().where(PAUSES.c.mailing == "m3"))
-    assert (await rebuild(log, engine, Pauses(), filters=FILTERS)).switched
+    assert (await rebuild(log, engine, Pauses(), filters=FILTERS, folder=tmp_path)).switched
     last = await write(log, 60, seed=2)
     async with running(projector(log, engine)) as one:
         await one.wait_for(last, 10)
@@ -64,7 +64,7 @@ async def test_a_switch_does_not_disturb_the_running_projector(
         await one.wait_for(300, 10)
         async with engine.begin() as conn:
             await conn.execute(PAUSES.update().values(events=0))
-        rebuilding = asyncio.create_task(rebuild(log, engine, Pauses(), filters=FILTERS))
+        rebuilding = asyncio.create_task(rebuild(log, engine, Pauses(), filters=FILTERS, folder=tmp_path))
         while not rebuilding.done():
             last = await append(log, [MailingPaused(reason="meanwhile"), MailingResumed()], "evt.mailing.m1")
             await one.wait_for(last, 10)
@@ -84,7 +84,7 @@ async def test_a_view_that_was_paused_by_a_bug_is_rebuilt_without_it(
     view = Pauses(spoil_from(30))
     async with running(projector(log, engine, view, Rates())) as one:
         await until(lambda: one.paused)
-        rebuilt = await rebuild(log, engine, Pauses(), filters=FILTERS)
+        rebuilt = await rebuild(log, engine, Pauses(), filters=FILTERS, folder=tmp_path)
         assert rebuilt.switched
         assert rebuilt.live_digest == ""
         await until(lambda: not one.paused)
@@ -93,32 +93,32 @@ async def test_a_view_that_was_paused_by_a_bug_is_rebuilt_without_it(
     assert await content(engine) == await made_at_once(log, tmp_path, last)
 
 
-async def test_a_view_that_cannot_be_computed_leaves_the_live_one_alone(log: EventLog, engine: AsyncEngine) -> None:
+async def test_a_view_that_cannot_be_computed_leaves_the_live_one_alone(log: EventLog, engine: AsyncEngine, tmp_path: Path) -> None:
     """A rebuild that meets a commit it cannot apply says so and changes nothing."""
     last = await write(log, 50)
     async with running(projector(log, engine)) as one:
         await one.wait_for(last, 10)
     before = await content(engine)
     with pytest.raises(EventLogError, match="a bug"):
-        await rebuild(log, engine, Pauses(spoil_from(20)), filters=FILTERS)
+        await rebuild(log, engine, Pauses(spoil_from(20)), filters=FILTERS, folder=tmp_path)
     assert await content(engine) == before
     assert (await checkpoint(engine, "pauses")).state == "live"
 
 
-async def test_an_interrupted_rebuild_goes_on_where_it_was(log: EventLog, engine: AsyncEngine) -> None:
+async def test_an_interrupted_rebuild_goes_on_where_it_was(log: EventLog, engine: AsyncEngine, tmp_path: Path) -> None:
     """What was computed before the interruption is not computed again."""
     last = await write(log, 100)
     async with running(projector(log, engine)) as one:
         await one.wait_for(last, 10)
     with pytest.raises(EventLogError):
-        await rebuild(log, engine, Pauses(spoil_from(70)), filters=FILTERS)
+        await rebuild(log, engine, Pauses(spoil_from(70)), filters=FILTERS, folder=tmp_path)
     seen: list[int] = []
-    rebuilt = await rebuild(log, engine, Pauses(lambda commit: seen.append(commit.seq)), filters=FILTERS)
+    rebuilt = await rebuild(log, engine, Pauses(lambda commit: seen.append(commit.seq)), filters=FILTERS, folder=tmp_path)
     assert min(seen) >= 70
     assert not rebuilt.switched
 
 
-async def test_a_new_version_brings_new_tables(log: EventLog, engine: AsyncEngine) -> None:
+async def test_a_new_version_brings_new_tables(log: EventLog, engine: AsyncEngine, tmp_path: Path) -> None:
     """Rebuilding under a new definition replaces the table itself, and the new program starts from there."""
 
     class Newer(Pauses):
@@ -137,7 +137,7 @@ async def test_a_new_version_brings_new_tables(log: EventLog, engine: AsyncEngin
     async with running(projector(log, engine)) as one:
         await one.wait_for(last, 10)
     newer: View = Newer()  # type: ignore[assignment]
-    assert (await rebuild(log, engine, newer, filters=FILTERS)).switched
+    assert (await rebuild(log, engine, newer, filters=FILTERS, folder=tmp_path)).switched
     last = await write(log, 5, seed=2)
     async with running(projector(log, engine, newer, Rates())) as one:
         await one.wait_for(last, 10)

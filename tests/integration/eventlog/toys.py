@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from sqlalchemy import Column, Index, Integer, MetaData, String, Table, select, update
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from shared.bulk import insert_into
 from shared.clock import now
 from shared.contracts import subjects
 from shared.contracts.account import Limits
@@ -75,7 +75,8 @@ class Pauses:
                 reason = record.event.reason if isinstance(record.event, MailingPaused) else reason
             values = {"events": events, "last_reason": reason, "chain": chain}
             await conn.execute(
-                insert(PAUSES).values(mailing=mailing, **values).on_conflict_do_update(["mailing"], set_=values)
+                insert_into(conn.dialect, PAUSES)
+                .values(mailing=mailing, **values).on_conflict_do_update(index_elements=["mailing"], set_=values)
             )
             self.spoil(commit)
 

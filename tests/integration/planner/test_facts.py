@@ -3,10 +3,10 @@
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.planner.facts import CHUNKS, MAILINGS, SUPPRESSION, TABLES, Facts
 from services.planner.schema import METADATA
@@ -17,8 +17,9 @@ from shared.contracts.envelope import Commit, DomainEvent
 from shared.contracts.mailing import DoubtDecided, MailingPaused, MailingResumed, MailingScheduled
 from shared.contracts.relay import AccountPaused, AccountReleased
 from shared.contracts.sending import ChunkFinished, ChunkParked, ChunkPassed, ChunkPlanned, ChunkStarted
-from shared.database import create_tables, open_engine
+from shared.database import create_tables
 from shared.eventlog.rebuild import table_hash
+from tests.harness.databases import Database
 from tests.harness.story import Story
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -72,9 +73,9 @@ def told(seed: int) -> list[Commit]:
     return story.commits
 
 
-async def facts_of(path: Path, commits: Sequence[Commit], batches: Sequence[int]) -> str:
+async def facts_of(engine: AsyncEngine, commits: Sequence[Commit], batches: Sequence[int]) -> str:
     """Apply the commits in batches of these sizes and return the hash of the tables."""
-    engine, view = open_engine(f"sqlite:///{path}"), Facts()
+    view = Facts()
     await create_tables(engine, METADATA)
     rest = list(commits)
     for size in batches:
@@ -101,10 +102,10 @@ def _scope(event: DomainEvent) -> tuple[object, object]:
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_any_batches_give_the_same_facts(seed: int, tmp_path: Path) -> None:
+async def test_any_batches_give_the_same_facts(seed: int, database: Database) -> None:
     """One by one, all at once, and cut at random; the last act on an address and scope decides."""
     commits, chance = told(seed), random.Random(seed)
     cuts = [chance.randrange(1, 9) for _ in commits]
-    one = await facts_of(tmp_path / "one", commits, [1] * len(commits))
-    assert await facts_of(tmp_path / "all", commits, [len(commits)]) == one
-    assert await facts_of(tmp_path / "cut", commits, cuts) == one
+    one = await facts_of(await database.fresh("one"), commits, [1] * len(commits))
+    assert await facts_of(await database.fresh("whole"), commits, [len(commits)]) == one
+    assert await facts_of(await database.fresh("cut"), commits, cuts) == one

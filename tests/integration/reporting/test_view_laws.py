@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Iterable
-from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -10,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.reporting import outcomes, tables
 from services.reporting.views import VIEWS
-from shared.database import create_tables, open_engine, reading
+from shared.database import create_tables, reading
 from shared.eventlog.rebuild import table_hash
 from shared.eventlog.views import tables_of
+from tests.harness.databases import Database
 from tests.integration.reporting.tales import project, tale
 
 
@@ -23,14 +23,14 @@ async def hashes(engine: AsyncEngine) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("seed", range(12))
-async def test_any_batching_gives_the_same_rows(seed: int, tmp_path: Path) -> None:
+async def test_any_batching_gives_the_same_rows(seed: int, database: Database) -> None:
     """All at once, one by one and at random places: equal hashes of every view."""
     commits = tale(seed).commits
     chance = random.Random(seed + 1000)
     found = []
     ways: tuple[Iterable[int], ...] = ([], range(len(commits)), chance.sample(range(len(commits)), 20))
     for way, cuts in enumerate(ways):
-        engine = open_engine(f"sqlite:///{tmp_path / f'{way}.sqlite3'}")
+        engine = await database.fresh(f"way{way}")
         await create_tables(engine, tables.metadata)
         await project(engine, commits, cuts)
         found.append(await hashes(engine))

@@ -1,0 +1,1 @@
+"""Revisions of the tables; `make revision` writes the next one (CONTRIBUTING)."""

@@ -1,0 +1,14 @@
+"""${message}."""
+
+% if upgrades and "sa." in upgrades:
+import sqlalchemy as sa
+% endif
+from alembic import op
+${imports if imports else ""}
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+
+
+def upgrade() -> None:
+    """Change the tables."""
+    ${upgrades if upgrades else "pass"}
