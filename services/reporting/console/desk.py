@@ -53,11 +53,13 @@ class Desk:
     """One page of one signed-in user.
 
     Attributes:
+        id: Stands in the log for the user.
         name: What the user is called.
         zone: Time zone of the browser.
         position: Highest position of the log that was seen.
     """
 
+    id: str
     name: str
     permissions: frozenset[Permission]
     asks: Asks

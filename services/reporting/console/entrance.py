@@ -48,7 +48,7 @@ class Entrance:
         if principal is None or principal.kind != "user":
             return None
         name = unquote(request.cookies.get(NAME, "")) or principal.id
-        return Desk(name, principal.permissions, self.asking(request, session))
+        return Desk(principal.id, name, principal.permissions, self.asking(request, session))
 
     async def open(self, email: str, password: str, request: Request) -> tuple[Data, str]:
         """Open a session, or say what is wrong."""

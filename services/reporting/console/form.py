@@ -145,14 +145,14 @@ class Form:
 
         Args:
             labels: What stands on them.
-            style: Further classes of the first one.
+            style: Further classes of the first one; "plain" where something else on the page matters more.
             closes: Label of a button that closes the dialog around the form; "" for none.
         """
         self._problem = tag("p", "", "problem form-problem", role="alert", hidden=True)
         with tag("div", "", "buttons"):
             for place, spelled in enumerate(labels):
                 value, label = ("", spelled) if isinstance(spelled, str) else spelled
-                classes = "button" if place else f"button primary {style}".strip()
+                classes = "button" if place or style == "plain" else f"button primary {style}".strip()
                 self._buttons.append(tag("button", label, classes, type="submit", name="do", value=value))
             if closes:
                 tag("button", closes, "button quiet", type="button").on("click", js_handler=_CLOSE)

@@ -6,6 +6,7 @@ button, and tried again every two seconds until it is there; other refusals are 
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from nicegui import ui
 from nicegui.element import Element
@@ -16,6 +17,7 @@ from services.reporting.console.live import later
 from shared.contracts.principals import Permission
 
 _AGAIN = 2.0
+_SHOWN = 8.0
 
 _PLACES: tuple[tuple[str, str, Permission], ...] = (
     ("/", "Mailings", "view"),
@@ -37,6 +39,7 @@ class Frame:
     content: Tag
     banner: Tag
     status: Tag
+    _said: int = 0
 
     async def fill(self, draw: Draw) -> None:
         """Draw the content; come back to it until it can be drawn."""
@@ -47,6 +50,12 @@ class Frame:
         """Tell what was done, visibly and to screen readers."""
         self.status.say(text)
         self.status.put(hidden=None)
+        self._said += 1
+        later(_SHOWN, partial(self._fade, self._said))
+
+    async def _fade(self, said: int) -> None:
+        if said == self._said:
+            self.status.put(hidden=True)
 
     def away(self, message: str, again: Callable[[], Awaitable[None]]) -> None:
         """Show that a service does not answer."""

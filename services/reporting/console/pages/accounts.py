@@ -63,7 +63,7 @@ class _Accounts:
                 with form:
                     label = "Test mail to"
                     form.text("to", label, type="email", autocomplete="email", hint="Leave empty to only connect and sign in.")
-                    form.buttons("Test")
+                    form.buttons("Test", style="plain" if account["working"] else "")
 
     async def _test(self, account: Data, values: Values) -> Refusal | None:
         answer = await self._desk.tell(commands.TestAccount(account=account["account"], to=values["to"]))

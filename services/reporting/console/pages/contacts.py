@@ -101,7 +101,7 @@ class _Contacts:
             mark = {",": "comma", ";": "semicolon", "\t": "tab"}.get(found["delimiter"], "")
             known = f"Found: {mark}" if mark and not options.get("delimiter") else "Found by itself"
             form.choice("delimiter", "Columns are separated by", (("", known), *_DELIMITERS[1:]), options.get("delimiter", ""), required=True)
-            form.buttons("Read it this way")
+            form.buttons("Read it this way", style="plain")
 
     def _rows(self, found: Data) -> None:
         headers = [column["header"] for column in found["columns"]]

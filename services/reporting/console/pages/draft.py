@@ -1,7 +1,5 @@
 """Writing a mailing: campaign, account, sender, subject, HTML and text, with a preview; the same form edits a draft."""
 
-import re
-from html import escape
 from typing import TYPE_CHECKING
 
 from nicegui import ui
@@ -11,6 +9,7 @@ from services.reporting.console.form import Form, Values, made
 from services.reporting.console.frame import Frame, heading, nothing
 from services.reporting.console.html import tag
 from services.reporting.console.pages.accounts import limits_of
+from services.reporting.console.preview import preview
 from shared.contracts import commands
 from shared.contracts.commands import Refusal
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 _HTML = """<p>Hello {{ name | default("there") }},</p>
 <p><a href="https://example.com/">See what is new</a></p>
 """
-_PLACEHOLDER = re.compile(r"""{{\s*([^}|\s]+)\s*(?:\|\s*default\((?:"([^"]*)"|'([^']*)')\)\s*)?}}""")
-_SAMPLE = {"name": "Ann Example", "email": "ann@example.com", "unsubscribe_url": "#", "unsubscribe_link": "Unsubscribe"}
 _TRACKING = (("person", "Per person"), ("anonymous", "In sum only"), ("off", "Off"))
 _DOUBT = (("hold", "Hold it for a decision"), ("resend", "Send it again"))
 _RETRY = (("3600", "One hour"), ("21600", "Six hours"), ("86400", "One day"), ("259200", "Three days"), ("604800", "A week"))
@@ -108,24 +105,8 @@ class _Draft:
         self._preview.clear()
         with self._preview:
             tag("h2", "Preview")
-            tag("p", _filled(subject) or "No subject yet", "preview-subject")
-            if html.strip():
-                page = f"<base target='_blank'>{_filled(html, safe=True)}"
-                tag("iframe", "", "preview", srcdoc=page, sandbox="", title="The mail as HTML")
-            if text.strip():
-                tag("pre", _filled(text), "preview")
+            preview(subject, html, text)
             tag("p", "With sample values, and without images from elsewhere. A test mail shows it as it is.", "hint")
-
-
-def _filled(source: str, *, safe: bool = False) -> str:
-    """Put sample values in the place of placeholders."""
-
-    def value(match: re.Match[str]) -> str:
-        name = match[1].lower()
-        default = next((group for group in match.groups()[1:] if group is not None), f"[{name}]")
-        return escape(_SAMPLE.get(name, default)) if safe else _SAMPLE.get(name, default)
-
-    return _PLACEHOLDER.sub(value, source)
 
 
 def register(console: "Console") -> None:

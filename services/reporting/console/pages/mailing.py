@@ -17,6 +17,7 @@ from services.reporting.console.pages.mailing_chart import Chart
 from services.reporting.console.pages.mailing_controls import Controls
 from services.reporting.console.pages.mailing_doubts import Doubts
 from services.reporting.console.pages.mailing_facts import Facts, Ledger, Links, Log
+from services.reporting.console.pages.mailing_message import Message
 from services.reporting.console.pages.mailing_numbers import Numbers
 from services.reporting.console.pages.mailing_recipients import Recipients
 from services.reporting.console.pages.mailing_steps import Steps
@@ -56,6 +57,7 @@ class _Mailing:
                 self._recipients = Recipients(frame, mailing)
             with tag("div", "", "stack"):
                 self._facts = Facts(frame.desk)
+                self._message = Message(frame.desk, mailing)
                 self._doubts = Doubts(frame, mailing, self.changed)
                 self._links = Links(frame.desk, mailing)
                 self._ledger = Ledger(frame, mailing)
@@ -84,6 +86,7 @@ class _Mailing:
             self._shown = shown
             self._controls.show(status)
             await self._steps.draw()
+            await self._message.refresh()
         await self._soon()
 
     async def _soon(self) -> None:

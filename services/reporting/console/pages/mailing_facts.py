@@ -65,7 +65,7 @@ class Links:
     def __init__(self, desk: Desk, mailing: str) -> None:
         self._desk = desk
         self._mailing = mailing
-        with tag("section", "", "card", aria_label="Links", hidden=True) as self._card:
+        with tag("section", "", "card once-begun", aria_label="Links", hidden=True) as self._card:
             tag("h2", "Links")
             self._list = tag("ul", "", "plain-list")
         self._shown: list[Data] = []
@@ -91,7 +91,7 @@ class Ledger:
     def __init__(self, frame: Frame, mailing: str) -> None:
         self._frame = frame
         self._mailing = mailing
-        with tag("section", "", "card", aria_label="Ledger"):
+        with tag("section", "", "card once-begun", aria_label="Ledger"):
             tag("h2", "Ledger")
             self._verdict = tag("p", "Counts again, from the log and the frozen audience, whether everybody is accounted for.", "under", role="status")
             self._gaps = tag("ul", "", "plain-list")
@@ -147,6 +147,7 @@ class Log:
                 with tag("li"):
                     tag("time", words.exact(row["at"], self._desk.zone), "under", datetime=row["at"])
                     tag("span", row["text"])
-                    tag("span", row["principal"], "under")
+                    who = row["principal"]
+                    tag("span", self._desk.name if who == self._desk.id else who, "under")
 
 

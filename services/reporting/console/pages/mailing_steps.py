@@ -53,7 +53,7 @@ class Steps:
                 label = "Fix again" if status["audience"] else "Fix the recipients"
                 form = Form(self._freeze, "spaced")
                 with form:
-                    form.buttons(label)
+                    form.buttons(label, style="plain" if status["audience"] else "")
 
     async def _freeze(self, _: Values) -> Refusal | None:
         answer = await self._desk.tell(commands.FreezeAudience(mailing=self._mailing))
@@ -105,9 +105,8 @@ class Steps:
             tag("h2", "3. Start", id="step-start")
             form = Form(self._schedule, aliases=_ALIASES)
             with form:
-                with tag("div", "", "pair"):
-                    form.text("at", "Date and time", type="datetime-local", hint="Empty: at once.")
-                    form.text("zone", "Time zone", self._desk.zone.key, required=True)
+                form.text("at", "Date and time", type="datetime-local", hint="Empty: at once.")
+                form.text("zone", "Time zone", self._desk.zone.key, required=True)
                 with tag("details", "", "more"):
                     tag("summary", "Sending hours and deadline")
                     with tag("div", "", "form"):
