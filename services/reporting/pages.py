@@ -83,7 +83,7 @@ def _recipients(mailing: str, after: str, limit: int) -> Select[Any]:
 
 
 async def recipients(
-    conn: AsyncConnection, mailing: str, outcome: str, after: str, limit: int, search: str = ""
+    conn: AsyncConnection, mailing: str, outcome: str, after: str, limit: int, *, search: str = ""
 ) -> Data:
     """Return recipients in the order of their chunks; with `search` those with it in address or name.
 
@@ -97,7 +97,10 @@ async def recipients(
     if search:
         people = tables.people.c
         query = query.where(
-            or_(people.address.icontains(search, autoescape=True), people.name.icontains(search, autoescape=True))
+            or_(
+                people.address.icontains(search, autoescape=True),
+                people.name.icontains(search, autoescape=True),
+            )
         )
     rows = (await conn.execute(query)).all()
     keys = [(row.n, row.idx) for row in rows]

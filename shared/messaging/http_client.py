@@ -48,7 +48,7 @@ class HttpClient:
     def __init__(self, planner_url: str, reporting_url: str, bearer: str, *, seconds: float = 30.0) -> None:
         self._urls = {"planner": planner_url.rstrip("/"), "reporting": reporting_url.rstrip("/")}
         self._seconds = seconds
-        self._headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+        self._headers = _proving(bearer)
         timeout = httpx.Timeout(seconds, connect=_CONNECT_SECONDS)
         self._http = httpx.AsyncClient(timeout=timeout, trust_env=False, limits=_AS_MANY_AS_THERE_ARE_STREAMS)
 
@@ -61,9 +61,7 @@ class HttpClient:
     def in_the_name_of(self, bearer: str, remote: str = "") -> Self:
         """Return a client of somebody else at the network address `remote`, on the same connections."""
         other = copy.copy(self)
-        other._headers = ({"Authorization": f"Bearer {bearer}"} if bearer else {}) | (
-            {"X-Forwarded-For": remote} if remote else {}
-        )
+        other._headers = _proving(bearer) | ({"X-Forwarded-For": remote} if remote else {})  # noqa: SLF001 - a copy
         return other
 
     async def close(self) -> None:
@@ -83,7 +81,10 @@ class HttpClient:
         """Upload a file; return `upload` and `parts`, which an import needs. It is not repeated by itself."""
         try:
             reply = await self._http.post(
-                self._url(api.UPLOAD, {}), content=file, headers=self._headers | {"Content-Type": "text/csv"}, timeout=_SILENCE
+                self._url(api.UPLOAD, {}),
+                content=file,
+                headers=self._headers | {"Content-Type": "text/csv"},
+                timeout=_SILENCE,
             )
         except httpx.TransportError as error:
             raise UnansweredError(api.UPLOAD.name, "", _SILENCE, reached=True) from error
@@ -100,7 +101,9 @@ class HttpClient:
         """
         flow = api.LIVE_MAILING if mailing else api.LIVE
         while True:
-            headers = self._headers | {"Accept": "text/event-stream"} | ({} if last is None else {"Last-Event-ID": str(last)})
+            headers = (
+                self._headers | {"Accept": "text/event-stream"} | ({} if last is None else {"Last-Event-ID": str(last)})
+            )
             try:
                 async with self._http.stream(
                     "GET", self._url(flow, {"mailing": mailing}), headers=headers, timeout=_SILENCE
@@ -156,6 +159,10 @@ class RefusedLiveError(RuntimeError):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(f"{refusal.code}: {refusal.message}")
         self.refusal = refusal
+
+
+def _proving(bearer: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {bearer}"} if bearer else {}
 
 
 def _answer(reply: httpx.Response) -> Answer:

@@ -66,5 +66,3 @@ async def window(browser: Browser, local: Local) -> AsyncIterator[Open]:
     yield open_window
     for site in opened:
         await site.close()
-
-

@@ -24,7 +24,7 @@ PASSWORD = "a-horse-of-course"
 SHOTS = Path(__file__).resolve().parents[2] / "artefacts" / "screenshots"
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 860}
-_PATIENCE = 20_000
+_PATIENCE = 60_000
 
 
 def missing() -> str:

@@ -1,4 +1,4 @@
-"""An installation that has something to show, brought there by the API: one mailing sent, one planned, others on demand."""
+"""An installation that has something to show: one mailing sent, one planned, others on demand."""
 
 import tempfile
 from dataclasses import dataclass
@@ -72,12 +72,19 @@ async def stocked(local: Local, people: int = PEOPLE) -> Stock:
     """Bring an installation there."""
     client = Client(await local.connect("operator"), "operator", seconds=20)
     stock = Stock(client, "", "")
-    smtp = {"host": local.urls.smtp_host, "port": local.urls.smtp_port, "tls": "none", "senders": ["stock@shop.example"]}
+    smtp = {
+        "host": local.urls.smtp_host,
+        "port": local.urls.smtp_port,
+        "tls": "none",
+        "senders": ["stock@shop.example"],
+    }
     stock.account = (await stock.do(commands.AddAccount.model_validate({"name": "Stock relay", **smtp})))["account"]
     await stock.do(commands.TestAccount(account=stock.account))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "stock.csv"
-        rows = [f"{'reject' if place == 5 else 'person'}-{place}@stock.example,Person {place}" for place in range(people)]
+        rows = [
+            f"{'reject' if place == 5 else 'person'}-{place}@stock.example,Person {place}" for place in range(people)
+        ]
         path.write_text("email,name\n" + "\n".join(rows) + "\n")
         name = f"Stock of {people}"
         ended = await Posthaste(local.folder.path)("contacts", "import", str(path), "--list", name)

@@ -105,9 +105,18 @@ async def test_every_page_fits_a_phone(window: Open, stock: Stock, scheme: str) 
     site = await window(viewport=PHONE, color_scheme=scheme)
     await site.sign_in(ANN)
     mailing = f"/mailings/{stock.sent}"
-    for path in (*_PAGES, mailing, f"{mailing}/audience", f"/mailings/{stock.planned}", f"/mailings/{stock.planned}/edit"):
+    for path in (
+        *_PAGES,
+        mailing,
+        f"{mailing}/audience",
+        f"/mailings/{stock.planned}",
+        f"/mailings/{stock.planned}/edit",
+    ):
         await site.goto(path)
-        name = path.strip("/").replace("/", "-").replace(stock.sent, "sent").replace(stock.planned, "planned") or "mailings"
+        name = (
+            path.strip("/").replace("/", "-").replace(stock.sent, "sent").replace(stock.planned, "planned")
+            or "mailings"
+        )
         await site.page.wait_for_load_state("networkidle")
         await site.shot(f"phone-{scheme}-{name}")
         assert await site.page.evaluate("document.documentElement.scrollWidth") <= 390, path

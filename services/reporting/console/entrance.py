@@ -1,7 +1,7 @@
 """The console of a running reporting service: sessions become desks, files go through to the planner.
 
-A session is believed as the API believes it, by the same principals; what the page asks afterwards goes over HTTP and is
-checked there once more.
+A session is believed as the API believes it, by the same principals; what the page asks afterwards goes over HTTP and
+is checked there once more.
 """
 
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ goes to the field it names (or to the foot of the form), and that field is focus
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from nicegui import ui
 from nicegui.events import GenericEventArguments
@@ -73,7 +73,7 @@ class Form:
         self.element.on("submit", self._sent, js_handler=_SEND)
         self._problem: Tag | None = None
 
-    def __enter__(self) -> "Form":
+    def __enter__(self) -> Self:
         self.element.__enter__()
         return self
 
@@ -92,7 +92,15 @@ class Form:
         **attributes: Any,  # noqa: ANN401 - attributes of the input
     ) -> Tag:
         """Add an input; `type` and others are its attributes."""
-        return self._add("input", name, label, required, hint, classes, {"type": "text", **attributes, "^value": str(value)})
+        return self._add(
+            "input",
+            name,
+            label,
+            required=required,
+            hint=hint,
+            classes=classes,
+            attributes={"type": "text", **attributes, "^value": str(value)},
+        )
 
     def area(
         self,
@@ -106,8 +114,10 @@ class Form:
         **attributes: Any,  # noqa: ANN401 - as above
     ) -> Tag:
         """Add a field for several lines."""
-        control = self._add("textarea", name, label, required, hint, classes, {"rows": 6, **attributes})
-        control._text = value
+        control = self._add(
+            "textarea", name, label, required=required, hint=hint, classes=classes, attributes={"rows": 6, **attributes}
+        )
+        control.say(value)
         return control
 
     def choice(
@@ -122,7 +132,7 @@ class Form:
         classes: str = "",
     ) -> Tag:
         """Add a list to choose one from."""
-        control = self._add("select", name, label, required, hint, classes, {})
+        control = self._add("select", name, label, required=required, hint=hint, classes=classes, attributes={})
         with control:
             for key, shown in options:
                 tag("option", shown, value=key, selected=True if key == value else None)
@@ -158,7 +168,7 @@ class Form:
                 tag("button", closes, "button quiet", type="button").on("click", js_handler=_CLOSE)
 
     def _add(
-        self, kind: str, name: str, label: str, required: bool, hint: str, classes: str, attributes: dict[str, Any]
+        self, kind: str, name: str, label: str, *, required: bool, hint: str, classes: str, attributes: dict[str, Any]
     ) -> Tag:
         control_id = f"f-{self.id}-{name}"
         described = [f"{control_id}-problem"] + ([f"{control_id}-hint"] if hint else [])

@@ -1,12 +1,13 @@
 """The frame of every page: who is signed in, where one can go, and what is wrong at present.
 
-The content of a page is a function that reads and draws. When a service does not answer it is replaced by a banner with a
-button, and tried again every two seconds until it is there; other refusals are shown as they come.
+The content of a page is a function that reads and draws. When a service does not answer it is replaced by a banner
+with a button, and tried again every two seconds until it is there; other refusals are shown as they come.
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Self
 
 from nicegui import ui
 from nicegui.element import Element
@@ -134,7 +135,7 @@ class Heading:
     beside: Tag
     actions: Tag
 
-    def __enter__(self) -> "Heading":
+    def __enter__(self) -> Self:
         self.actions.__enter__()
         return self
 

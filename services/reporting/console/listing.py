@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.reporting.console.html import Tag, tag
+from services.reporting.console.html import tag
 
+NONE = "\N{EN DASH}"
+"""Stands in a cell of which there is nothing to say."""
 Cell = str | Callable[[], Any]
 """Text, or what draws the cell."""
 
@@ -43,7 +45,13 @@ class Listing:
             for place, (column, cell) in enumerate(zip(self._columns, cells, strict=True)):
                 name, scope = ("th", "row") if place == 0 else ("td", None)
                 text = cell if isinstance(cell, str) else ""
-                with tag(name, text, f"{column.kind}{' blank' if text == '–' else ''}".strip(), data_label=column.label, scope=scope):
+                with tag(
+                    name,
+                    text,
+                    f"{column.kind}{' blank' if text == NONE else ''}".strip(),
+                    data_label=column.label,
+                    scope=scope,
+                ):
                     drawn.append(cell() if callable(cell) else None)
         return drawn
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 from fastapi import FastAPI
-from nicegui import core, ui
+from nicegui import ui
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -76,7 +76,9 @@ class Console:
                 desk = await self._desk(request)
                 if isinstance(desk, Response):
                     return desk
-                ui.add_head_html(f'<link rel="stylesheet" href="{self.style.path}"><script src="{self.script.path}"></script>')
+                ui.add_head_html(
+                    f'<link rel="stylesheet" href="{self.style.path}"><script src="{self.script.path}"></script>'
+                )
                 frame = frame_of(desk, title, here or path)
 
                 async def draw() -> None:

@@ -1,7 +1,7 @@
 """Signing in and out: plain forms that work without JavaScript and without a WebSocket.
 
-The page gives a random value in a cookie and its keyed hash in the form; what comes back must agree. Signing in asks the
-planner for a session, whose token becomes the cookie of the browser: not readable by scripts, never sent along from
+The page gives a random value in a cookie and its keyed hash in the form; what comes back must agree. Signing in asks
+the planner for a session, whose token becomes the cookie of the browser: not readable by scripts, never sent along from
 another site. Signing out ends the session at the planner, then takes the cookie away.
 """
 
@@ -32,7 +32,8 @@ _LARGEST = 10_000
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark"><title>Sign in · Posthaste</title>
-<link rel="stylesheet" href="/_nicegui/{version}/static/fonts.css"><link rel="stylesheet" href="{style}"><script src="{script}" defer></script></head>
+<link rel="stylesheet" href="/_nicegui/{version}/static/fonts.css">
+<link rel="stylesheet" href="{style}"><script src="{script}" defer></script></head>
 <body class="door"><main><h1 class="brand">Posthaste</h1>
 <form class="form card" method="post" action="/sign-in">
 <h2>Sign in</h2>
@@ -137,7 +138,9 @@ class Door:
             second=" autofocus" if email else "",
         )
         response = HTMLResponse(page, status, {"Cache-Control": "no-store"})
-        response.set_cookie(_FORM, value, httponly=True, samesite="strict", secure=self.secure(request), path="/sign-in")
+        response.set_cookie(
+            _FORM, value, httponly=True, samesite="strict", secure=self.secure(request), path="/sign-in"
+        )
         return response
 
 
@@ -150,4 +153,3 @@ def way_in(request: Request) -> RedirectResponse:
     """Lead to the sign-in, and from there back to where the person wanted to go."""
     target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return RedirectResponse("/sign-in" + (f"?{urlencode({'next': target})}" if target != "/" else ""), 303)
-

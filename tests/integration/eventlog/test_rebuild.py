@@ -93,7 +93,9 @@ async def test_a_view_that_was_paused_by_a_bug_is_rebuilt_without_it(
     assert await content(engine) == await made_at_once(log, tmp_path, last)
 
 
-async def test_a_view_that_cannot_be_computed_leaves_the_live_one_alone(log: EventLog, engine: AsyncEngine, tmp_path: Path) -> None:
+async def test_a_view_that_cannot_be_computed_leaves_the_live_one_alone(
+    log: EventLog, engine: AsyncEngine, tmp_path: Path
+) -> None:
     """A rebuild that meets a commit it cannot apply says so and changes nothing."""
     last = await write(log, 50)
     async with running(projector(log, engine)) as one:
@@ -113,7 +115,9 @@ async def test_an_interrupted_rebuild_goes_on_where_it_was(log: EventLog, engine
     with pytest.raises(EventLogError):
         await rebuild(log, engine, Pauses(spoil_from(70)), filters=FILTERS, folder=tmp_path)
     seen: list[int] = []
-    rebuilt = await rebuild(log, engine, Pauses(lambda commit: seen.append(commit.seq)), filters=FILTERS, folder=tmp_path)
+    rebuilt = await rebuild(
+        log, engine, Pauses(lambda commit: seen.append(commit.seq)), filters=FILTERS, folder=tmp_path
+    )
     assert min(seen) >= 70
     assert not rebuilt.switched
 

@@ -76,7 +76,8 @@ class Pauses:
             values = {"events": events, "last_reason": reason, "chain": chain}
             await conn.execute(
                 insert_into(conn.dialect, PAUSES)
-                .values(mailing=mailing, **values).on_conflict_do_update(index_elements=["mailing"], set_=values)
+                .values(mailing=mailing, **values)
+                .on_conflict_do_update(index_elements=["mailing"], set_=values)
             )
             self.spoil(commit)
 

@@ -30,5 +30,7 @@ def register(console: "Console") -> None:
 
 def forbidden(permission: str) -> None:
     """Draw what a page says to those who may not see it."""
-    text = f"This needs the permission “{permission.replace('_', ' ')}”. Whoever administers Posthaste can give it to you."
+    text = (
+        f"This needs the permission “{permission.replace('_', ' ')}”. Whoever administers Posthaste can give it to you."
+    )
     nothing("Not for you to see", text, "Back to the mailings", "/")

@@ -40,7 +40,9 @@ class _Accounts:
         accounts = (await self._desk.read(commands.Accounts()))["accounts"]
         if not accounts:
             text = "Add the relay of your provider below. To try things out, use the mail catcher of this installation."
-            nothing("No account yet", text if self._desk.may("administer") else "Whoever administers Posthaste adds one.")
+            nothing(
+                "No account yet", text if self._desk.may("administer") else "Whoever administers Posthaste adds one."
+            )
         for account in accounts:
             self._account(account)
 
@@ -62,7 +64,9 @@ class _Accounts:
                 form = Form(partial(self._test, account), "row")
                 with form:
                     label = "Test mail to"
-                    form.text("to", label, type="email", autocomplete="email", hint="Leave empty to only connect and sign in.")
+                    form.text(
+                        "to", label, type="email", autocomplete="email", hint="Leave empty to only connect and sign in."
+                    )
                     form.buttons("Test", style="plain" if account["working"] else "")
 
     async def _test(self, account: Data, values: Values) -> Refusal | None:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from services.reporting.console import words
 from services.reporting.console.desk import Data
 from services.reporting.console.frame import Frame, heading
-from services.reporting.console.html import link, tag
-from services.reporting.console.listing import Column, Listing
+from services.reporting.console.html import Tag, link, tag
+from services.reporting.console.listing import NONE, Column, Listing
 from shared.contracts import commands
 
 if TYPE_CHECKING:
@@ -30,7 +30,10 @@ class _Audience:
         with tag("nav", "", "crumbs", aria_label="Back"):
             link(f"← {status['name']}", f"/mailings/{self._mailing}")
         left = sum(status["left_out"].values())
-        heading("Recipients", f"{words.many(status['recipients'] or 0, 'person gets', 'people get')} it, {words.count(left)} left out.")
+        heading(
+            "Recipients",
+            f"{words.many(status['recipients'] or 0, 'person gets', 'people get')} it, {words.count(left)} left out.",
+        )
         with tag("section"):
             with tag("div", "", "chips", role="group", aria_label="Show"):
                 self._chips = {key: self._chip(key, label) for key, label in _SHOW}
@@ -38,7 +41,7 @@ class _Audience:
             self._more = tag("button", "Show more", "button", type="button").on("click", self._further)
         await self._further()
 
-    def _chip(self, key: str, label: str) -> object:
+    def _chip(self, key: str, label: str) -> Tag:
         async def choose() -> None:
             self._only, self._after = key, ""
             for other, chip in self._chips.items():
@@ -59,7 +62,11 @@ class _Audience:
 
 
 def _cells(row: Data) -> tuple[str, str, str]:
-    return row["address"] or row["contact"], row["name"] or "–", words.reason(row["skipped"]) if row["skipped"] else "–"
+    return (
+        row["address"] or row["contact"],
+        row["name"] or NONE,
+        words.reason(row["skipped"]) if row["skipped"] else NONE,
+    )
 
 
 def register(console: "Console") -> None:

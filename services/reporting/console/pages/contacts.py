@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 _LOOK = 0.5
 _REJECTED = 100
 _SEND = "(e) => { if (e.target.files.length) sendFile(e.target.files[0], emit); }"
-_ENCODINGS = (("", "Found by itself"), ("utf-8", "UTF-8"), ("utf-16", "UTF-16"), ("cp1252", "Windows-1252"), ("iso-8859-15", "ISO 8859-15"))
+_ENCODINGS = (
+    ("", "Found by itself"),
+    ("utf-8", "UTF-8"),
+    ("utf-16", "UTF-16"),
+    ("cp1252", "Windows-1252"),
+    ("iso-8859-15", "ISO 8859-15"),
+)
 _DELIMITERS = (("", "Found by itself"), (",", "Comma"), (";", "Semicolon"), ("\t", "Tab"))
 
 
@@ -52,9 +58,20 @@ class _Contacts:
             with tag("div", "", "field"):
                 with tag("label", "", for_="import-file"):
                     tag("span", "CSV file")
-                chooser = tag("input", id="import-file", type="file", accept=".csv,.txt,.tsv,text/csv", aria_describedby="import-hint")
+                chooser = tag(
+                    "input",
+                    id="import-file",
+                    type="file",
+                    accept=".csv,.txt,.tsv,text/csv",
+                    aria_describedby="import-hint",
+                )
                 chooser.on("change", self._sent, js_handler=_SEND)
-                tag("p", "The first line names the columns. Nothing is imported before you have seen it.", "hint", id="import-hint")
+                tag(
+                    "p",
+                    "The first line names the columns. Nothing is imported before you have seen it.",
+                    "hint",
+                    id="import-hint",
+                )
             self._progress = tag("p", "", "under", role="status", hidden=True)
             self._place = tag("div", "", "stack import")
 
@@ -66,7 +83,9 @@ class _Contacts:
             self._progress.say(f"Uploading … {round(100 * news['part'])} %")
             return
         if news["state"] == "failed":
-            said = news["body"].get("detail") or news["body"].get("message") or "The file did not arrive. Choose it again."
+            said = (
+                news["body"].get("detail") or news["body"].get("message") or "The file did not arrive. Choose it again."
+            )
             self._progress.say(said)
             return
         self._upload = news["body"] | {"name": news["name"], "size": news["size"]}
@@ -91,16 +110,30 @@ class _Contacts:
 
     def _options(self, found: Data, options: dict[str, str]) -> None:
         async def submit(values: Values) -> Refusal | None:
-            await self._preview(values.given("encoding") | ({"delimiter": values.raw("delimiter")} if values.raw("delimiter") else {}))
+            await self._preview(
+                values.given("encoding") | ({"delimiter": values.raw("delimiter")} if values.raw("delimiter") else {})
+            )
             return None
 
         form = Form(submit, "row")
         with form:
-            known = f"Found: {found['encoding']}" if found["encoding"] and not options.get("encoding") else "Found by itself"
-            form.choice("encoding", "Encoding", (("", known), *_ENCODINGS[1:]), options.get("encoding", ""), required=True)
+            known = (
+                f"Found: {found['encoding']}"
+                if found["encoding"] and not options.get("encoding")
+                else "Found by itself"
+            )
+            form.choice(
+                "encoding", "Encoding", (("", known), *_ENCODINGS[1:]), options.get("encoding", ""), required=True
+            )
             mark = {",": "comma", ";": "semicolon", "\t": "tab"}.get(found["delimiter"], "")
             known = f"Found: {mark}" if mark and not options.get("delimiter") else "Found by itself"
-            form.choice("delimiter", "Columns are separated by", (("", known), *_DELIMITERS[1:]), options.get("delimiter", ""), required=True)
+            form.choice(
+                "delimiter",
+                "Columns are separated by",
+                (("", known), *_DELIMITERS[1:]),
+                options.get("delimiter", ""),
+                required=True,
+            )
             form.buttons("Read it this way", style="plain")
 
     def _rows(self, found: Data) -> None:
@@ -112,7 +145,11 @@ class _Contacts:
     def _mapping(self, found: Data, options: dict[str, str]) -> None:
         async def submit(values: Values) -> Refusal | None:
             columns = {column["header"]: values[f"column-{place}"] for place, column in enumerate(found["columns"])}
-            fields = {"upload": self._upload["upload"], "parts": self._upload["parts"], "file_name": self._upload["name"]}
+            fields = {
+                "upload": self._upload["upload"],
+                "parts": self._upload["parts"],
+                "file_name": self._upload["name"],
+            }
             command = made(commands.ImportContacts, **fields, **options, list=values["list"], columns=columns)
             answer = await self._desk.tell(command, form.id)
             if answer.refusal is None:
@@ -124,7 +161,14 @@ class _Contacts:
 
         form = Form(submit, "wide", aliases={"columns": "column-0"})
         with form:
-            form.text("list", "Into the list", self._upload["name"].rsplit(".", 1)[0], required=True, maxlength=200, hint="Made if there is none of this name.")
+            form.text(
+                "list",
+                "Into the list",
+                self._upload["name"].rsplit(".", 1)[0],
+                required=True,
+                maxlength=200,
+                hint="Made if there is none of this name.",
+            )
             with tag("details", "", "more", open=None):
                 tag("summary", "Which column is what")
                 with tag("div", "", "mapping"):

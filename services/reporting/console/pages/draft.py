@@ -21,8 +21,25 @@ _HTML = """<p>Hello {{ name | default("there") }},</p>
 """
 _TRACKING = (("person", "Per person"), ("anonymous", "In sum only"), ("off", "Off"))
 _DOUBT = (("hold", "Hold it for a decision"), ("resend", "Send it again"))
-_RETRY = (("3600", "One hour"), ("21600", "Six hours"), ("86400", "One day"), ("259200", "Three days"), ("604800", "A week"))
-_TEXTS = ("campaign", "name", "account", "sender_name", "sender_address", "reply_to", "subject", "doubt", "tracking", "retry_for")
+_RETRY = (
+    ("3600", "One hour"),
+    ("21600", "Six hours"),
+    ("86400", "One day"),
+    ("259200", "Three days"),
+    ("604800", "A week"),
+)
+_TEXTS = (
+    "campaign",
+    "name",
+    "account",
+    "sender_name",
+    "sender_address",
+    "reply_to",
+    "subject",
+    "doubt",
+    "tracking",
+    "retry_for",
+)
 
 
 class _Draft:
@@ -42,7 +59,9 @@ class _Draft:
         if not campaigns:
             nothing("There is no campaign yet", "A mailing belongs to one.", "Open a campaign", "/campaigns/new")
         elif not working:
-            nothing("No account works yet", "A mailing goes out through a tested account.", "To the accounts", "/accounts")
+            nothing(
+                "No account works yet", "A mailing goes out through a tested account.", "To the accounts", "/accounts"
+            )
         else:
             written = await self._desk.read(commands.Draft(mailing=self._mailing)) if self._mailing else {}
             self._form_of(campaigns, working, written)
@@ -55,16 +74,36 @@ class _Draft:
             self._form = Form(self._submit, "card wide", aliases={"limits": "per_hour"})
             with self._form as form:
                 with tag("div", "", "pair"):
-                    form.text("name", "Name", written.get("name", ""), required=True, maxlength=200, hint="Recipients do not see it.")
+                    form.text(
+                        "name",
+                        "Name",
+                        written.get("name", ""),
+                        required=True,
+                        maxlength=200,
+                        hint="Recipients do not see it.",
+                    )
                     options = [(one["campaign"], one["name"]) for one in campaigns]
                     form.choice("campaign", "Campaign", options, written.get("campaign", wanted), required=True)
                 with tag("div", "", "pair"):
                     form.text("sender_name", "Sender name", written.get("sender_name", ""), maxlength=200)
-                    form.text("sender_address", "Sender address", written.get("sender_address", senders[0]), required=True, list=f"senders-{form.id}")
+                    form.text(
+                        "sender_address",
+                        "Sender address",
+                        written.get("sender_address", senders[0]),
+                        required=True,
+                        list=f"senders-{form.id}",
+                    )
                 with tag("datalist", id=f"senders-{form.id}"):
                     for address in senders:
                         tag("option", value=address)
-                form.text("subject", "Subject", written.get("subject", ""), required=True, maxlength=900, hint="Placeholders work: {{ name }}")
+                form.text(
+                    "subject",
+                    "Subject",
+                    written.get("subject", ""),
+                    required=True,
+                    maxlength=900,
+                    hint="Placeholders work: {{ name }}",
+                )
                 form.area("html", "HTML", written.get("html", _HTML), rows=14, spellcheck=False, classes="code-field")
                 form.area("text", "Text", written.get("text", ""), rows=5, hint="Made from the HTML if empty.")
                 with tag("details", "", "more"):
@@ -74,12 +113,39 @@ class _Draft:
                         form.choice("account", "Account", names, written.get("account", names[0][0]), required=True)
                         form.text("reply_to", "Answers go to", written.get("reply_to", ""), type="email")
                         with tag("div", "", "pair"):
-                            form.text("per_hour", "Mails an hour at most", limits["per_hour"] or "", type="number", min=1)
-                            form.text("seconds_between", "Seconds between mails", limits["seconds_between"] or "", type="number", min=0, step="any")
+                            form.text(
+                                "per_hour", "Mails an hour at most", limits["per_hour"] or "", type="number", min=1
+                            )
+                            form.text(
+                                "seconds_between",
+                                "Seconds between mails",
+                                limits["seconds_between"] or "",
+                                type="number",
+                                min=0,
+                                step="any",
+                            )
                         with tag("div", "", "pair"):
-                            form.choice("tracking", "Opens and clicks", _TRACKING, written.get("tracking", "person"), required=True)
-                            form.choice("doubt", "A mail whose fate is unknown", _DOUBT, written.get("doubt", "hold"), required=True)
-                        form.choice("retry_for", "Deferred mails are tried for", _RETRY, str(written.get("retry_for", 86_400)), required=True)
+                            form.choice(
+                                "tracking",
+                                "Opens and clicks",
+                                _TRACKING,
+                                written.get("tracking", "person"),
+                                required=True,
+                            )
+                            form.choice(
+                                "doubt",
+                                "A mail whose fate is unknown",
+                                _DOUBT,
+                                written.get("doubt", "hold"),
+                                required=True,
+                            )
+                        form.choice(
+                            "retry_for",
+                            "Deferred mails are tried for",
+                            _RETRY,
+                            str(written.get("retry_for", 86_400)),
+                            required=True,
+                        )
                 form.buttons(("save", "Save the draft"), ("preview", "Preview"))
             self._preview = tag("section", "", "card preview-card", aria_label="Preview", tabindex="-1")
         self._show(written.get("subject", ""), written.get("html", _HTML), written.get("text", ""))

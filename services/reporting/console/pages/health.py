@@ -6,7 +6,7 @@ from services.reporting.console import words
 from services.reporting.console.desk import Data
 from services.reporting.console.frame import Frame, Section, heading
 from services.reporting.console.html import pill, tag
-from services.reporting.console.listing import Cell, Column, Listing
+from services.reporting.console.listing import NONE, Cell, Column, Listing
 from services.reporting.console.live import later
 from shared.contracts import commands
 
@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from services.reporting.console.mount import Console
 
 _EVERY = 5.0
-_COLUMNS = (Column("View"), Column("State", "state"), Column("Position", "number"), Column("Behind", "number"), Column("Why", "wide"))
+_COLUMNS = (
+    Column("View"),
+    Column("State", "state"),
+    Column("Position", "number"),
+    Column("Behind", "number"),
+    Column("Why", "wide"),
+)
 
 
 class _Health:
@@ -56,7 +62,7 @@ def _tile(label: str, figure: str) -> None:
 def _cells(view: Data) -> list[Cell]:
     state = "Reading" if view["state"] == "running" else str(view["state"]).capitalize()
     tone = "green" if view["state"] == "running" else "red"
-    why = f"{view['reason']} (event {view['failed_seq']})" if view["reason"] else "–"
+    why = f"{view['reason']} (event {view['failed_seq']})" if view["reason"] else NONE
     return [
         view["name"],
         lambda: pill(state, tone),

@@ -70,7 +70,14 @@ def _options() -> dict[str, Any]:
     return {
         "animationDuration": 200,
         "grid": {"left": 8, "right": 30, "top": 40, "bottom": 4, "containLabel": True},
-        "legend": {"top": 0, "left": 0, "itemWidth": 14, "itemHeight": 8, "icon": "roundRect", "textStyle": {"color": _QUIET}},
+        "legend": {
+            "top": 0,
+            "left": 0,
+            "itemWidth": 14,
+            "itemHeight": 8,
+            "icon": "roundRect",
+            "textStyle": {"color": _QUIET},
+        },
         "tooltip": {"trigger": "axis", "confine": True},
         "textStyle": {"fontFamily": "Roboto, system-ui, sans-serif"},
         "xAxis": {

@@ -1,9 +1,9 @@
-"""What can be done about a mailing in its state: pause, resume, another rate, withdraw, cancel, delete, edit, export."""
+"""What can be done about a mailing in its state: pause, resume, change the rate, withdraw, cancel, delete, edit."""
 
 from collections.abc import Awaitable, Callable
 
 from services.reporting.console.desk import Data
-from services.reporting.console.dialog import dialog_button
+from services.reporting.console.dialog import Question, dialog_button
 from services.reporting.console.form import Form, Values
 from services.reporting.console.frame import Frame
 from services.reporting.console.html import link, tag
@@ -38,7 +38,8 @@ class Controls:
                 link("Export CSV", f"/v1/mailings/{self._mailing}/recipients.csv", "button", download=True)
             if desk.may("delete") and state in ("Planned", "Completed", "Cancelled", "Failed"):
                 text = "It disappears from the lists. Its history and its ledger are kept."
-                self._asked("Delete", "Delete this mailing?", text, "Delete it", commands.DeleteMailing, "danger")
+                question = Question("Delete this mailing?", text, "Delete it", "danger")
+                self._asked("Delete", question, commands.DeleteMailing)
 
     def _sending(self, state: str, status: Data) -> None:
         if state == "Sending":
@@ -51,7 +52,8 @@ class Controls:
             self._rate(status)
         if state in ("Sending", "Scheduled", "Paused", "Failed"):
             text = "What is on its way arrives; nobody else gets it, and it cannot be resumed."
-            self._asked("Cancel", "Cancel this mailing?", text, "Cancel the mailing", commands.CancelMailing, "danger")
+            question = Question("Cancel this mailing?", text, "Cancel the mailing", "danger", _why)
+            self._asked("Cancel", question, commands.CancelMailing)
 
     def _at_once(self, label: str, said: str, command: type[Command], style: str = "") -> None:
         async def click() -> None:
@@ -61,21 +63,15 @@ class Controls:
 
         tag("button", label, f"button {style}".strip(), type="button").on("click", click)
 
-    def _asked(self, label: str, title: str, text: str, do: str, command: type[Command], style: str) -> None:
-        with_reason = "reason" in command.model_fields
-
+    def _asked(self, label: str, question: Question, command: type[Command]) -> None:
         async def submit(values: Values) -> Refusal | None:
-            fields = values.given("reason") if with_reason else {}
-            answer = await self._frame.desk.tell(command.model_validate({"mailing": self._mailing, **fields}))
+            fields = {"mailing": self._mailing, **values.given("reason")}
+            answer = await self._frame.desk.tell(command.model_validate(fields))
             if answer.refusal is None:
                 await self._changed()
             return answer.refusal
 
-        def fields(form: Form) -> None:
-            if with_reason:
-                form.text("reason", "Why", maxlength=500)
-
-        dialog_button(label, title, text, submit, do, style=style, fields=fields)
+        dialog_button(label, question, submit)
 
     def _rate(self, status: Data) -> None:
         limits = status["limits"]
@@ -94,4 +90,8 @@ class Controls:
             form.text("seconds_between", "Seconds between mails", between, type="number", min=0, step="any")
 
         text = "It holds from the next mail on. Empty means no limit."
-        dialog_button("Rate", "Change the rate", text, submit, "Change the rate", fields=fields)
+        dialog_button("Rate", Question("Change the rate", text, "Change the rate", fields=fields), submit)
+
+
+def _why(form: Form) -> None:
+    form.text("reason", "Why", maxlength=500)

@@ -38,7 +38,11 @@ class Doubts:
                 self._draw(rows)
 
     def _draw(self, rows: list[Data]) -> None:
-        tag("p", "The connection ended between the mail and the reply. Nobody knows whether these were accepted.", "under")
+        tag(
+            "p",
+            "The connection ended between the mail and the reply. Nobody knows whether these were accepted.",
+            "under",
+        )
         zone = self._frame.desk.zone
         if not self._frame.desk.may("send"):
             with tag("ul", "", "plain-list"):
@@ -61,8 +65,8 @@ class Doubts:
             chunks.setdefault(int(n), []).append(index)
         if not chunks:
             return Refusal(code="invalid", message="Choose at least one recipient.", field="who")
-        for n, indexes in chunks.items():
-            fields = {"mailing": self._mailing, "n": n, "indexes": ",".join(indexes), "decision": values["do"]}
+        for chunk, indexes in chunks.items():
+            fields = {"mailing": self._mailing, "n": chunk, "indexes": ",".join(indexes), "decision": values["do"]}
             answer = await self._frame.desk.tell(commands.DecideDoubt.model_validate(fields))
             if answer.refusal is not None:
                 return answer.refusal

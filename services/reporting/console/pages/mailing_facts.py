@@ -82,7 +82,11 @@ class Links:
             for link in sorted(links, key=lambda link: -link["hits"]):
                 with tag("li"):
                     tag("span", link["url"])
-                    tag("span", f"{words.many(link['hits'], 'hit')} · {words.count(link['people'])} people", "under nowrap")
+                    tag(
+                        "span",
+                        f"{words.many(link['hits'], 'hit')} · {words.count(link['people'])} people",
+                        "under nowrap",
+                    )
 
 
 class Ledger:
@@ -93,7 +97,12 @@ class Ledger:
         self._mailing = mailing
         with tag("section", "", "card once-begun", aria_label="Ledger"):
             tag("h2", "Ledger")
-            self._verdict = tag("p", "Counts again, from the log and the frozen audience, whether everybody is accounted for.", "under", role="status")
+            self._verdict = tag(
+                "p",
+                "Counts again, from the log and the frozen audience, whether everybody is accounted for.",
+                "under",
+                role="status",
+            )
             self._gaps = tag("ul", "", "plain-list")
             with tag("div", "", "buttons spaced"):
                 tag("button", "Verify", "button", type="button").on("click", self._verify)
@@ -108,7 +117,9 @@ class Ledger:
         totals = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in found["totals"].items() if number)
         pending = f", {found['pending']:,} pending" if found["pending"] else ""
         verdict = "Balanced" if found["balanced"] else f"Not balanced: {words.many(found['gap_count'], 'gap')}"
-        self._verdict.say(f"{verdict}. {words.many(found['planned'], 'recipient')}: {totals or 'none settled'}{pending}.")
+        self._verdict.say(
+            f"{verdict}. {words.many(found['planned'], 'recipient')}: {totals or 'none settled'}{pending}."
+        )
         self._verdict.put(data_tone="green" if found["balanced"] else "red")
         self._gaps.clear()
         with self._gaps:
@@ -127,7 +138,9 @@ class Log:
         with tag("section", "", "card", aria_label="Log"):
             tag("h2", "Log")
             self._list = tag("ol", "", "log")
-            self._more = tag("button", "Show more", "button small", type="button", hidden=True).on("click", self._further)
+            self._more = tag("button", "Show more", "button small", type="button", hidden=True).on(
+                "click", self._further
+            )
         self._shown: list[Data] = []
 
     async def _further(self) -> None:
@@ -149,5 +162,3 @@ class Log:
                     tag("span", row["text"])
                     who = row["principal"]
                     tag("span", self._desk.name if who == self._desk.id else who, "under")
-
-

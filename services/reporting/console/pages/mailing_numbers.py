@@ -1,4 +1,7 @@
-"""The numbers of a mailing: a bar, six figures, failures by cause. They move at once; screen readers hear them now and then."""
+"""The numbers of a mailing: a bar, six figures, failures by cause.
+
+They move at once; screen readers hear them now and then.
+"""
 
 import time
 
@@ -43,7 +46,9 @@ class Numbers:
             "to_send": _remaining(status),
             "sent": words.share(sent, total),
             "opened": f"{words.share(status['opened'], sent)} · {words.many(status['read'], 'open')}" if sent else "",
-            "clicked": f"{words.share(status['clicked'], sent)} · {words.many(status['clicks'], 'click')}" if sent else "",
+            "clicked": f"{words.share(status['clicked'], sent)} · {words.many(status['clicks'], 'click')}"
+            if sent
+            else "",
             "failed": words.share(status["failed"], total),
         }
         for name, tile in self._tiles.items():

@@ -1,4 +1,4 @@
-"""Recipients of a mailing by what became of them, searched by address or name, page by page, with the relay's replies."""
+"""Recipients of a mailing by what became of them, searched by address or name, page by page, with replies."""
 
 from functools import partial
 
@@ -7,8 +7,8 @@ from nicegui.events import GenericEventArguments
 from services.reporting.console import words
 from services.reporting.console.desk import Data
 from services.reporting.console.frame import Frame
-from services.reporting.console.html import pill, tag
-from services.reporting.console.listing import Cell, Column, Listing
+from services.reporting.console.html import Tag, pill, tag
+from services.reporting.console.listing import NONE, Cell, Column, Listing
 from shared.contracts import commands
 
 _PAGE = 15
@@ -22,7 +22,13 @@ _FILTERS = (
     ("clicked", "Clicked"),
     ("unsubscribed", "Unsubscribed"),
 )
-_COLUMNS = (Column("Recipient", "wide"), Column("State", "state"), Column("Reply or cause", "wide"), Column("Opens", "number"), Column("Clicks", "number"))
+_COLUMNS = (
+    Column("Recipient", "wide"),
+    Column("State", "state"),
+    Column("Reply or cause", "wide"),
+    Column("Opens", "number"),
+    Column("Clicks", "number"),
+)
 
 
 class Recipients:
@@ -46,7 +52,14 @@ class Recipients:
             with search:
                 tag("label", "Search for an address or a name", "unseen", for_="recipients-search")
                 placeholder = "Search for an address or a name"
-                tag("input", id="recipients-search", name="search", type="search", placeholder=placeholder, maxlength=200)
+                tag(
+                    "input",
+                    id="recipients-search",
+                    name="search",
+                    type="search",
+                    placeholder=placeholder,
+                    maxlength=200,
+                )
                 tag("button", "Search", "button", type="submit")
             self._empty = tag("p", "", "under", hidden=True, role="status")
             self._listing = Listing("Recipients", _COLUMNS, "cards")
@@ -55,9 +68,11 @@ class Recipients:
                 self._where = tag("span", "", "under")
                 self._after = tag("button", "Next", "button", type="button").on("click", self._forth)
 
-    def _chip(self, value: str, label: str) -> object:
+    def _chip(self, value: str, label: str) -> Tag:
         pressed = "true" if value == self._outcome else "false"
-        return tag("button", label, "chip", type="button", aria_pressed=pressed).on("click", partial(self._choose, value))
+        return tag("button", label, "chip", type="button", aria_pressed=pressed).on(
+            "click", partial(self._choose, value)
+        )
 
     async def _choose(self, value: str) -> None:
         self._outcome, self._cursors = value, [""]
@@ -117,14 +132,14 @@ class Recipients:
             partial(_who, row),
             partial(_state, row),
             partial(self._what, row),
-            str(row["opens"] or "–"),
-            str(row["clicks"] or "–"),
+            str(row["opens"] or NONE),
+            str(row["clicks"] or NONE),
         ]
 
     def _what(self, row: Data) -> None:
         reply = " ".join(str(part) for part in (row["code"] or "", row["enhanced"], row["text"]) if part)
         cause = words.cause(row["outcome"]) if row["status"] == "Failed" and not reply else ""
-        tag("span", reply or cause or "–")
+        tag("span", reply or cause or NONE)
         tries = f" · {words.many(row['attempts'], 'attempt')}" if row["attempts"] > 1 else ""
         again = f" · again {words.exact(row['until'], self._desk.zone)}" if row["until"] else ""
         left = " · unsubscribed" if row["unsubscribed"] else ""

@@ -118,7 +118,7 @@ class Steps:
                 form.buttons("Start or schedule")
 
     async def _schedule(self, values: Values) -> Refusal | None:
-        fields: dict[str, object] = values.given("at", "zone")
+        fields: dict[str, object] = {**values.given("at", "zone")}
         if values["from"] or values["until"]:
             if not (values["from"] and values["until"]):
                 return Refusal(code="invalid", message="Give both hours, or none.", field="from")

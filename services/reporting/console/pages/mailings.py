@@ -12,7 +12,7 @@ from services.reporting.console.desk import AwayError, Data, Desk
 from services.reporting.console.figures import Progress
 from services.reporting.console.frame import Frame, heading, nothing
 from services.reporting.console.html import link, pill, tag
-from services.reporting.console.listing import Column, Listing
+from services.reporting.console.listing import NONE, Column, Listing
 from services.reporting.console.live import follow
 from shared.contracts import commands
 
@@ -126,8 +126,8 @@ class _Line:
         self._state.say(status["status"])
         self._state.put(data_tone=words.tone(status["status"]))
         self._progress.show(status)
-        self._opened.say(words.share(status["opened"], status["sent"]) or "–")
-        self._clicked.say(words.share(status["clicked"], status["sent"]) or "–")
+        self._opened.say(words.share(status["opened"], status["sent"]) or NONE)
+        self._clicked.say(words.share(status["clicked"], status["sent"]) or NONE)
         self._when.say(_when(status, self._zone))
 
 
@@ -143,7 +143,9 @@ def _when(status: Data, zone: ZoneInfo) -> str:
 
 
 def _about(campaign: Data) -> str:
-    dates = [f"{word} {campaign[name]}" for word, name in (("from", "starts_on"), ("until", "ends_on")) if campaign[name]]
+    dates = [
+        f"{word} {campaign[name]}" for word, name in (("from", "starts_on"), ("until", "ends_on")) if campaign[name]
+    ]
     kind = "Newsletter" if campaign["kind"] == "newsletter" else "Campaign"
     return " ".join([kind, *dates])
 

@@ -33,7 +33,11 @@ def register(console: "Console") -> None:
             tag("h2", "Another password", id="password-title")
             form = Form(submit)
             with form:
-                form.text("current", "Present password", required=True, type="password", autocomplete="current-password")
+                form.text(
+                    "current", "Present password", required=True, type="password", autocomplete="current-password"
+                )
                 hint = "At least 10 characters. You sign in again with it."
-                form.text("password", "New password", required=True, type="password", hint=hint, autocomplete="new-password")
+                form.text(
+                    "password", "New password", required=True, type="password", hint=hint, autocomplete="new-password"
+                )
                 form.buttons("Change the password")

@@ -5,18 +5,24 @@ from typing import TYPE_CHECKING
 
 from services.reporting.console import words
 from services.reporting.console.desk import Data
-from services.reporting.console.dialog import dialog_button
+from services.reporting.console.dialog import Question, dialog_button
 from services.reporting.console.form import Values
 from services.reporting.console.frame import Frame, Section, heading, nothing
 from services.reporting.console.html import tag
-from services.reporting.console.listing import Column, Listing
+from services.reporting.console.listing import Cell, Column, Listing
 from shared.contracts import commands
 from shared.contracts.commands import Refusal
 
 if TYPE_CHECKING:
     from services.reporting.console.mount import Console
 
-_COLUMNS = (Column("Message", "wide"), Column("Service"), Column("Why", "wide"), Column("Since", "when"), Column("Do"))
+_COLUMNS = (
+    Column("Message", "wide"),
+    Column("Service"),
+    Column("Why", "wide"),
+    Column("Since", "when"),
+    Column("Actions", "do"),
+)
 
 
 class _Parked:
@@ -38,14 +44,14 @@ class _Parked:
             return
         Listing("Parked messages", _COLUMNS, "cards").fill([self._cells(row) for row in rows])
 
-    def _cells(self, row: Data) -> tuple[object, ...]:
-        return (
+    def _cells(self, row: Data) -> list[Cell]:
+        return [
             f"{row['stream']} {row['message']}",
             row["service"],
             row["reason"],
             words.moment(row["at"], self._desk.zone),
             partial(self._actions, row),
-        )
+        ]
 
     def _actions(self, row: Data) -> None:
         what = f"{row['stream']} {row['message']}"
@@ -53,7 +59,8 @@ class _Parked:
             hand = tag("button", "Hand back", "button small", type="button", aria_label=f"Hand back {what}")
             hand.on("click", partial(self._redrive, row["seq"]))
             text = f"The message {what} stays in its stream, but nobody is pointed to it any more."
-            dialog_button("Drop", "Drop this pointer?", text, partial(self._drop, row["seq"]), "Drop it", style="danger small")
+            question = Question("Drop this pointer?", text, "Drop it", "danger small")
+            dialog_button("Drop", question, partial(self._drop, row["seq"]))
 
     async def _redrive(self, seq: int) -> None:
         answer = await self._desk.tell(commands.Redrive(seq=seq))
