@@ -53,6 +53,10 @@ test: $(READY) ## All tests: in parallel, then those that measure time alone; th
 	$(BIN)/python -m pytest -q -n 2 -m "not alone" --stage-out=$(STAGE)
 	$(BIN)/python -m pytest -q -m alone --stage-in=$(STAGE)
 
+.PHONY: test-postgres
+test-postgres: ## All tests with PostgreSQL under planner and reporting
+	POSTHASTE_TEST_DATABASE=postgresql $(MAKE) test
+
 .PHONY: spec
 spec: $(READY) ## Only the rules, without servers: a few seconds
 	$(BIN)/python -m pytest -q tests/spec
@@ -60,6 +64,11 @@ spec: $(READY) ## Only the rules, without servers: a few seconds
 .PHONY: chaos
 chaos: $(READY) ## Kill, freeze and starve everything, one scenario after the other
 	POSTHASTE_CHAOS=all $(BIN)/python -m pytest tests/chaos -v
+
+.PHONY: revision
+revision: $(READY) ## Write the next revision of a service's tables: SERVICE=planner M="what changes"
+	$(BIN)/python -m deploy.revision "$(SERVICE)" "$(M)"
+	$(BIN)/ruff format services/$(SERVICE)/migrations
 
 .PHONY: bench
 bench: $(READY) ## Measure, each beside its yardstick in the same run
@@ -78,4 +87,4 @@ clean: ## Remove caches, artefacts and the environment; the data folder stays
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "} \
 	  /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-	  /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	  /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -10,13 +10,17 @@ import typer
 from cli import (
     account,
     audit,
+    backup,
     campaign,
     contacts,
     demo,
+    doctor,
     doubt,
+    keys,
     ledger,
     mailing,
     parked,
+    resume,
     streams,
     token,
     up,
@@ -41,8 +45,12 @@ app = typer.Typer(
 
 command(app, "up")(up.up)
 command(app, "demo")(demo.demo)
-for nouns in (account, contacts, campaign, mailing, doubt, token, user, streams, parked):
+for nouns in (account, contacts, campaign, mailing, doubt, token, user, streams, parked, keys):
     app.add_typer(nouns.app)
+command(app, "backup")(backup.backup)
+command(app, "restore")(backup.restore)
+command(app, "doctor")(doctor.doctor)
+command(app, "resume")(resume.resume)
 command(app, "ledger")(ledger.ledger)
 command(app, "views")(views.views)
 command(app, "audit")(audit.audit)

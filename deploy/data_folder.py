@@ -16,6 +16,7 @@ from typing import Literal
 
 from deploy.nats_conf import password_variable
 from deploy.permissions import USERS
+from shared.keys import KeyRing
 
 _ROOM = 20  # senders take the ports after `ops_sender`
 
@@ -87,6 +88,18 @@ class DataFolder:
             _write_private(path, json.dumps(kept, indent=2) + "\n")
         return kept
 
+    @property
+    def has_secrets(self) -> bool:
+        """Whether its secrets were made already."""
+        return (self.path / "secrets.json").exists()
+
+    def add_key(self) -> str:
+        """Put a new signing key in front of the others; return its id. Services know it once they are started anew."""
+        kept = self.secrets()
+        kept["POSTHASTE_SECRET_KEYS"] = "p" + secrets.token_hex(24) + "," + kept["POSTHASTE_SECRET_KEYS"]
+        _write_private(self.path / "secrets.json", json.dumps(kept, indent=2) + "\n")
+        return KeyRing.of(kept["POSTHASTE_SECRET_KEYS"], kept["POSTHASTE_ADDRESS_PEPPER"]).active
+
     def ports(self, wanted: Ports | Literal["free"] | None) -> Ports:
         """Return the ports to use: those given, or free ones that stay the same for this folder, or the defaults."""
         path = self.path / "ports.json"
@@ -99,6 +112,10 @@ class DataFolder:
             chosen = Ports()
         path.write_text(json.dumps(asdict(chosen)) + "\n")
         return chosen
+
+    def known_ports(self) -> Ports | None:
+        """Return the ports of the last start, None where there was none."""
+        return _read_ports(self.path / "ports.json")
 
     def client_environment(self, user: str = "operator") -> dict[str, str]:
         """Return what a client needs to ask what runs from this folder; `FileNotFoundError` if nothing ever did."""

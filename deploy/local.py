@@ -120,6 +120,26 @@ class Local:
             await self.stop()
             raise
 
+    async def start_bare(self) -> None:
+        """Start nats-server alone, without streams, for a backup to be put back; raises as `start` does.
+
+        It does not wait for the disk after each message: what is put back is on disk when it was stopped in good order.
+        """
+        self.folder.hold()
+        try:
+            self._secrets = self.folder.secrets()
+            self.ports = self.folder.ports(self._wanted_ports)
+            if taken := self.ports.taken():
+                raise PortsTakenError(f"these ports are in use: {', '.join(taken)}. Stop what uses them.")
+            (self.folder.path / "logs").mkdir(exist_ok=True)
+            program = self._nats()
+            conf = self.folder.path / "nats" / "nats.conf"
+            conf.write_text(conf.read_text().replace(", sync_interval: always", ""))
+            await self._keep(program)
+        except BaseException:  # as in `start`
+            await self.stop()
+            raise
+
     async def stop(self) -> None:
         """End everything in good order: senders and the others first, nats-server last."""
         names = [name for name in self.programs if name != "nats"]

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from deploy.streams import CONSUMERS, SOURCE_CONSUMER
 from shared.contracts import subjects
 
-_INBOX = "_INBOX.>"
-
 
 @dataclass(frozen=True)
 class Permissions:
@@ -23,6 +21,11 @@ class Permissions:
     subscribe: tuple[str, ...]
     deny_publish: tuple[str, ...] = ()
     responds: bool = False
+
+
+def _inbox(user: str) -> str:
+    """Return where a user hears answers: on inboxes of its own, or it would hear what others are answered."""
+    return f"{subjects.inbox_prefix(user)}.>"
 
 
 def _object_store(name: str) -> str:
@@ -84,7 +87,7 @@ def _service(
 ) -> Permissions:
     return Permissions(
         publish=(*_LOOKS, f"parked.{name}.>", f"cmd.{name}.>", f"query.{name}.>", *publish),
-        subscribe=(_INBOX, *listen),
+        subscribe=(_inbox(name), *listen),
         deny_publish=_foreign_durables(durables),
         responds=bool(listen),
     )
@@ -103,43 +106,53 @@ def _person(name: str) -> Permissions:
             "in.upload.>",
             *_reads(subjects.EVENTS, _object_store(subjects.AUDIENCE), subjects.PARKED),
         ),
-        subscribe=(_INBOX,),
+        subscribe=(_inbox(name),),
         deny_publish=_foreign_durables(()),
     )
 
 
 def _program(name: str) -> Permissions:
-    """Return what a program elsewhere may do that brings recipients in and starts mailings: ask and upload, no more."""
-    return Permissions(publish=(f"cmd.{name}.>", f"query.{name}.>", subjects.ALL_INTAKE), subscribe=(_INBOX,))
+    """Return what a program elsewhere may do: ask in the own name, tell of contacts, upload, hear the feed."""
+    return Permissions(
+        publish=(
+            *(f"cmd.{name}.>", f"query.{name}.>", subjects.CONTACTS_IN, "in.upload.>"),
+            *(f"$JS.API.STREAM.INFO.{subjects.OUT}", f"$JS.API.CONSUMER.INFO.{subjects.OUT}.*"),
+            *_reads(subjects.OUT),
+            *(f"$JS.API.CONSUMER.CREATE.{subjects.OUT}", f"$JS.API.CONSUMER.DURABLE.CREATE.{subjects.OUT}.*"),
+        ),
+        subscribe=(_inbox(name),),
+    )
 
 
 _AUDIENCE = _object_store(subjects.AUDIENCE)
 _CONTENT = _object_store(subjects.CONTENT)
 _PACING = _bucket(subjects.PACING)
 _SECRETS = _bucket(subjects.SECRETS)
+_WITNESS = _bucket(subjects.WITNESS)
 _PRINCIPALS = _bucket(subjects.PRINCIPALS)
 
 PLANNER = _service(
     "planner",
     publish=[
         *("evt.campaign.>", "evt.mailing.>", "evt.plan.>", "evt.account.>", "evt.audience.>", "evt.consent.>"),
+        *("evt.log.>", f"$KV.{subjects.WITNESS}.>"),
         *("evt.principal.>", f"$KV.{subjects.PRINCIPALS}.>"),
         *(subjects.ALL_TIMERS, subjects.ALL_DUES, subjects.ALL_PAYLOADS, subjects.ALL_PEOPLE, "in.upload.>"),
         *(f"$O.{subjects.AUDIENCE}.>", f"$O.{subjects.CONTENT}.>", f"$KV.{subjects.SECRETS}.>", subjects.probe()),
         *_reads(subjects.EVENTS, subjects.TIMERS, subjects.PAYLOADS, subjects.PEOPLE, subjects.INBOX, subjects.PARKED),
-        *_reads(_AUDIENCE, _CONTENT, _SECRETS, _PRINCIPALS),
+        *_reads(_AUDIENCE, _CONTENT, _SECRETS, _PRINCIPALS, _WITNESS),
         *_erases(subjects.TIMERS, subjects.PAYLOADS, subjects.PEOPLE, subjects.INBOX, subjects.PARKED),
         *_erases(_AUDIENCE, _CONTENT, _SECRETS, _PRINCIPALS),
         *_purges(subjects.TIMERS, subjects.INBOX, _AUDIENCE, _CONTENT),
     ],
-    listen=("cmd.>", "query.>"),
-    durables=(subjects.PLANNER_FACTS, subjects.PLANNER_TIMERS),
+    listen=("cmd.>", "query.>", subjects.trust()),
+    durables=(subjects.PLANNER_FACTS, subjects.PLANNER_TIMERS, subjects.PLANNER_INTAKE),
 )
 
 SENDER = _service(
     "sender",
     publish=[
-        *("evt.chunk.>", "evt.relay.>", "timer.retry.>", "due.retry.>", f"$KV.{subjects.PACING}.>"),
+        *("evt.chunk.>", "evt.relay.>", "timer.retry.>", "due.retry.>", f"$KV.{subjects.PACING}.>", subjects.trust()),
         *_reads(subjects.EVENTS, subjects.JOBS, subjects.PAYLOADS, _AUDIENCE, _CONTENT, _SECRETS, _PACING),
         *_purges(subjects.TIMERS),
     ],
@@ -156,7 +169,11 @@ TRACKER = _service(
 
 REPORTING = _service(
     "reporting",
-    publish=_reads(subjects.EVENTS, subjects.PEOPLE, subjects.PARKED, _AUDIENCE, _CONTENT, _PRINCIPALS),
+    publish=[
+        *(subjects.ALL_OUT, subjects.trust()),
+        *_reads(subjects.EVENTS, subjects.PEOPLE, subjects.PARKED, subjects.OUT),
+        *_reads(_AUDIENCE, _CONTENT, _PRINCIPALS),
+    ],
     listen=("cmd.>", "query.>"),
     durables=(subjects.REPORTING_VIEWS, subjects.REPORTING_DIRECTORY),
 )

@@ -1,4 +1,4 @@
-"""`python -m deploy.revision SERVICE "what changes"`: write the revision that brings the tables of a service up to date.
+"""`python -m deploy.revision SERVICE "what changes"`: write the revision that brings a service's tables up to date.
 
 An empty SQLite database is brought to head and compared with the tables in the code; the difference becomes a file in
 `services/<service>/migrations`. Read it before it is committed: data is not moved by itself, and a renamed column looks
@@ -11,15 +11,16 @@ import importlib
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
+from shared.database import open_engine
 from shared.eventlog import checkpoints
 from shared.migrations import migrate, write_revision
-from shared.database import open_engine
 
 METADATA = {"planner": ("services.planner.schema", "METADATA"), "reporting": ("services.reporting.tables", "metadata")}
 
 
-def metadata_of(service: str) -> list[object]:
+def metadata_of(service: str) -> list[Any]:
     """Return all tables of a service, those of its checkpoints included."""
     importlib.import_module(f"services.{service}.app")  # with it come all modules that own a table
     module, name = METADATA[service]

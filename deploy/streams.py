@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.contracts import subjects
+from shared.contracts.feed import RETENTION_DAYS
 
 Config = dict[str, Any]
 
@@ -113,6 +114,13 @@ def _projection(stream: str, durable: str, filters: list[str], *, batch: int = 5
     return Consumer(stream, durable, config)
 
 
+def _shared(stream: str, durable: str, filters: list[str]) -> Consumer:
+    """Work that all instances share, in any order, never given up."""
+    return Consumer(
+        stream, durable, _projection(stream, durable, filters, batch=256).config | {"ack_wait": 30 * SECOND}
+    )
+
+
 PLANS_TO_JOBS = _source_consumer(subjects.EVENTS, subjects.ALL_PLANS)
 RETRIES_TO_JOBS = _source_consumer(subjects.TIMERS, subjects.ALL_DUE_RETRIES)
 
@@ -133,9 +141,13 @@ STREAMS: tuple[Stream, ...] = (
     _kept(subjects.PAYLOADS, [subjects.ALL_PAYLOADS]),
     _kept(subjects.PEOPLE, [subjects.ALL_PEOPLE]),
     _kept(subjects.INBOX, [subjects.ALL_INTAKE], max_age=7 * DAY),
+    # For integrators, made from the log by reporting, which finds its place in it: whole and in order, then forgotten.
+    _kept(subjects.OUT, [subjects.ALL_OUT], max_age=RETENTION_DAYS * DAY, compression="s2"),
     _kept(subjects.PARKED, [subjects.ALL_PARKED], max_age=90 * DAY),
     _bucket(subjects.PACING),
     _bucket(subjects.SECRETS),
+    # What the planner remembers of the log and of its database, beside both: whichever is older is found out.
+    _bucket(subjects.WITNESS),
     # Names, addresses and verifiers of principals, erased one by one as those above; read by key like a bucket.
     _kept(subjects.bucket(subjects.PRINCIPALS), [subjects.principal_record("*", "*")], discard="new"),
     _object_store(subjects.AUDIENCE),
@@ -185,5 +197,6 @@ CONSUMERS: tuple[Consumer, ...] = (
     ),
     _projection(subjects.EVENTS, subjects.REPORTING_VIEWS, [subjects.ALL_EVENTS]),
     _projection(subjects.PEOPLE, subjects.REPORTING_DIRECTORY, [subjects.ALL_PEOPLE]),
+    _shared(subjects.INBOX, subjects.PLANNER_INTAKE, [subjects.CONTACTS_IN]),
     _projection(subjects.TIMERS, subjects.PLANNER_TIMERS, list(subjects.ALL_MAILING_DUES), batch=100),
 )

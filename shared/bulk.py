@@ -7,7 +7,7 @@ by row. Values must be what the driver takes: int, float, str, bytes, None.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, Insert, Table, bindparam, func, select
+from sqlalchemy import ARRAY, Table, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,11 +22,10 @@ def insert_into(dialect: Dialect, table: Table) -> Any:  # noqa: ANN401 - the tw
     return (postgresql if dialect.name == "postgresql" else sqlite).insert(table)
 
 
-def from_arrays(statement: Any, table: Table, names: Sequence[str]) -> Insert:  # noqa: ANN401 - as above
+def from_arrays(statement: Any, table: Table, names: Sequence[str]) -> Any:  # noqa: ANN401 - as above
     """Return the insert that takes its rows from one array a column (PostgreSQL)."""
     columns = [func.unnest(bindparam(f"p_{name}", type_=ARRAY(table.c[name].type))) for name in names]
-    filled: Insert = statement.from_select(list(names), select(*columns))
-    return filled
+    return statement.from_select(list(names), select(*columns))
 
 
 async def append_rows(conn: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:

@@ -34,6 +34,7 @@ class KeyRing:
     active: str
     _sealer: MultiFernet = field(repr=False)
     _pepper: bytes = field(repr=False)
+    _first: Fernet = field(repr=False)
 
     @classmethod
     def of(cls, secret_keys: str, address_pepper: str) -> "KeyRing":
@@ -44,8 +45,8 @@ class KeyRing:
         if len(address_pepper) < 32:
             raise KeyRingError("POSTHASTE_ADDRESS_PEPPER needs at least 32 characters")
         keys = {hashlib.sha256(b"key id" + s.encode()).hexdigest()[:4]: _derive(s, "token") for s in secrets}
-        sealer = MultiFernet([Fernet(urlsafe_b64encode(_derive(secret, "seal"))) for secret in secrets])
-        return cls(keys, next(iter(keys)), sealer, _derive(address_pepper, "address"))
+        sealers = [Fernet(urlsafe_b64encode(_derive(secret, "seal"))) for secret in secrets]
+        return cls(keys, next(iter(keys)), MultiFernet(sealers), _derive(address_pepper, "address"), sealers[0])
 
     def address_key(self, address: str) -> str:
         """Return the 16 hex digits that stand for an address in events, tokens and views."""
@@ -58,6 +59,14 @@ class KeyRing:
     def seal(self, text: str) -> bytes:
         """Encrypt a secret for SECRETS."""
         return self._sealer.encrypt(text.encode())
+
+    def sealed_by_first(self, sealed: bytes) -> bool:
+        """Tell whether the first key of the ring sealed it."""
+        try:
+            self._first.decrypt(sealed)
+        except InvalidToken:  # another key did, or none of ours
+            return False
+        return True
 
     def unseal(self, sealed: bytes) -> str:
         """Decrypt a secret; `KeyRingError` when no key of the ring opens it."""

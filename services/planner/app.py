@@ -1,11 +1,14 @@
 """The planner: wiring only.
 
-In: commands and queries on NATS and over HTTP, uploads, facts from the log, timers that fire. Out: events of campaigns,
-mailings, accounts, plans and imports; payloads, audiences, contents, the directory of people. Its tables are in one
-database; all that decides is in the log.
+In: commands and queries on NATS and over HTTP, uploads, contacts from producers, facts from the log, timers that fire.
+Out: events of campaigns, mailings, accounts, plans and contacts; payloads, audiences, contents, pages of the directory.
+Its tables are in one database; all that decides is in the log.
 """
 
 from functools import partial
+
+from faststream.nats import NatsRouter
+from faststream.nats.message import NatsMessage
 
 from services.planner import dues, handlers, queries
 from services.planner.audience import Freezer
@@ -14,8 +17,11 @@ from services.planner.board import Board
 from services.planner.census import Census
 from services.planner.directory import Directory
 from services.planner.facts import FILTERS, Facts
+from services.planner.guard import Guard
 from services.planner.housekeeping import Housekeeping
 from services.planner.imports import Importer
+from services.planner.intake import Intake
+from services.planner.memories import Memories
 from services.planner.parts import Parts
 from services.planner.planning import Planning
 from services.planner.process import Process, Reach
@@ -26,9 +32,11 @@ from services.planner.test_mails import TestMails
 from services.planner.throttle import Throttle
 from services.planner.uploads import Uploads
 from shared.contracts import api, subjects
+from shared.contracts.commands import Recollection, Word
 from shared.database import create_engine
 from shared.eventlog import metrics
 from shared.eventlog.documents import Documents
+from shared.eventlog.incarnation import Memory
 from shared.eventlog.keys import Bucket
 from shared.eventlog.objects import Objects
 from shared.eventlog.projector import Projector
@@ -55,6 +63,8 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     engine = FairEngine(create_engine(settings, "planner"))
     service.on_stop(engine.dispose)
     await migrate(engine, "services.planner.migrations")
+    guard = Guard(EventLog(nc), Memories(engine), Bucket(nc, subjects.WITNESS))
+    service.on_stop(guard.remember)
     log, board, contents = EventLog(nc), Board(engine), Objects(nc, subjects.CONTENT)
     bucket = subjects.bucket(subjects.PRINCIPALS)
     records = Records(Documents(nc, bucket), Reader(nc, bucket))
@@ -72,6 +82,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
 
     directory = Directory(engine, Documents(nc, subjects.PEOPLE))
     importer = Importer(engine, log, Documents(nc, subjects.INBOX), keys, directory)
+    intake = Intake(engine, log, keys, directory)
     freezer = Freezer(engine, Objects(nc, subjects.AUDIENCE), settings.data_dir / "planner", consent_position)
     planning = Planning(engine, log, Documents(nc, subjects.PAYLOADS), contents, keys)
     test_mails = TestMails(engine, log, board, planning, keys)
@@ -85,11 +96,14 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         log=log,
         board=board,
         importer=importer,
+        intake=intake,
+        directory=directory,
         freezer=freezer,
         test_mails=test_mails,
         contents=contents,
         secrets=Bucket(nc, subjects.SECRETS),
         keys=keys,
+        guard=guard,
         principals=principals,
         records=records,
         throttle=Throttle(engine),
@@ -101,18 +115,40 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     handlers.register(requests, parts)
     queries.register(requests, parts)
     service.include(requests)
+    service.broker.include_router(_word_of(guard))
     gate = Gate(principals, settings)
     flows = {api.UPLOAD.name: Uploads(gate, Documents(nc, subjects.INBOX), settings).take}
     serve(service, create_app("planner", requests, gate, settings, flows), settings)
     service.check("facts", lambda: ", ".join(f"{name}: {why}" for name, why in facts.paused.items()))
     metrics.show(subjects.PLANNER_FACTS, facts)
     service.spawn("census", Census(engine, stuck_seconds=settings.stuck_seconds).run())
-    service.spawn("facts", facts.run())
-    service.spawn("process", process.run())
-    service.spawn("timers", dues.follow(Pull(nc, subjects.TIMERS, subjects.PLANNER_TIMERS), process))
-    service.spawn("imports", importer.run())
-    service.spawn("directory", directory.run())
-    service.spawn("housekeeping", Housekeeping(parts).run())
+    timers = Pull(nc, subjects.TIMERS, subjects.PLANNER_TIMERS)
+    service.spawn("guard", guard.run())
+    service.spawn("facts", guard.then(facts.run))
+    service.spawn("process", guard.then(process.run))
+    service.spawn("timers", guard.then(partial(dues.follow, timers, process)))
+    service.spawn("imports", guard.then(importer.run))
+    service.spawn("intake", guard.then(intake.run))
+    service.spawn("directory", guard.then(directory.run))
+    service.spawn("housekeeping", guard.then(Housekeeping(parts).run))
+
+
+def _word_of(guard: Guard) -> NatsRouter:
+    """Answer services that tell what they remember of the log."""
+    router = NatsRouter()
+
+    @router.subscriber(subjects.trust(), queue="planner", decoder=_raw)
+    async def trust(body: bytes) -> bytes:
+        said = Recollection.model_validate_json(body)
+        if said.incarnation:
+            await guard.hear(said.who, Memory(said.incarnation, said.seq, said.event_id))
+        return Word(why=await guard.word(), incarnation=guard.incarnation).model_dump_json().encode()
+
+    return router
+
+
+async def _raw(message: NatsMessage) -> bytes:
+    return bytes(message.body)
 
 
 def main() -> None:

@@ -40,6 +40,8 @@ AUDIT = Table(
 )
 
 _BATCH = 1000
+_SEQ = re.compile(r"[0-9]{1,18}")
+_ID = re.compile(r"[a-z0-9]{1,24}")
 _NAMED = {endpoint.name: re.findall(r"{(\w+)}", endpoint.path) for endpoint in ENDPOINTS}
 
 
@@ -56,7 +58,7 @@ class Audit:
             "at": millis(clock.now()),
             "principal": asked.principal.id if asked.principal else "",
             "command": asked.name,
-            "about": self._about(asked, answer)[:100],
+            "about": self._about(asked, answer),
             "via": asked.via,
             "remote": asked.remote[:100],
             "outcome": answer.refusal.code if answer.refusal else "ok",
@@ -68,12 +70,12 @@ class Audit:
     def _about(self, asked: Asked, answer: Answer) -> str:
         """Return the id of what it was about: named in the request, or in the answer that made it."""
         noun = asked.name.partition(".")[0]
-        if isinstance(email := asked.data.get("email"), str):
+        if isinstance(email := asked.data.get("email"), str) and email.isprintable():
             return user_id(self._keys, email)
         for field in (*_NAMED[asked.name], noun):
             for data in (asked.data, answer.data):
-                if isinstance(found := data.get(field), str | int):
-                    return str(found)
+                if _ID.fullmatch(found := str(data.get(field, ""))):  # nothing else gets in: it may be anything
+                    return found
         return ""
 
 
@@ -82,7 +84,7 @@ async def trail(parts: Parts, wanted: commands.AuditTrail) -> Answer | Refusal:
     a = AUDIT.c
     query = select(AUDIT).order_by(a.id.desc()).limit(wanted.limit)
     if wanted.after:
-        if not wanted.after.isdecimal():
+        if not _SEQ.fullmatch(wanted.after):
             return Refusal(code="invalid", message="Give `next` of the page before, as it came.", field="after")
         query = query.where(a.id < int(wanted.after))
     if wanted.principal:

@@ -7,13 +7,26 @@ what a contact takes in a payload.
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 import orjson
-from sqlalchemy import ARRAY, BigInteger, Column, Integer, String, Table, Text, any_, bindparam, select, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Integer,
+    String,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.planner.providers import provider
@@ -68,12 +81,12 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Upserted:
-    """What became of a batch: counts by row, and the contact of each address."""
+    """What became of a batch: counts by row, and the contact of each address key."""
 
     added: int
     updated: int
     unchanged: int
-    contacts: list[str]
+    contacts: dict[str, str]
 
 
 @dataclass(slots=True)
@@ -123,7 +136,7 @@ async def upsert(conn: AsyncConnection, rows: Sequence[Incoming]) -> Upserted:
         else:
             counts[2] += 1
     await _write(conn, known)
-    return Upserted(counts[0], counts[1], counts[2], [each.id for each in known.values()])
+    return Upserted(counts[0], counts[1], counts[2], {key: each.id for key, each in known.items()})
 
 
 def _lay_over(found: _Known, row: Incoming) -> bool:
@@ -140,11 +153,16 @@ def _lay_over(found: _Known, row: Incoming) -> bool:
 
 async def _known(conn: AsyncConnection, keys: set[str]) -> dict[str, _Known]:
     c = CONTACTS.c
-    wanted = c.address_key.in_(keys)
+    wanted: ColumnElement[bool] = c.address_key.in_(keys)
     if is_postgresql(conn):  # one parameter, however many keys
         wanted = c.address_key == any_(bindparam("keys", list(keys), ARRAY(String)))
     rows = await conn.execute(select(c.address_key, c.id, c.address, c.name, c.fields, c.page).where(wanted))
     return {row[0]: _Known(*row[1:]) for row in rows}
+
+
+async def lock(conn: AsyncConnection) -> None:
+    """Keep other transactions from changing contacts until this one ends."""
+    await _next_ordinal(conn)
 
 
 async def _next_ordinal(conn: AsyncConnection) -> int:
@@ -172,6 +190,15 @@ async def _write(conn: AsyncConnection, known: Mapping[str, _Known]) -> None:
     await append_rows(conn, CONTACTS, new)
     change = values_of(CONTACTS, "address", "name", "fields", "size", "updated")
     await execute_many(conn, update(CONTACTS).where(CONTACTS.c.id == bindparam("contact")).values(change), changed)
+    await _mark(conn, pages)
+
+
+async def mark_pages_of(conn: AsyncConnection, contacts: Collection[str]) -> None:
+    """Have the pages of these contacts published again."""
+    await _mark(conn, set(await conn.scalars(select(CONTACTS.c.page).where(CONTACTS.c.id.in_(contacts)).distinct())))
+
+
+async def _mark(conn: AsyncConnection, pages: Collection[int]) -> None:
     mark = insert(conn, DIRTY_PAGES).values(values_of(DIRTY_PAGES, "page", "changes"))
     count = {"changes": DIRTY_PAGES.c.changes + mark.excluded.changes}
     mark = mark.on_conflict_do_update(index_elements=[DIRTY_PAGES.c.page], set_=count)

@@ -6,18 +6,23 @@ several planners one publishes at a time: a page read before a change is never p
 """
 
 import asyncio
+import logging
 
 import orjson
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.planner import sources
 from services.planner.contacts import CONTACTS, DIRTY_PAGES
 from shared.contracts import subjects
 from shared.database import alone, reading
 from shared.eventlog.documents import Documents
 
+logger = logging.getLogger(__name__)
+
 _AT_ONCE = 8
 _IDLE_S = 30.0
+_LOOK_AGAIN_S = 0.05
 
 
 class Directory:
@@ -28,6 +33,7 @@ class Directory:
         self._reading = reading(engine)
         self._people = people
         self._wake = asyncio.Event()
+        self._publishing = asyncio.Lock()
 
     def nudge(self) -> None:
         """Look for changed pages soon."""
@@ -37,14 +43,34 @@ class Directory:
         """Publish for ever; an error of the log ends it, and the process with it, to begin anew."""
         while True:
             self._wake.clear()
-            async with alone(self._engine, "directory") as ours:
-                while ours and await self.publish():
-                    pass
+            await self.flush()
             try:
                 async with asyncio.timeout(_IDLE_S):
                     await self._wake.wait()
             except TimeoutError:  # nobody said anything: look all the same
                 continue
+
+    async def flush(self) -> None:
+        """Publish every page that is marked, unless another planner does."""
+        async with self._publishing, alone(self._engine, "directory") as ours:
+            while ours and await self.publish():
+                pass
+
+    async def settled(self, seconds: float = 60.0) -> None:
+        """Return when the pages that are marked now were published, by whichever planner; so many seconds at most."""
+        waiting = await self._marked()
+        try:
+            async with asyncio.timeout(seconds):
+                while waiting:
+                    await self.flush()
+                    waiting &= await self._marked()
+                    await asyncio.sleep(_LOOK_AGAIN_S if waiting else 0)
+        except TimeoutError:  # names and external ids come later then, or stay as they were
+            logger.warning("%d pages of the directory are not published after %g s", len(waiting), seconds)
+
+    async def _marked(self) -> set[int]:
+        async with self._reading.connect() as conn:
+            return set(await conn.scalars(select(DIRTY_PAGES.c.page)))
 
     async def publish(self) -> int:
         """Publish some of the changed pages; return how many there were."""
@@ -63,5 +89,7 @@ class Directory:
         c = CONTACTS.c
         async with self._reading.connect() as conn:
             rows = await conn.execute(select(c.id, c.address, c.name).where(c.page == page).order_by(c.id))
-            people = [list(row) for row in rows]
+            found = [tuple(row) for row in rows]
+            owners = await sources.owners(conn, [contact for contact, *_ in found])
+        people = [(*person, *owners.get(person[0], ())) for person in found]
         await self._people.replace(subjects.person_page(page), orjson.dumps({"people": people}))

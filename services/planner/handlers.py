@@ -21,7 +21,7 @@ from services.planner.parts import Parts
 from services.planner.redrive import redrive
 from services.planner.steps import step
 from services.planner.test_mails import Sample
-from shared import clock
+from shared import clock, tracing
 from shared.addresses import AddressError, domain, parse
 from shared.contracts import commands, subjects
 from shared.contracts.account import AccountAdded, AccountTested
@@ -30,6 +30,7 @@ from shared.contracts.commands import Answer, Refusal
 from shared.contracts.mailing import AudienceFrozen, MailingDrafted
 from shared.database import reading
 from shared.eventlog.handling import handle
+from shared.keys import KeyRingError
 from shared.messaging.answers import Caller, CommandRouter
 
 C = TypeVar("C", bound=commands.Command)
@@ -158,7 +159,11 @@ async def freeze_audience(parts: Parts, wanted: commands.FreezeAudience, act: Ac
         names = campaign.opened.lists if campaign.opened else []
         per_second = fan_out.rate(state.limits, *_limits(await parts.account_of(state)))
         size = fan_out.chunk_size(per_second, parts.settings.chunk_size)
+        await parts.directory.settled()  # reporting knows whom a mail goes to before it goes out
+        began, whole = tracing.begin(), tracing.whole(wanted.mailing)
         frozen = await parts.freezer.freeze(Wanted(wanted.mailing, names, size))
+        found = {"recipients": frozen.recipients, "skipped": sum(frozen.skipped.values()), "chunks": frozen.chunks}
+        tracing.record("freeze audience", began, tracing.some(whole), parent=whole, what=found)
         return await _frozen(parts, wanted.mailing, act, frozen)
 
 
@@ -227,6 +232,31 @@ async def decide_doubt(parts: Parts, wanted: commands.DecideDoubt, act: Act) -> 
     )
 
 
+async def reseal_secrets(parts: Parts, _: commands.ResealSecrets, _act: Act) -> Result:
+    """Seal every password anew that another key sealed; what somebody changes meanwhile is left to the next run."""
+    resealed: list[str] = []
+    closed: list[str] = []
+    for account in await parts.board.accounts():
+        entry = await parts.secrets.get(account.id)
+        if entry is None or parts.keys.sealed_by_first(entry[0]):
+            continue
+        try:
+            password = parts.keys.unseal(entry[0])
+        except KeyRingError:  # nobody can open it any more: named in the answer
+            closed.append(account.id)
+            continue
+        if await parts.secrets.swap(account.id, parts.keys.seal(password), entry[1]) is not None:
+            resealed.append(account.id)
+    return Answer(ok=True, data={"active": parts.keys.active, "resealed": resealed, "closed": closed})
+
+
+async def resume_after_restore(parts: Parts, wanted: commands.ResumeAfterRestore, act: Act) -> Result:
+    """Confirm the log, and let go on what the guard had paused."""
+    done = await parts.guard.confirm(act, keep_paused=wanted.keep_paused)
+    data = {"incarnation": done.incarnation, "resumed": done.resumed, "left": done.left}
+    return Answer(ok=True, position=done.position, data=data)
+
+
 def _plain(make: Callable[[Any], Command]) -> Handler:
     async def run(parts: Parts, wanted: Any, act: Act) -> Result:  # noqa: ANN401 - any command that names a mailing
         return await parts.order(act, wanted.mailing, make(wanted))
@@ -252,6 +282,8 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.DecideDoubt: decide_doubt,
     commands.DeleteMailing: _plain(lambda _: orders.Delete()),
     commands.Redrive: redrive,
+    commands.ResealSecrets: reseal_secrets,
+    commands.ResumeAfterRestore: resume_after_restore,
     commands.IssueToken: administration.issue_token,
     commands.RevokeToken: administration.revoke_token,
     commands.AddUser: administration.add_user,
@@ -259,6 +291,8 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.SetPassword: administration.set_password,
     commands.RemoveUser: administration.remove_user,
 }
+QUIETER = (commands.PauseMailing, commands.CancelMailing, commands.ResumeAfterRestore)
+"""What may be asked while the log is not trusted."""
 _ANSWER_IS_SECRET = frozenset({commands.IssueToken})
 
 
@@ -272,7 +306,16 @@ def register(requests: CommandRouter, parts: Parts) -> None:
 
 def _idempotent(parts: Parts, handler: Handler) -> Callable[[Any, Caller], Awaitable[Result]]:
     async def run(wanted: commands.Command, caller: Caller) -> Result:
+        why = await parts.guard.word()
+        if why and not isinstance(wanted, QUIETER):
+            return _restored(why)
         keep = type(wanted) not in _ANSWER_IS_SECRET
         return await once(parts.engine, parts.keys, caller, lambda act: handler(parts, wanted, act), keep=keep)
 
     return run
+
+
+def _restored(why: dict[str, str]) -> Refusal:
+    seen = "; ".join(f"{who}: {text}" for who, text in why.items())
+    message = f"Nothing is done before `posthaste resume --after-restore`: {seen}."
+    return Refusal(code="log_restored", message=message)

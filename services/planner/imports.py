@@ -2,7 +2,7 @@
 
 One import runs at a time, of all planners. Parsing runs in a thread, slice by slice; each slice is one short
 transaction that holds its contacts, its rejected rows and how far it got, so a crash goes on where it stopped and other
-requests are answered meanwhile. Slices get smaller where their transactions take longer than a tenth of a second. At the
+requests are answered meanwhile. Slices get smaller where a transaction takes longer than a tenth of a second. At the
 end ContactsImported is appended and the parts are erased. A file that cannot be read on fails with the line and leaves
 what was taken in.
 """
@@ -44,9 +44,10 @@ from shared.keys import KeyRing
 logger = logging.getLogger(__name__)
 
 SLICE = 2_000
-_SMALLEST = 100
+_SMALLEST = 500
 _AIM_S = 0.1  # of a transaction; on a busy machine slices get smaller
-_LOOK_S = 5.0
+_LOOK_S = 1.0
+_LAST_LINE = 2**31 - 1
 UNDER_WAY = ("running", "ending")
 _PART_S = 60.0
 
@@ -129,9 +130,10 @@ class Importer:
         """Carry out imports for ever, those first that a crash interrupted; of several planners one does it."""
         while True:
             self._wake.clear()
-            async with alone(self._engine, "imports") as ours:
-                while ours and (upload := await self._next()):
-                    await self.carry_out(upload)
+            if await self._next():
+                async with alone(self._engine, "imports") as ours:
+                    while ours and (upload := await self._next()):
+                        await self.carry_out(upload)
             with contextlib.suppress(TimeoutError):  # who has the right may have died: look again
                 async with asyncio.timeout(_LOOK_S):
                     await self._wake.wait()
@@ -160,6 +162,7 @@ class Importer:
                 ahead = asyncio.create_task(asyncio.to_thread(self._slice, rows, self._size))
                 if not await self._take(row, piece, done):
                     logger.warning("another planner carries the import out, too", extra={"upload": upload})
+                    ahead.cancel()
                     return False
                 done += len(piece)
                 await step("import.batch")
@@ -201,7 +204,7 @@ class Importer:
                 return False
             await roomy(conn)
             taken = await contacts.upsert(conn, good)
-            await lists.add_members(conn, row.list, taken.contacts)
+            await lists.add_members(conn, row.list, list(taken.contacts.values()))
             counted = {"added": c.added + taken.added, "updated": c.updated + taken.updated}
             counted["unchanged"] = c.unchanged + taken.unchanged
             await conn.execute(update(IMPORTS).where(c.upload == upload).values(counted))
@@ -288,7 +291,7 @@ async def status(conn: AsyncConnection, upload: str) -> dict[str, Any] | None:
 async def rejected(conn: AsyncConnection, upload: str, after: str, limit: int) -> list[dict[str, Any]]:
     """Return rejected rows after line `after`."""
     c = REJECTED.c
-    line = int(after) if after.isdigit() else 0
+    line = min(int(after), _LAST_LINE) if after.isdecimal() else 0
     rows = await conn.execute(
         select(c.line, c.column, c.reason, c.value)
         .where((c.upload == upload) & (c.line > line))

@@ -1,13 +1,13 @@
 """Lists of contacts: their names, members and merge fields.
 
 The id of a list derives from its name, so the same name is the same list (consent is given by list id and outlives the
-database). Membership is added here and never taken away by an import.
+database). Membership is taken away where a producer says so, never by an import.
 """
 
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, String, Table, Text, func, select
+from sqlalchemy import Column, ForeignKey, String, Table, Text, bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.planner.schema import METADATA, insert
@@ -35,13 +35,18 @@ LIST_FIELDS = Table(
 )
 
 
+def id_of(name: str) -> str:
+    """Return the id that a list of that name has, or would have."""
+    return derived_id("list", " ".join(name.split()))
+
+
 async def ensure(conn: AsyncConnection, name: str) -> str:
     """Return the id of the list of that name, made if new."""
     name = " ".join(name.split())
     found = await conn.scalar(select(LISTS.c.id).where(LISTS.c.name == name))
     if found is not None:
         return str(found)
-    list_id = derived_id("list", name)
+    list_id = id_of(name)
     await conn.execute(insert(conn, LISTS).values(id=list_id, name=name).on_conflict_do_nothing())
     return list_id
 
@@ -82,6 +87,14 @@ async def add_fields(conn: AsyncConnection, list_id: str, wanted: Collection[str
 async def add_members(conn: AsyncConnection, list_id: str, contacts: Sequence[str]) -> None:
     """Put contacts on a list; those on it stay."""
     await insert_absent(conn, MEMBERS, ("list", "contact"), [(list_id, contact) for contact in contacts])
+
+
+async def remove_members(conn: AsyncConnection, pairs: Sequence[tuple[str, str]]) -> None:
+    """Take contacts off lists, each given as (list, contact)."""
+    m = MEMBERS.c
+    drop = delete(MEMBERS).where((m.list == bindparam("of")) & (m.contact == bindparam("who")))
+    if pairs:
+        await conn.execute(drop, [{"of": list_id, "who": contact} for list_id, contact in pairs])
 
 
 async def overview(conn: AsyncConnection) -> list[dict[str, Any]]:

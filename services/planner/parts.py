@@ -12,8 +12,11 @@ from services.planner.account import Account, AccountDecider
 from services.planner.audience import Freezer
 from services.planner.board import Board
 from services.planner.campaign import Campaign, CampaignDecider
+from services.planner.directory import Directory
+from services.planner.guard import Guard
 from services.planner.idempotency import Act
 from services.planner.imports import Importer
+from services.planner.intake import Intake
 from services.planner.mailing import Mailing, MailingDecider
 from services.planner.orders import Command
 from services.planner.passwords import Passwords
@@ -49,11 +52,14 @@ class Parts:
     log: EventLog
     board: Board
     importer: Importer
+    intake: Intake
+    directory: Directory
     freezer: Freezer
     test_mails: TestMails
     contents: Objects
     secrets: Bucket
     keys: KeyRing
+    guard: Guard
     principals: Principals
     records: Records
     throttle: Throttle

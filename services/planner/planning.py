@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +23,7 @@ from services.planner.content import uses
 from services.planner.fan_out import Piece
 from services.planner.mailing import Mailing
 from services.planner.steps import step
-from shared import clock
+from shared import clock, tracing
 from shared.contracts import subjects
 from shared.contracts.content import Content, encode_rows
 from shared.contracts.envelope import Origin
@@ -52,7 +52,7 @@ class CacheError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that shapes one chunk beside its recipients; see ChunkPlanned."""
+    """All that shapes one chunk beside its recipients (see ChunkPlanned), and when planning it began."""
 
     mailing: str
     n: int
@@ -62,6 +62,7 @@ class Plan:
     checked: int
     draft: MailingDrafted
     expires_at: datetime | None = None
+    began: int = field(default_factory=tracing.begin)
 
 
 class Planning:
@@ -161,7 +162,23 @@ class Planning:
         except WrongVersionError:  # planned before, by whoever it was: the facts have it, or will
             seq = 0
         await step("plan.appended")
+        _trace(plan, len(contacts), seq)
         return seq
+
+
+def _trace(plan: Plan, recipients: int, seq: int) -> None:
+    """Record the planning of a chunk, below which all work on it hangs; a test mail's stands for itself."""
+    place = tracing.piece(plan.mailing, "chunk", plan.n)
+    parent = None if plan.kind == "test" else tracing.whole(plan.mailing)
+    what: dict[str, tracing.Value] = {
+        "account": plan.account,
+        "lane": plan.lane,
+        "n": plan.n,
+        "recipients": recipients,
+        "seq": seq,
+    }
+    if seq:
+        tracing.record("plan chunk", plan.began, place, kind="producer", parent=parent, what=what)
 
 
 async def _rows(

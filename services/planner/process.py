@@ -23,7 +23,7 @@ from services.planner.planning import PayloadError, Planning
 from services.planner.settings import PlannerSettings
 from services.planner.steps import step
 from services.planner.test_mails import TestMails
-from shared import clock
+from shared import clock, tracing
 from shared.contracts import subjects
 from shared.contracts.commands import Refusal
 from shared.contracts.envelope import Commit, Origin
@@ -252,10 +252,13 @@ class Process:
 
     async def _decide(self, mailing: str, order: Command) -> bool:
         origin = Origin(new_id(20), "planner", clock.now(), correlation_id=mailing)
+        began, whole = tracing.begin(), tracing.whole(mailing)
         result = await handle(self._reach.log, MailingDecider(), subjects.mailing(mailing), order, origin)
         if isinstance(result, Refusal):
             logger.warning("%s: %s", type(order).__name__, result.message, extra={"mailing": mailing})
             return False
+        for event in result.events:
+            tracing.record(event.TYPE, began, tracing.some(whole), parent=whole, what={"status": result.state.status})
         return bool(result.events)
 
     async def _release_accounts(self) -> None:

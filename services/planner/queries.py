@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from services.planner import administration, audience_rows, audit, imports, lists
+from services.planner.census import Census
 from services.planner.parts import Parts
 from services.planner.plain_text import text_from_html
 from shared.contracts import commands
@@ -99,6 +100,12 @@ async def audience(parts: Parts, wanted: commands.Audience) -> Answer | Refusal:
     return Answer(ok=True, data=data)
 
 
+async def census(parts: Parts, _: commands.Census) -> Answer | Refusal:
+    """Count what is on its way."""
+    chunks, oldest, mailings = await Census(parts.engine, stuck_seconds=parts.settings.stuck_seconds).look()
+    return Answer(ok=True, data={"chunks": dict(chunks), "oldest_seconds": oldest, "mailings": dict(mailings)})
+
+
 QUERIES: dict[type[commands.Query], Query] = {
     commands.Accounts: accounts,
     commands.Lists: all_lists,
@@ -107,6 +114,7 @@ QUERIES: dict[type[commands.Query], Query] = {
     commands.Draft: draft,
     commands.PreviewImport: import_preview,
     commands.Audience: audience,
+    commands.Census: census,
     commands.Tokens: administration.tokens,
     commands.Users: administration.users,
     commands.AuditTrail: audit.trail,
@@ -115,6 +123,13 @@ QUERIES: dict[type[commands.Query], Query] = {
 
 def register(requests: CommandRouter, parts: Parts) -> None:
     """Answer all queries with `parts`."""
+
+    @requests.query(commands.LogTrust)
+    async def _(_: commands.LogTrust, _caller: Caller) -> Answer | Refusal:
+        why = await parts.guard.word()
+        data = {"trusted": not why, "incarnation": parts.guard.incarnation, "why": why}
+        return Answer(ok=True, data=data)
+
     for model, query in QUERIES.items():
         requests.query(model)(_waiting(parts, query))
 

@@ -38,16 +38,17 @@ class Throttle:
         a = ATTEMPTS.c
         free = {f"{who} {place}": _FREE_HERE, who: _FREE_EVERYWHERE, f" {place}": _FREE_PLACE}
         now, forgotten = millis(clock.now()), millis(clock.now() - _FORGOTTEN)
+        mine = a.scope.in_(sorted(free))
         async with self._engine.begin() as conn:
-            counted = select(ATTEMPTS).where(a.scope.in_(sorted(free)), a.at > forgotten).with_for_update()
-            waits = [_wait(row.failures - free[row.scope], now - row.at) for row in await conn.execute(counted)]
-            if any(waits):
-                return max(waits)
-            more = {"failures": case((a.at > forgotten, a.failures + 1), else_=1), "at": now}
-            for scope in sorted(free):
-                first = insert(conn, ATTEMPTS).values({"scope": scope, "failures": 1, "at": now})
-                await conn.execute(first.on_conflict_do_update(index_elements=[a.scope], set_=more))
-        return 0
+            rows = [{"scope": scope, "failures": 0, "at": 0} for scope in sorted(free)]
+            await conn.execute(insert(conn, ATTEMPTS).values(rows).on_conflict_do_nothing())
+            counted = select(ATTEMPTS).where(mine).order_by(a.scope).with_for_update()  # others wait for this attempt
+            recent = [row for row in await conn.execute(counted) if row.at > forgotten]
+            wait = max((_wait(row.failures - free[row.scope], now - row.at) for row in recent), default=0)
+            if not wait:
+                failures = case((a.at > forgotten, a.failures + 1), else_=1)
+                await conn.execute(update(ATTEMPTS).where(mine).values(failures=failures, at=now))
+        return wait
 
     async def succeeded(self, who: str, place: str) -> None:
         """Forget what was counted for `who`, and one attempt from `place`, where others may still be guessing."""

@@ -2,11 +2,13 @@
 
     EVENTS             -> projector -> views in SQL
     PEOPLE             -> directory of names, addresses and notes in SQL
+    EVENTS             -> relay     -> OUT, for integrators
     query.*.<name>     -> handlers  -> answers from the views (the ledger: from log and AUDIENCE alone)
     HTTP               -> the same handlers, exports, live streams; the console, which asks them
 
-A view that cannot take an event pauses and says so (`views`), the others go on. A log that was cut or replaced ends the
-process: the views must be rebuilt. Run it with `python -m services.reporting.app`.
+A view that cannot take an event pauses and says so (`views`), the others go on. While the log is not the one the views
+were made from, they stand still until an operator confirms it (trust.py). Run it with
+`python -m services.reporting.app`.
 """
 
 from services.reporting.changes import Changes
@@ -16,7 +18,9 @@ from services.reporting.export import Export
 from services.reporting.handlers import Reports, router_of
 from services.reporting.live import Live
 from services.reporting.numbers import Numbers
+from services.reporting.relay import Relay
 from services.reporting.settings import ReportingSettings
+from services.reporting.trust import project
 from services.reporting.views import VIEWS
 from services.reporting.watch import Watch
 from shared.contracts import api, subjects
@@ -55,8 +59,11 @@ async def start(service: Service, settings: ReportingSettings) -> None:
         on_applied=changes.note,
     )
     directory = Directory(Reader(service.nc, subjects.PEOPLE), engine)
-    service.spawn("projector", projector.run())
+    service.spawn("projector", project(log, engine, projector))
     service.spawn("directory", directory.run())
+    relay = Relay(log, engine, directory)
+    service.spawn("feed", relay.run())
+    service.check("feed", lambda: relay.held)
 
     reports = Reports(
         engine=engine,
@@ -65,6 +72,7 @@ async def start(service: Service, settings: ReportingSettings) -> None:
         log=log,
         audiences=Objects(service.nc, subjects.AUDIENCE),
         parked=Reader(service.nc, subjects.PARKED),
+        out=Reader(service.nc, subjects.OUT),
         keys=keys,
     )
     requests = router_of(reports)

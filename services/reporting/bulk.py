@@ -84,12 +84,13 @@ class Upsert(_Bulk):
         await conn.exec_driver_sql(self._arrays, columns_of(rows))
 
     def _statement(self, dialect: Dialect) -> Executable:
-        return self._on_conflict(insert_into(dialect, self.table))
+        statement: Executable = self._on_conflict(insert_into(dialect, self.table))
+        return statement
 
-    def _on_conflict(self, insert: Any) -> Executable:  # noqa: ANN401 - of either dialect
+    def _on_conflict(self, insert: Any) -> Any:  # noqa: ANN401 - of either dialect
         if not self._merge:
-            return insert.on_conflict_do_nothing()  # type: ignore[no-any-return]
-        return insert.on_conflict_do_update(  # type: ignore[no-any-return]
+            return insert.on_conflict_do_nothing()
+        return insert.on_conflict_do_update(
             index_elements=list(self.table.primary_key.columns),
             set_={name: self._merged(name, insert.excluded[name]) for name in self._merge},
         )

@@ -7,6 +7,7 @@ page that cannot be read is logged and left as it was; it comes again with the n
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -17,10 +18,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.reporting import tables
-from services.reporting.bulk import Row, Upsert
+from services.reporting.bulk import Upsert
+from shared.bulk import Row
 from shared.contracts import subjects
 from shared.database import in_turn, is_away, reading
 from shared.eventlog.errors import UnavailableError
+from shared.eventlog.position import Position
 from shared.eventlog.reader import Reader, Stored
 from shared.eventlog.scan import scan
 
@@ -28,8 +31,8 @@ logger = logging.getLogger(__name__)
 
 _PERSON = Upsert(
     tables.people,
-    ("contact", "address", "name", "page"),
-    {"address": "replace", "name": "replace", "page": "replace"},
+    ("contact", "address", "name", "source", "external", "page"),
+    dict.fromkeys(("address", "name", "source", "external", "page"), "replace"),
 )
 _NOTE = Upsert(tables.notes, ("key", "text"), {"text": "replace"})
 _POSITION = Upsert(tables.directory_position, ("name", "seq"), {"seq": "replace"})
@@ -48,6 +51,7 @@ class Directory:
         self._engine = engine
         self._pause = pause
         self.position = 0
+        self._reached = Position("the directory")
         self._stored = 0
 
     async def run(self) -> None:
@@ -78,6 +82,14 @@ class Directory:
         async for batch in scan(self._reader, [subjects.ALL_PEOPLE], start=self.position + 1, stop=end, batch=_BATCH):
             if not await self._store(batch):
                 return
+        self._reached.advance(end)
+
+    async def caught_up(self, seconds: float) -> None:
+        """Wait until all that stands in PEOPLE now is in the tables, so many seconds at most: then as it is."""
+        last = await self._reader.last(subjects.ALL_PEOPLE)
+        if last is not None:
+            with contextlib.suppress(TimeoutError):
+                await self._reached.wait_for(last.seq, seconds)
 
     async def compare(self) -> None:
         """Forget the pages and notes that are no longer in PEOPLE."""
@@ -135,7 +147,10 @@ async def _take(conn: AsyncConnection, stored: Stored) -> None:
     body: dict[str, Any] = orjson.loads(stored.data) if stored.data else {}
     if kind == "page":
         page = int(key)
-        rows: list[Row] = [(contact, address, name, page) for contact, address, name in body.get("people", [])]
+        rows: list[Row] = [
+            (contact, address, name, *(record or ("", "")), page)
+            for contact, address, name, *record in body.get("people", [])
+        ]
         await conn.execute(delete(tables.people).where(tables.people.c.page == page))
         await _PERSON.run(conn, rows)
     elif kind == "note":

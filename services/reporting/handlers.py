@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.reporting import pages, queries
+from services.reporting import feed_page, pages, queries
 from services.reporting.directory import Directory
 from services.reporting.ledger_reader import read_ledger
 from services.reporting.queries import Data
@@ -47,6 +47,7 @@ class Reports:
     log: EventLog
     audiences: Objects
     parked: Reader
+    out: Reader
     keys: KeyRing
     patience: float = PATIENCE
 
@@ -79,6 +80,7 @@ def router_of(reports: Reports) -> CommandRouter:
     router = CommandRouter("reporting")
     _register_counts(router, reports)
     _register_pages(router, reports)
+    _register_for_integrators(router, reports)
     _register_checks(router, reports)
     return router
 
@@ -146,6 +148,23 @@ def _register_pages(router: CommandRouter, reports: Reports) -> None:
         return await reports.answer(caller, read)
 
 
+def _register_for_integrators(router: CommandRouter, reports: Reports) -> None:
+    @router.query(commands.Outcomes)
+    async def _(query: commands.Outcomes, caller: Caller) -> Answer | Refusal:
+        def read(conn: AsyncConnection) -> Awaitable[Data]:
+            return pages.outcomes_of(conn, query.mailing, query.source, query.ids)
+
+        return await reports.answer(caller, read)
+
+    @router.query(commands.FeedEvents)
+    async def _(query: commands.FeedEvents, _caller: Caller) -> Answer | Refusal:
+        return await feed_page.events(reports.out, query)
+
+    @router.query(commands.ContactProblems)
+    async def _(query: commands.ContactProblems, _caller: Caller) -> Answer | Refusal:
+        return await _parked(reports.parked, subjects.parked("planner", "intake"), query.after, query.limit)
+
+
 def _register_checks(router: CommandRouter, reports: Reports) -> None:
     @router.query(commands.VerifyLedger)
     async def _(query: commands.VerifyLedger, _caller: Caller) -> Answer | Refusal:
@@ -156,15 +175,7 @@ def _register_checks(router: CommandRouter, reports: Reports) -> None:
 
     @router.query(commands.ParkedMessages)
     async def _(query: commands.ParkedMessages, _caller: Caller) -> Answer | Refusal:
-        if not re.fullmatch(r"[0-9]{0,18}", query.after):
-            return Refusal(code="invalid", message="Give `next` of the page before, as it came.", field="after")
-        found = await reports.parked.batch(subjects.ALL_PARKED, int(query.after or 0) + 1, query.limit)
-        rows = []
-        for stored in found:
-            pointer = orjson.loads(stored.data)
-            rows.append(pointer | {"seq": stored.seq, "message": pointer.get("seq", 0)})
-        more = str(found[-1].seq) if len(found) == query.limit else ""
-        return Answer(ok=True, data={"rows": rows, "next": more})
+        return await _parked(reports.parked, subjects.ALL_PARKED, query.after, query.limit)
 
     @router.query(commands.ViewHealth)
     async def _(_: commands.ViewHealth, caller: Caller) -> Answer | Refusal:
@@ -183,3 +194,14 @@ def _register_checks(router: CommandRouter, reports: Reports) -> None:
             return {"views": views, "end": end, "directory": reports.directory.position}
 
         return await reports.answer(caller, read)
+
+
+async def _parked(parked: Reader, subject: str, after: str, limit: int) -> Answer | Refusal:
+    if not re.fullmatch(r"[0-9]{0,18}", after):
+        return Refusal(code="invalid", message="Give `next` of the page before, as it came.", field="after")
+    found = await parked.batch(subject, int(after or 0) + 1, limit)
+    rows = []
+    for stored in found:
+        pointer = orjson.loads(stored.data)
+        rows.append(pointer | {"seq": stored.seq, "message": pointer.get("seq", 0)})
+    return Answer(ok=True, data={"rows": rows, "next": str(found[-1].seq) if len(found) == limit else ""})

@@ -4,6 +4,7 @@ Names, addresses and notes come from the directory; whoever was erased there sta
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, literal_column, or_, select, tuple_
@@ -16,6 +17,20 @@ from services.reporting.views.links import ANY_CLICK, OPENS
 FILTERS = (*outcomes.NAMES, *outcomes.STATUS, "opened", "clicked", "unsubscribed")
 """What `Recipients.outcome` may be, besides "", in small letters or not."""
 
+_MOST_OUTCOMES = 1_500  # three addresses for each of 500 ids
+_TOLD = (
+    "contact",
+    "status",
+    "outcome",
+    "code",
+    "enhanced",
+    "text",
+    "at",
+    "attempts",
+    "opens",
+    "clicks",
+    "unsubscribed",
+)
 _CURSOR = re.compile(r"[0-9]{1,18}\.[0-9]{1,9}")
 _R = tables.recipients.c
 _DOUBTFUL = and_(_R.outcome == outcomes.IN_DOUBT, _R.evidence.is_(None))
@@ -103,21 +118,39 @@ async def recipients(
             )
         )
     rows = (await conn.execute(query)).all()
+    return {"rows": await _whole(conn, mailing, rows), "next": _next([(row.n, row.idx) for row in rows], limit)}
+
+
+async def _whole(conn: AsyncConnection, mailing: str, rows: Sequence[Row[Any]]) -> list[Data]:
+    """Return rows of recipients with what they did."""
     keys = [(row.n, row.idx) for row in rows]
     read = await _reading(conn, mailing, keys)
     left = await _leaving(conn, mailing, keys)
+    return [
+        {
+            **_recipient(row),
+            "opens": read.get((row.n, row.idx, OPENS), 0),
+            "clicks": read.get((row.n, row.idx, ANY_CLICK), 0),
+            "unsubscribed": (row.n, row.idx) in left,
+            "comment": left.get((row.n, row.idx), ""),
+        }
+        for row in rows
+    ]
+
+
+async def outcomes_of(conn: AsyncConnection, mailing: str, source: str, ids: Sequence[str]) -> Data:
+    """Return what became of the contacts of a source, as far as the directory knows whose they are."""
+    people = tables.people.c
+    found = select(people.contact, people.external).where(people.source == source, people.external.in_(ids))
+    owners = {row.contact: row.external for row in await conn.execute(found)}
+    query = _recipients(mailing, "", _MOST_OUTCOMES).where(_R.contact.in_(owners))
+    rows = await _whole(conn, mailing, (await conn.execute(query)).all())
+    told = [{"id": owners[row["contact"]], **{name: row[name] for name in _TOLD}} for row in rows]
+    place = {external: at for at, external in enumerate(ids)}
+    known = {row["id"] for row in told}
     return {
-        "rows": [
-            {
-                **_recipient(row),
-                "opens": read.get((row.n, row.idx, OPENS), 0),
-                "clicks": read.get((row.n, row.idx, ANY_CLICK), 0),
-                "unsubscribed": (row.n, row.idx) in left,
-                "comment": left.get((row.n, row.idx), ""),
-            }
-            for row in rows
-        ],
-        "next": _next(keys, limit),
+        "rows": sorted(told, key=lambda row: place[row["id"]]),
+        "unknown": [external for external in place if external not in known],
     }
 
 

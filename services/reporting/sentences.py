@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from shared.contracts import account, audience, campaign, mailing, relay, sending
+from shared.contracts import account, audience, campaign, log, mailing, relay, sending
 from shared.contracts.account import Limits
 from shared.contracts.envelope import DomainEvent
 
@@ -78,6 +78,9 @@ _SENTENCES: dict[type[DomainEvent], Callable[[Any], str]] = {
     relay.AccountPaused: lambda e: f"The relay refuses the account{_because(e.reason)}",
     relay.AccountReleased: lambda _: "The account may be used again",
     audience.ContactsImported: _imported,
+    log.LogContinued: lambda e: (
+        f"The log was restored and confirmed at position {e.end}; it goes on as {e.incarnation}"
+    ),
 }
 
 TOLD: frozenset[str] = frozenset(event.TYPE for event in _SENTENCES)

@@ -175,10 +175,16 @@ people = Table(
     _key("contact"),
     _text("address"),
     _text("name"),
+    _text("source"),
+    _text("external"),
     _number("page"),
+    Index("people_by_record", "source", "external"),
     Index("people_by_page", "page"),
 )
 
 notes = Table("notes", metadata, _key("key"), _text("text"))
 
 directory_position = Table("directory_position", metadata, _key("name"), _number("seq"))
+
+# which log the views are made from
+log_memory = Table("log_memory", metadata, _key("incarnation"))

@@ -29,13 +29,14 @@ _PATIENCE = 3.0
 
 STREAMS = (
     *(subjects.EVENTS, subjects.JOBS, subjects.TIMERS, subjects.PAYLOADS, subjects.PEOPLE, subjects.INBOX),
-    *(subjects.PARKED, f"OBJ_{subjects.AUDIENCE}", f"OBJ_{subjects.CONTENT}"),
-    *(f"KV_{subjects.PACING}", f"KV_{subjects.SECRETS}"),
+    *(subjects.OUT, subjects.PARKED, f"OBJ_{subjects.AUDIENCE}", f"OBJ_{subjects.CONTENT}"),
+    *(f"KV_{subjects.PACING}", f"KV_{subjects.SECRETS}", f"KV_{subjects.WITNESS}"),
 )
 CONSUMERS = (
     (subjects.EVENTS, subjects.JOBS_SOURCE),
     (subjects.TIMERS, subjects.JOBS_SOURCE),
     (subjects.TIMERS, subjects.PLANNER_TIMERS),
+    (subjects.INBOX, subjects.PLANNER_INTAKE),
 )
 
 _MESSAGES = metrics.gauge("posthaste_stream_messages_count", "Messages in a stream", ("stream",))

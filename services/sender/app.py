@@ -11,6 +11,7 @@ SIGTERM begins nothing new, waits for open dots and gives back the rest.
 import asyncio
 import itertools
 import logging
+import platform
 from collections.abc import Awaitable, Callable
 
 from faststream.nats import NatsRouter
@@ -26,6 +27,7 @@ from services.sender.jobs import Lane
 from services.sender.journal import Journal, sweep
 from services.sender.lanes import waiting
 from services.sender.line import Line
+from services.sender.memory import LogMemory
 from services.sender.pacing import Pacing
 from services.sender.probe import try_account
 from services.sender.relay import PauseAccount, RelayDecider, ReleaseAccount
@@ -34,12 +36,14 @@ from services.sender.settings import SenderSettings
 from services.sender.smtp import Connection
 from services.sender.suppression import Suppression
 from services.sender.transport import Relay, connect
+from services.sender.trust import Trust
 from services.sender.work import Means
 from shared.clock import boot_seconds, now
 from shared.contracts import subjects
 from shared.contracts.commands import Probe, ProbeResult
 from shared.contracts.envelope import Commit, Origin
 from shared.eventlog.documents import Documents
+from shared.eventlog.errors import LogBehindViewError
 from shared.eventlog.follow import Follower
 from shared.eventlog.handling import handle
 from shared.eventlog.keys import Bucket
@@ -50,6 +54,7 @@ from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
 from shared.ids import new_id
 from shared.keys import KeyRing
+from shared.messaging.ask import ask
 from shared.messaging.service import Service, run_service
 
 logger = logging.getLogger(__name__)
@@ -88,6 +93,8 @@ class Sender:
         service, settings = self.service, self.settings
         await self.clock.sync()
         self.journals.mkdir(parents=True, exist_ok=True)
+        self.memory = LogMemory(self.journals)
+        self.log.on_append = self._appended
         sweep(self.journals, OLD_EVIDENCE)
         begins = (await self.log.bounds()).last_seq
         self.suppression = Suppression(begins, lambda f, start, stop: self.log.scan(f, start=start, stop=stop))
@@ -120,7 +127,7 @@ class Sender:
             job_exists=lambda seq, subject: _exists(jobs, seq, subject),
         )
         # Draining workers still confirm their last claims: these two outlive the lanes.
-        for work in (self.clock.run(), confirmation.run()):
+        for work in (self.clock.run(), confirmation.run(), self.memory.run()):
             task = asyncio.create_task(work)
             task.add_done_callback(self._ended)
             service.on_stop(_cancelling(task))
@@ -128,7 +135,16 @@ class Sender:
         service.spawn("lanes", self._keep_lanes(), grace=settings.drain)
         service.broker.include_router(self._probes())
 
+    def _appended(self, before: int, seq: int, event_id: str) -> None:
+        """Note a commit of ours; one that is not behind all we saw before stands in another log: end, and ask again."""
+        if self.memory.seen.incarnation and seq <= before:
+            self.draining.asked = True
+            self.service.fail(LogBehindViewError(f"an append came to seq {seq}, the log was at {before} before"))
+        self.memory.saw(seq, event_id)
+
     def _apply(self, commit: Commit) -> None:
+        self.memory.saw(commit.seq, commit.events[0].id)
+        self.log.highest = max(self.log.highest, commit.seq)
         if commit.subject.startswith("evt.consent."):
             self.suppression.apply(commit)
         else:
@@ -139,6 +155,7 @@ class Sender:
 
     async def _keep_lanes(self) -> None:
         """Open lanes as accounts appear; when the process is to end, let every lane drain."""
+        await self._trusted()
         jobs = Reader(self.service.nc, subjects.JOBS, budget=LOOK)
         wanted, looked = await waiting(jobs), boot_seconds()
         while not self.service.stopping.is_set():
@@ -160,6 +177,23 @@ class Sender:
                 continue
         self.draining.asked = True
         await asyncio.gather(*self.lanes.values(), return_exceptions=True)
+
+    async def _trusted(self) -> None:
+        """Wait until the log may be worked on, or the process is to end."""
+
+        async def asking(subject: str, body: bytes, seconds: float) -> bytes | None:
+            return await ask(self.service.nc, subject, body, seconds=seconds)
+
+        who = f"sender on {platform.node()}"[:64]
+        trust = Trust(self.log, self.memory, who, asking, patience=self.settings.trust_seconds)
+        waits = [asyncio.ensure_future(work) for work in (trust.gained(), self.service.stopping.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            if waits[0].done():
+                waits[0].result()
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:

@@ -162,8 +162,9 @@ class Attendant:
     async def _take(self, case: Case, job: PullMessage) -> None:
         chunk = case.chunk
         found: list[Group] = []
+        evidence = read_evidence(self.journals, case.ref.mailing, case.ref.n)
+        before_restore = takeover.lost(chunk, evidence)
         if chunk.claims:
-            evidence = read_evidence(self.journals, case.ref.mailing, case.ref.n)
             terms = settle.Terms(
                 now=now(),
                 addresses=dict(enumerate(row.address for row in case.rows)),
@@ -176,8 +177,9 @@ class Attendant:
             found = settle.groups(takeover.results(chunk, evidence), terms, 0)
             found = [group.model_copy(update={"at": []}) for group in found]
             logger.warning("takeover", extra={"job": job.subject, "found": [(g.outcome, g.indexes) for g in found]})
-        await case.append(Take(job=job.seq, worker=case.worker, redelivered=job.delivered > 1, found=tuple(found)))
-        if found:
+        take = Take(job=job.seq, worker=case.worker, redelivered=job.delivered > 1, found=tuple(found))
+        await case.append(take, *([Advance(groups=tuple(before_restore))] if before_restore else []))
+        if found or before_restore:
             forget(self.journals, case.ref.mailing, case.ref.n)
         if (index := chunks.dying_at(chunk)) is not None:
             await case.append(Park("workers die at this recipient", index))

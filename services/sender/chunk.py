@@ -35,6 +35,10 @@ MAX_RESENDS = 3
 NARROW_AFTER = 3
 
 
+LOST_CLAIM = "a journal knows a claim that the log lost"
+"""Cause of what is settled without a claim: the log was restored, and this had happened before."""
+
+
 class Status(IntEnum):
     """Where one recipient stands."""
 
@@ -301,7 +305,8 @@ def _may_settle(chunk: Chunk, group: Group, index: int) -> bool:
         return True
     if status == Status.IN_DOUBT:
         return bool(group.cause) and group.cause not in chunk.causes
-    return status in (Status.PENDING, Status.DEFERRED) and group.outcome in ("skipped", "expired", "cancelled")
+    known = ("skipped", "expired", "cancelled", *(("accepted", "in_doubt") if group.cause == LOST_CLAIM else ()))
+    return status in (Status.PENDING, Status.DEFERRED) and group.outcome in known
 
 
 def _after(chunk: Chunk, group: Group, index: int) -> int:

@@ -13,6 +13,7 @@ from services.sender.gates import AccountGate, Gates, MailingGate
 from services.sender.journal import Claim
 from services.sender.pacing import Slot
 from services.sender.settle import SKIP
+from services.sender.spans import Phases
 from services.sender.suppression import Suppression
 from services.sender.window import Mail
 from shared.clock import boot_seconds, now
@@ -106,9 +107,10 @@ class Guard:
 
 @dataclass(slots=True)
 class Flight:
-    """A half-window on its way: its recipients, their mails, its guard and its page of the journal."""
+    """A half-window on its way: its recipients, their mails, its guard, its page of the journal, its phases so far."""
 
     claimed: list[int]
     mails: list[Mail]
     guard: Guard
     witness: Claim
+    phases: Phases

@@ -17,6 +17,8 @@ class SenderSettings(Settings):
         retry_longest: Longest wait between two tries, in seconds.
         journal_dir: Folder of the local journals, shared by all senders of a machine; default in the data folder.
         hostname: What the sender calls itself in EHLO; "" is the machine's name.
+        trust_seconds: For so long a sender that starts waits for the planner's word that the log is the one it knows;
+            after that its own memory decides. 0 does not ask.
         drain: Seconds that SIGTERM leaves for open dots (compose and Kubernetes grant one minute more).
     """
 
@@ -27,6 +29,7 @@ class SenderSettings(Settings):
     journal_dir: Path | None = None
     hostname: str = ""
     drain: float = Field(default=600.0, gt=0)
+    trust_seconds: float = Field(default=30.0, ge=0)
 
     @model_validator(mode="after")
     def _coherent(self) -> "SenderSettings":

@@ -7,10 +7,12 @@ doubt is bounded and every case of it is named (G7).
 
 from collections.abc import Iterable
 
-from services.sender.chunk import Chunk, Status
-from services.sender.journal import Evidence
+from services.sender.chunk import LOST_CLAIM, Chunk, Status
+from services.sender.journal import Evidence, Reply
 from services.sender.reply import Phase
 from services.sender.window import Result
+from shared.contracts import ranges
+from shared.contracts.sending import Group
 
 NO_JOURNAL = "no journal of the claim"
 NO_REPLY = "no reply after the final dot"
@@ -27,6 +29,31 @@ def results(chunk: Chunk, evidence: Iterable[Evidence]) -> list[Result]:
                 continue
             found.append(_result(index, proof))
     return found
+
+
+def lost(chunk: Chunk, evidence: Iterable[Evidence]) -> list[Group]:
+    """Return what journals know of recipients whom the log has as open, for it lost the claim: it was restored.
+
+    A claim is begun after the chunk's last commit, so one of this log is behind what it holds. Accepted is accepted; a
+    dot without a reply is in doubt.
+    """
+    open_ones = set(chunk.having(Status.PENDING, Status.DEFERRED))
+    accepted: set[int] = set()
+    doubtful: set[int] = set()
+    for proof in evidence:
+        if proof.seq >= chunk.seq and not any(claim.after == proof.seq for claim in chunk.claims):
+            accepted |= {index for index, reply in proof.answered.items() if _accepts(reply)}
+            doubtful |= proof.doubtful if proof.seq > chunk.seq else frozenset()
+    found = {"accepted": accepted & open_ones, "in_doubt": (doubtful - accepted) & open_ones}
+    return [
+        Group(outcome=outcome, indexes=ranges.pack(indexes), cause=LOST_CLAIM)
+        for outcome, indexes in found.items()
+        if indexes
+    ]
+
+
+def _accepts(reply: Reply) -> bool:
+    return reply.phase == Phase.DOT and 200 <= reply.code < 300
 
 
 def _result(index: int, proof: Evidence | None) -> Result:

@@ -26,7 +26,9 @@ from services.sender.line import Line
 from services.sender.pacing import Later, Pacing, Slot, window
 from services.sender.retry import BackOff
 from services.sender.smtp import Connection
+from services.sender.spans import Attempt, Phases
 from services.sender.window import Mail, Result
+from shared import tracing
 from shared.clock import boot_seconds, now
 from shared.contracts import ranges
 from shared.contracts.account import Limits
@@ -89,6 +91,11 @@ class Work:
     spent: list[Claim] = field(default_factory=list)
     barren: int = 0
     cap: int = 0
+    attempt: Attempt = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin the attempt."""
+        self.attempt = Attempt(self.case.ref)
 
     async def run(self) -> Rest:
         """Send what can go out now; every claim of this worker is settled when it returns.
@@ -97,6 +104,16 @@ class Work:
             WrongVersionError: Fenced by another worker.
         """
         self.cap = self.means.window
+        settled = False
+        try:
+            await self._work()
+            settled = True
+        finally:
+            failed = not settled or self.rest.trouble is not None
+            self.attempt.ended(failed=failed, takeovers=self.case.chunk.takeovers)
+        return self.rest
+
+    async def _work(self) -> None:
         while not self.rest.why:
             connection = await self._connect()
             coming = await self._claim() if connection is not None else None
@@ -108,7 +125,6 @@ class Work:
             await self._settle()
             if not self.case.chunk.claimable(now(), 1):
                 break
-        return self.rest
 
     async def _connect(self) -> Connection | None:
         try:
@@ -119,9 +135,11 @@ class Work:
 
     async def _fly(self, flight: Flight, connection: Connection) -> Flight | None:
         """Send one half-window while the next is claimed; return the next, None when there is none."""
+        flight.phases.wire = tracing.begin()
         sent = connection.send(flight.mails, flight.guard, flight.witness)
         ahead = asyncio.ensure_future(self._claim()) if self._size() > 1 else None
         results = await sent
+        self.attempt.flown(flight.phases, len(flight.mails))
         self.line.used()
         self._collect(results)
         self.spent.append(flight.witness)
@@ -203,12 +221,15 @@ class Work:
         valid_until = boot_seconds() + self.means.validity
         # Begun before the append, so that a claim cut off by death has its evidence: nothing was sent under it.
         witness = self.line.journal.begin(ref.mailing, ref.n, chunk.seq, indexes)
+        phases = Phases()
         await self._settle(prepared)
+        phases.confirm = tracing.begin()
         metrics.claimed(len(indexes))
         try:
             await self.means.confirmation.confirmed(ref.mailing)
         except Exception as error:  # noqa: BLE001 - unconfirmed: nothing is sent, the claim is given back, the job rests
             self.rest = Rest(f"not confirmed: {error!r}", at=now() + timedelta(seconds=1))
+        phases.ready = tracing.begin()
         if why := self.watch.closed():
             self.rest = Rest(why)
         if self.rest.why:
@@ -221,7 +242,7 @@ class Work:
             self.spent.append(witness)
             return None
         mails = [self._mail(index, prepared) for index in send]
-        return Flight(send, mails, guard, witness)
+        return Flight(send, mails, guard, witness, phases)
 
     def _mail(self, index: int, prepared: Prepared) -> Mail:
         not_before = None
@@ -263,6 +284,7 @@ class Work:
             digests = b64encode(b"".join(mail.digest for mail in prepared.mails.values())).decode()
             command = replace(command, claim=tuple(prepared.mails), digests=digests, date=prepared.date)
         await self.case.append(command)
+        self.attempt.settled(groups)
         del self.groups[: len(groups)], self.spent[: len(spent)]
         for witness in spent:
             witness.end()

@@ -17,7 +17,7 @@ from services.tracker import metrics
 from services.tracker.notes import Notes
 from services.tracker.recorder import Log
 from services.tracker.server import Tracker, TrackerSettings
-from shared import logs
+from shared import logs, tracing
 from shared.eventlog.ack_publisher import AckPublisher
 from shared.eventlog.connection import connect
 from shared.eventlog.store import EventLog
@@ -79,7 +79,11 @@ def main() -> None:
     """Run the tracker."""
     settings = TrackerSettings()
     logs.set_up("tracker", settings.log_level, settings.log_format)
-    uvloop.run(run(settings))
+    tracing.turn_on("tracker", settings)
+    try:
+        uvloop.run(run(settings))
+    finally:
+        tracing.turn_off()
 
 
 if __name__ == "__main__":

@@ -13,10 +13,12 @@ import logging
 from services.tracker import metrics
 from services.tracker.entries import Entry
 from services.tracker.recorder import NotKeptError, Recorder
+from services.tracker.spans import A_SECOND, trace_hits
 from shared.contracts import subjects
 from shared.contracts.engagement import Hit, HitsRecorded
 from shared.contracts.envelope import Origin
 from shared.ids import new_id
+from shared.tracing import Rarely
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +41,7 @@ class GroupCommit:
         self._batch = _Batch()
         self._partitions = itertools.cycle(range(subjects.JOURNAL_PARTITIONS))
         self._commits: set[asyncio.Task[None]] = set()
+        self._traced = Rarely(A_SECOND)
 
     async def record(self, hit: Hit) -> None:
         """Return when the hit is safe (or lost and counted)."""
@@ -59,6 +62,7 @@ class GroupCommit:
         task.add_done_callback(self._commits.discard)
 
     async def _commit(self, batch: _Batch) -> None:
+        began = self._traced.begin()
         distinct = tuple({hit.id: hit for hit in batch.hits}.values())
         metrics.COMMIT_HITS.observe(len(distinct))
         entry = Entry(
@@ -73,6 +77,7 @@ class GroupCommit:
         )
         try:
             await self._recorder.record(entry)
+            trace_hits(distinct, began)
         except NotKeptError as error:  # counted by the recorder; the click goes on
             log.error("lost %d hits: %s", len(distinct), error)  # noqa: TRY400 - the cause is in the message
         finally:

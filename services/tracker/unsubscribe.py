@@ -20,6 +20,7 @@ from services.tracker import pages
 from services.tracker.edge import BodyTooLargeError, BodyTooSlowError, answer, header, not_found, read_body
 from services.tracker.entries import Entry, Note
 from services.tracker.recorder import NotKeptError, Recorder
+from services.tracker.spans import A_SECOND, trace_act
 from shared.clock import now
 from shared.contracts import subjects
 from shared.contracts.consent import How, OptedIn, OptedOut
@@ -27,6 +28,7 @@ from shared.contracts.envelope import Origin
 from shared.ids import derived_id, new_id
 from shared.keys import KeyRing
 from shared.tokens import UNSUBSCRIBE_PATH, UnsubscribeToken, verify_unsubscribe
+from shared.tracing import Rarely
 
 ONE_CLICK_FIELD = "List-Unsubscribe"
 ONE_CLICK_VALUE = "One-Click"
@@ -115,6 +117,7 @@ class Unsubscribe:
     def __init__(self, key_ring: KeyRing, recorder: Recorder) -> None:
         self._key_ring = key_ring
         self._recorder = recorder
+        self._traced = Rarely(A_SECOND)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -146,8 +149,10 @@ class Unsubscribe:
         if act.kind == "stay":
             await _show(send, 200, pages.stayed(page_id))
             return
+        began = self._traced.begin()
         try:
             await self._recorder.record(entry_of(token, act, now()))
+            trace_act(act.kind, token.mailing, token.n, began)
         except NotKeptError:  # counted by the recorder; the person or the machine tries again
             await _show(send, 503, pages.failed(page_id))
             return

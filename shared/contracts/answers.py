@@ -354,6 +354,51 @@ class RecipientsPage(Page):
     rows: list[RecipientRow]
 
 
+class OutcomeRow(Data):
+    """What became of one contact of a producer; one row for each address that got the mailing."""
+
+    id: str
+    contact: str
+    status: str
+    outcome: str
+    code: int
+    enhanced: str
+    text: str
+    at: str
+    attempts: int
+    opens: int
+    clicks: int
+    unsubscribed: bool
+
+
+class OutcomeRows(Paused):
+    """Rows in the order of the ids; `unknown` are those that the mailing does not have."""
+
+    rows: list[OutcomeRow]
+    unknown: list[str]
+
+
+class FeedEventRow(Data):
+    """One event, as it stands on `subject` in OUT; docs/asyncapi.json has the data of each type."""
+
+    specversion: Literal["1.0"]
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: str
+    datacontenttype: str
+    data: dict[str, Any]
+
+
+class FeedPage(Data):
+    """Events in order; `cursor` is the `after` of the next question, `end` says that there was no more."""
+
+    events: list[FeedEventRow]
+    cursor: str
+    end: bool
+
+
 class LinkRow(Data):
     """One link of a mailing."""
 
@@ -569,6 +614,13 @@ class ParkedPage(Data):
     next: str
 
 
+class Redriven(Data):
+    """The pointer that is gone; `dropped` where nothing was handed back."""
+
+    seq: int
+    dropped: bool
+
+
 class ViewRow(Data):
     """One view: how far it is."""
 
@@ -613,6 +665,8 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.PreviewImport: ImportPreview,
     commands.Draft: Written,
     commands.Audience: AudiencePage,
+    commands.Redrive: Redriven,
+    commands.ChangePassword: UserDone,
     commands.IssueToken: TokenIssued,
     commands.RevokeToken: TokenDone,
     commands.Tokens: TokenRows,
@@ -627,6 +681,8 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.Mailings: MailingRows,
     commands.Status: MailingRow,
     commands.Recipients: RecipientsPage,
+    commands.Outcomes: OutcomeRows,
+    commands.FeedEvents: FeedPage,
     commands.Links: LinkRows,
     commands.Timeline: Points,
     commands.LogLines: LogPage,
@@ -634,6 +690,7 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.Doubts: DoubtsPage,
     commands.VerifyLedger: Ledger,
     commands.ParkedMessages: ParkedPage,
+    commands.ContactProblems: ParkedPage,
     commands.ViewHealth: ViewRows,
 }
 """Requests that are not here answer with nothing (`Nothing`)."""

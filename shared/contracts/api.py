@@ -71,6 +71,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.ChangeRate, "planner", "PUT", f"{_MAILING}/rate", "send"),
     Endpoint(commands.DecideDoubt, "planner", "POST", f"{_MAILING}/doubts", "send"),
     Endpoint(commands.Redrive, "planner", "POST", "/parked/{seq}/redrive", "administer"),
+    Endpoint(commands.ResealSecrets, "planner", "POST", "/keys/reseal", "administer"),
+    Endpoint(commands.ResumeAfterRestore, "planner", "POST", "/log/resume", "administer"),
+    Endpoint(commands.Census, "planner", "GET", "/census", "view"),
+    Endpoint(commands.LogTrust, "planner", "GET", "/log/trust", "view"),
     Endpoint(commands.IssueToken, "planner", "POST", "/tokens", "administer"),
     Endpoint(commands.RevokeToken, "planner", "DELETE", "/tokens/{token}", "administer"),
     Endpoint(commands.Tokens, "planner", "GET", "/tokens", "administer"),
@@ -87,6 +91,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.Mailings, "reporting", "GET", "/mailings", "view"),
     Endpoint(commands.Status, "reporting", "GET", _MAILING, "view"),
     Endpoint(commands.Recipients, "reporting", "GET", f"{_MAILING}/recipients", "view"),
+    Endpoint(commands.Outcomes, "reporting", "POST", f"{_MAILING}/outcomes", "view"),
+    Endpoint(commands.FeedEvents, "reporting", "GET", "/events", "view"),
     Endpoint(commands.Links, "reporting", "GET", f"{_MAILING}/links", "view"),
     Endpoint(commands.Timeline, "reporting", "GET", f"{_MAILING}/timeline", "view"),
     Endpoint(commands.Doubts, "reporting", "GET", f"{_MAILING}/doubts", "view"),
@@ -94,6 +100,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.LogLines, "reporting", "GET", "/log", "view"),
     Endpoint(commands.ConsentHistory, "reporting", "GET", "/consent", "view"),
     Endpoint(commands.ParkedMessages, "reporting", "GET", "/parked", "administer"),
+    Endpoint(commands.ContactProblems, "reporting", "GET", "/contacts/problems", "add_recipient"),
     Endpoint(commands.ViewHealth, "reporting", "GET", "/views", "view"),
 )
 

@@ -18,4 +18,28 @@ class ContactsImported(DomainEvent):
     rejected: int
 
 
-EVENTS = (ContactsImported,)
+class ContactsSynced(DomainEvent):
+    """Producers told of contacts. Counts are of what one transaction took in.
+
+    Attributes:
+        source: The system that owns the records.
+        added: Contacts that were new.
+        updated: Contacts of which something changed.
+        unchanged: Contacts that were so already.
+        stale: Events that came late or again and changed nothing.
+        joined: Memberships of lists that were new.
+        left: Memberships that ended.
+    """
+
+    TYPE: ClassVar[str] = "audience.contacts_synced/1"
+
+    source: str
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    stale: int = 0
+    joined: int = 0
+    left: int = 0
+
+
+EVENTS = (ContactsImported, ContactsSynced)

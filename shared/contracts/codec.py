@@ -19,6 +19,7 @@ from shared.contracts import (
     campaign,
     consent,
     engagement,
+    log,
     mailing,
     principal,
     relay,
@@ -30,7 +31,7 @@ from shared.ids import event_id
 
 EVENT_TYPES: dict[str, type[DomainEvent]] = {
     model.TYPE: model
-    for module in (account, audience, campaign, consent, engagement, mailing, principal, relay, sending)
+    for module in (account, audience, campaign, consent, engagement, log, mailing, principal, relay, sending)
     for model in module.EVENTS
 }
 

@@ -254,6 +254,24 @@ class Redrive(Command):
     drop: bool = False
 
 
+class ResealSecrets(Command):
+    """Seal all SMTP passwords with the first key of the ring, once every service has it."""
+
+    NAME: ClassVar[str] = "keys.reseal"
+
+
+class ResumeAfterRestore(Command):
+    """Confirm a log or a database that was restored: it gets a new name, and the mailings held for it go on.
+
+    Attributes:
+        keep_paused: Let the mailings stay paused, to be resumed or cancelled one by one.
+    """
+
+    NAME: ClassVar[str] = "log.resume"
+
+    keep_paused: bool = False
+
+
 class IssueToken(Command):
     """Issue a token for a program. It is in the answer and nowhere else; the same key gives it once more."""
 
@@ -436,8 +454,8 @@ class AuditTrail(_Page):
 
     NAME: ClassVar[str] = "audit"
 
-    principal: str = ""
-    command: str = ""
+    principal: str = Field(default="", pattern=r"^[a-z0-9]{0,24}$")
+    command: str = Field(default="", pattern=r"^[a-z.]{0,50}$")
 
 
 # Answered by reporting
@@ -508,6 +526,29 @@ class ConsentHistory(Query):
     address: str = ""
 
 
+class Outcomes(Query):
+    """What became of contacts of a producer in one mailing -> {rows: [...], unknown: [ids that are not in it]}."""
+
+    NAME: ClassVar[str] = "mailing.outcomes"
+
+    mailing: Id
+    source: str = Field(min_length=1, max_length=100)
+    ids: list[Annotated[str, StringConstraints(min_length=1, max_length=100)]] = Field(min_length=1, max_length=500)
+
+
+class FeedEvents(Query):
+    """What happened since a cursor, as on `out.>` -> {events: [CloudEvents], cursor, end}.
+
+    Attributes:
+        after: The `cursor` of the answer before; "" begins with the oldest event that is kept.
+    """
+
+    NAME: ClassVar[str] = "events.feed"
+
+    after: str = Field(default="", max_length=20)
+    limit: int = Field(default=100, ge=1, le=1000)
+
+
 class Doubts(_Page):
     """Recipients in doubt -> {rows: [{n, index, contact, address, since, evidence}], next}."""
 
@@ -530,13 +571,50 @@ class ParkedMessages(_Page):
     NAME: ClassVar[str] = "parked.list"
 
 
+class ContactProblems(_Page):
+    """Messages of producers that are parked because an event in them does not fit -> {rows: [...], next}."""
+
+    NAME: ClassVar[str] = "contacts.problems"
+
+
 class ViewHealth(Query):
     """Position, lag and pause of each view -> {views: [...]}."""
 
     NAME: ClassVar[str] = "views"
 
 
+class Census(Query):
+    """What is on its way -> {chunks: {state: count}, oldest_seconds, mailings: {status: count}}."""
+
+    NAME: ClassVar[str] = "census"
+
+
+class LogTrust(Query):
+    """Whether the log is the one that was seen before -> {trusted, incarnation, why: {who: text}}."""
+
+    NAME: ClassVar[str] = "log.trust"
+
+
 # Between services
+
+
+class Recollection(BaseModel):
+    """A service tells the planner what it remembers of the log (`trust.log`) and asks for its word.
+
+    `incarnation` is "" where it remembers nothing.
+    """
+
+    who: str = Field(max_length=64)
+    incarnation: str = ""
+    seq: int = 0
+    event_id: str = ""
+
+
+class Word(BaseModel):
+    """The planner's word: `why` says who remembers another log; empty where the log may be trusted."""
+
+    incarnation: str
+    why: dict[str, str] = {}
 
 
 class Probe(BaseModel):

@@ -14,12 +14,14 @@ PAYLOADS = "PAYLOADS"
 PEOPLE = "PEOPLE"
 INBOX = "INBOX"
 PARKED = "PARKED"
+OUT = "OUT"
 
 # Object stores and key-value buckets
 AUDIENCE = "AUDIENCE"
 CONTENT = "CONTENT"
 PACING = "PACING"
 SECRETS = "SECRETS"
+WITNESS = "WITNESS"
 PRINCIPALS = "PRINCIPALS"
 
 JOURNAL_PARTITIONS = 16
@@ -34,6 +36,7 @@ ALL_PLANS = "evt.plan.*.*.*.*"
 ALL_CHUNKS = "evt.chunk.*.*"
 ALL_CONSENT = "evt.consent.*"
 ALL_ENGAGEMENT = "evt.engagement.*"
+LOG = "evt.log.incarnation"
 ALL_JOBS = "job.>"
 ALL_PEOPLE = "person.>"
 ALL_RELAYS = "evt.relay.*"
@@ -42,6 +45,7 @@ ALL_AUDIENCE = "evt.audience.*"
 ALL_PAYLOADS = "payload.>"
 ALL_INTAKE = "in.>"
 ALL_PARKED = "parked.>"
+ALL_OUT = "out.>"
 ALL_TIMERS = "timer.>"
 ALL_DUES = "due.>"
 
@@ -50,6 +54,9 @@ JOBS_SOURCE = "jobs"
 
 # Metadata key of EVENTS: the id of this incarnation of the log, new after a restore
 INCARNATION = "posthaste.incarnation"
+
+# Metadata key of EVENTS: the backup it was put back from
+RESTORED_FROM = "posthaste.restored"
 
 # Lanes of an account (the large providers get lanes of their own beside these)
 PROMPT = "prompt"
@@ -163,6 +170,29 @@ def upload_part(upload_id: str, part: int) -> str:
     return f"in.upload.{upload_id}.{part}"
 
 
+CONTACTS_IN = "in.contacts"
+"""Where producers say what their contacts are; `in.activities` is kept free for what contacts did."""
+
+
+def out_mailing(mailing_id: str) -> str:
+    """What happened to a mailing, for integrators, in OUT."""
+    return f"out.mailing.{mailing_id}"
+
+
+def out_recipient(mailing_id: str) -> str:
+    """What became of recipients of a mailing."""
+    return f"out.recipient.{mailing_id}"
+
+
+def out_engagement(mailing_id: str) -> str:
+    """Opens and clicks of a mailing."""
+    return f"out.engagement.{mailing_id}"
+
+
+OUT_CONSENT = "out.consent"
+OUT_CONTACT = "out.contact"
+
+
 def parked(service: str, role: str) -> str:
     """Pointer to a poison message, in PARKED."""
     return f"parked.{service}.{role}"
@@ -229,6 +259,7 @@ ALL_MAILING_DUES = ("due.start.*", "due.window.*")
 ALL_DUE_RETRIES = "due.retry.*.*.*.*"
 
 # Durables
+PLANNER_INTAKE = "planner-intake"
 PLANNER_FACTS = "planner-facts"
 PLANNER_TIMERS = "planner-timers"
 REPORTING_VIEWS = "reporting-views"
@@ -255,6 +286,16 @@ def query_filter(name: str) -> str:
     return f"query.*.{name}"
 
 
+def inbox_prefix(user: str) -> str:
+    """What the reply subjects of a NATS user begin with; nobody else may listen there."""
+    return f"_INBOX_{user}" if user else "_INBOX"
+
+
 def probe() -> str:
     """Request subject on which any sender tries out an SMTP account for the planner."""
     return "probe.account"
+
+
+def trust() -> str:
+    """Request subject on which a service tells the planner what it remembers of the log, and asks for its word."""
+    return "trust.log"

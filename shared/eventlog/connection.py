@@ -20,6 +20,8 @@ import nats
 from nats.aio.client import Client, Server
 from nats.errors import Error as NatsError
 
+from shared.contracts.subjects import inbox_prefix
+
 logger = logging.getLogger(__name__)
 
 _FIRST_WAIT = 0.1
@@ -82,7 +84,7 @@ async def connect(
         "reconnect_to_server_handler": _choose,
     }
     if user:
-        options |= {"user": user, "password": password}
+        options |= {"user": user, "password": password, "inbox_prefix": inbox_prefix(user)}
     if (context := encryption(url, ca_file)) is not None:
         options |= {"tls": context, "tls_handshake_first": True}
     return await nats.connect([part.strip() for part in url.split(",")], **options)

@@ -19,6 +19,10 @@ CLOCK_OFFSET = metrics.gauge(
 CLOCK_PRECISION = metrics.gauge(
     "posthaste_clock_precision_seconds", "Within which the offset is known: half the fastest round trip"
 )
+LOG_RESTORED = metrics.gauge(
+    "posthaste_log_restored",
+    "1 while the log or a database was restored and nobody confirmed it: nothing is sent",
+)
 _POSITION = metrics.gauge(
     "posthaste_projector_position_seq", "Sequence of the log up to which the tables are made", ("projector",)
 )

@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared import tracing
 from shared.contracts.codec import Selection
 from shared.contracts.envelope import Commit
 from shared.database import is_away
@@ -39,6 +40,8 @@ _IDLE = 10.0
 _LOOK_AGAIN = 1.0
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 2.0
+_TRACED = 2.0
+"""Batches a second that are traced."""
 _UNREADABLE = (SQLAlchemyError, OSError)  # where nobody listens, asyncpg says so by an error of the system
 
 
@@ -75,6 +78,7 @@ class Projector:
         self._tail: Tail | None = None
         self._looked = 0.0
         self._oldest = 0.0
+        self._traced = tracing.Rarely(_TRACED)
 
     @property
     def position(self) -> int:
@@ -163,11 +167,23 @@ class Projector:
         self._oldest = messages[0].recorded_at.timestamp()
         await self._tail.prefetch(self._batch)
         batch = [select(message, self._names) for message in messages]
+        began = self._traced.begin()
         applied = await self._apply(base, batch)
+        if began and applied:
+            self._trace(batch, began)
         if applied:
             self._oldest = messages[-1].recorded_at.timestamp() if self.pending else 0.0
         if applied and self._on_applied is not None:
             await self._on_applied(self.position, [item.commit for item in batch if item.commit.events])
+
+    def _trace(self, batch: list[Selection], began: int) -> None:
+        """Record a batch that is in the tables, with links to the undertakings it is about."""
+        commits = [item.commit for item in batch if item.commit.events]
+        about = dict.fromkeys(commit.events[0].correlation_id for commit in commits)
+        links = [tracing.whole(correlation) for correlation in about if correlation]
+        seq, events = batch[-1].commit.seq, sum(len(commit.events) for commit in commits)
+        what: dict[str, tracing.Value] = {"projector": self._name, "commits": len(batch), "events": events, "seq": seq}
+        tracing.record("project batch", began, tracing.some(), links=links, what=what)
 
     async def _look(self) -> None:
         """See whether a paused view can go on, and read from there."""

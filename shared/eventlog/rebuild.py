@@ -1,10 +1,11 @@
 """Make a view anew from the log beside the live one, compare the two, and switch (G9).
 
-The view is computed into a SQLite file of its own (`<database>.rebuild-<view>`) with the same code and table names, while
-the live projector goes on, whatever database that is in. Where the live tables are of the same version and not paused, the new ones stop at the live
-checkpoint and the rows of both are compared; equal means that nothing has to be done. Else one transaction puts the new
-rows and their checkpoint in place of the old; a running projector sees its checkpoint moved and goes on behind it. A
-rebuild that was interrupted goes on where it was; one of another version, or of another log, begins anew.
+The view is computed into an SQLite file of its own (`<database>.rebuild-<view>`) with the same code and table names,
+whatever database the live one is in, while the live projector goes on. Where the live tables are of the same version
+and not paused, the new ones stop at the live checkpoint and the rows of both are compared; equal means that nothing
+has to be done. Else one transaction puts the new rows and their checkpoint in place of the old; a running projector
+sees its checkpoint moved and goes on behind it. A rebuild that was interrupted goes on where it was; one of another
+version, or of another log, begins anew.
 """
 
 import hashlib

@@ -9,7 +9,7 @@ stored twice, until the budget is spent: then `UnknownOutcomeError`, and trying 
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from nats.aio.client import Client
@@ -30,6 +30,10 @@ _LOAD_BATCH = 500
 _STALE_READS = 3
 
 _jitter = random.SystemRandom()
+
+
+OnAppend = Callable[[int, int, str], None]
+"""Told of each append: the highest sequence known when it began, its own, and the id of its first event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,8 @@ class EventLog:
     Attributes:
         nc: The connection it uses.
         reader: Raw reads of the same stream.
+        highest: Highest sequence known here: of own appends, and whatever a reader of the log adds.
+        on_append: Told of each append.
     """
 
     def __init__(self, nc: Client, *, stream: str = EVENTS, timeout: float = 5.0, budget: float = 30.0) -> None:
@@ -69,6 +75,8 @@ class EventLog:
         self._publisher = AckPublisher.of(nc)
         self._timeout = timeout
         self._budget = budget
+        self.highest = 0
+        self.on_append: OnAppend | None = None
 
     async def load(self, subject: str, after: int = 0) -> list[Commit]:
         """Return all commits on one exact subject after `after`, those acknowledged before this call included."""
@@ -119,11 +127,14 @@ class EventLog:
         return _Append(subject, body, event_id(origin.command_id, 0), headers, expected)
 
     async def _settled(self, append: _Append) -> int:
-        began, outcome = time.perf_counter(), "refused"
+        began, outcome, before = time.perf_counter(), "refused", self.highest
         try:
             async with asyncio.timeout(self._budget):
                 seq = await self._persist(append)
             outcome = "ok"
+            if self.on_append is not None:
+                self.on_append(before, seq, append.first_id)
+            self.highest = max(self.highest, seq)
         except (TimeoutError, UnavailableError) as error:
             outcome = "unknown"
             raise UnknownOutcomeError(

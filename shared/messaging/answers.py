@@ -12,7 +12,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -20,13 +20,15 @@ from faststream.nats import NatsRouter
 from faststream.nats.message import NatsMessage
 from pydantic import ValidationError
 
-from shared import metrics
+from shared import metrics, tracing
 from shared.contracts import subjects
 from shared.contracts.api import ENDPOINTS, Endpoint
 from shared.contracts.commands import Answer, Command, Query, Refusal, Request
 from shared.contracts.principals import Principal
+from shared.database import is_away
 from shared.eventlog.errors import UnavailableError, UnknownOutcomeError
 from shared.ids import new_id
+from shared.messaging.command_trace import trace_command
 from shared.messaging.policy import HANDLERS
 from shared.messaging.principals import nats_principal
 
@@ -56,6 +58,7 @@ class Asked:
         at_least: Log position the answer must include.
         via: The way it came.
         remote: Network address it came from, "" where that is not known; personal data, for SQL alone.
+        traceparent: Place of the caller in a trace of its own (W3C Trace Context), "" where it named none.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Asked:
     at_least: int = 0
     via: Via = "nats"
     remote: str = field(default="", repr=False)
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +98,11 @@ Audit = Callable[[Asked, Answer], Awaitable[None]]
 class _Raw:
     subject: str
     body: bytes
+    traceparent: str = ""
 
 
 async def _raw(message: NatsMessage) -> _Raw:
-    return _Raw(message.raw_message.subject, bytes(message.body))
+    return _Raw(message.raw_message.subject, bytes(message.body), message.headers.get("traceparent", ""))
 
 
 class CommandRouter:
@@ -125,10 +130,12 @@ class CommandRouter:
 
     async def answer(self, asked: Asked) -> Answer:
         """Return what came of a request to one of our handlers, whichever way it came."""
-        start = time.perf_counter()
+        start, began = time.perf_counter(), tracing.begin()
         answer = await self._checked(asked)
         REQUESTS.labels(asked.name, answer.refusal.code if answer.refusal else "ok").inc()
         SECONDS.labels(asked.name).observe(time.perf_counter() - start)
+        if began and issubclass(self._answering[asked.name][0].request, Command):
+            trace_command(asked.name, asked.data, answer, asked.traceparent, began)
         return answer
 
     def _register(self, model: type[M], subject: str) -> Callable[[Handler[M]], Handler[M]]:
@@ -138,14 +145,8 @@ class CommandRouter:
             async def respond(raw: _Raw) -> bytes:
                 return await self._respond(model.NAME, raw)
 
-            respond.__annotations__ = {"raw": model, "return": Answer}  # what the AsyncAPI document shows
             subscriber = self.router.subscriber(
-                subject,
-                queue=self._service,
-                decoder=_raw,
-                max_workers=HANDLERS,
-                title=model.NAME,
-                description=model.__doc__,
+                subject, queue=self._service, decoder=_raw, max_workers=HANDLERS, include_in_schema=False
             )
             subscriber(respond)
             return handler
@@ -158,8 +159,8 @@ class CommandRouter:
         except ValidationError as error:  # the caller's mistake: say where
             return _encoded(_invalid(error))
         principal = nats_principal(raw.subject.split(".")[1])
-        answer = await self.answer(Asked(name, request.data, principal, request.key, request.at_least))
-        return _encoded(answer)
+        asked = Asked(name, request.data, principal, request.key, request.at_least, traceparent=raw.traceparent)
+        return _encoded(await self.answer(asked))
 
     async def _checked(self, asked: Asked) -> Answer:
         endpoint, handler = self._answering[asked.name]
@@ -179,6 +180,8 @@ async def _handled(endpoint: Endpoint, handler: Handler[Any], asked: Asked) -> A
         body = endpoint.request.model_validate(asked.data)
     except ValidationError as error:  # the caller's mistake: say where
         return _invalid(error)
+    for path in _holding_nul({"key": asked.key, **asked.data}):
+        return _refused("invalid", "holds a NUL character, which is no text", path)
     canonical = json.dumps([name, asked.data], sort_keys=True)
     digest = hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
     principal = asked.principal.id if asked.principal else ""
@@ -191,11 +194,28 @@ async def _handled(endpoint: Endpoint, handler: Handler[Any], asked: Asked) -> A
     except UnavailableError as error:  # the caller may ask again
         logger.warning("log unavailable: %s", error, extra={"request": name})
         return _refused("unavailable", "The log does not answer at present. Ask again with the same key.")
-    except Exception:  # unforeseen: the caller gets an id, the operator the trace
+    except Exception as error:  # unforeseen: the caller gets an id, the operator the trace
+        if is_away(error):  # the caller may ask again
+            logger.warning("database unavailable: %s", error, extra={"request": name})
+            return _refused("unavailable", "The database does not answer at present. Ask again with the same key.")
         incident = new_id(8)
         logger.exception("request failed", extra={"request": name, "incident": incident})
         return _refused("internal", f"Something went wrong on our side (incident {incident}); the logs say more.")
     return Answer(ok=False, refusal=result) if isinstance(result, Refusal) else result
+
+
+def _holding_nul(value: object, path: str = "") -> Iterator[str]:
+    """Yield the paths of texts with a NUL, which PostgreSQL cannot store."""
+    match value:
+        case str():
+            if "\0" in value:
+                yield path
+        case dict():
+            for name, item in value.items():
+                yield from _holding_nul(item, f"{path}.{name}".lstrip("."))
+        case list():
+            for place, item in enumerate(value):
+                yield from _holding_nul(item, f"{path}.{place}")
 
 
 def _encoded(answer: Answer) -> bytes:

@@ -14,6 +14,7 @@ from faststream.nats import NatsBroker
 from faststream.nats.message import NatsMessage
 from faststream.nats.security import NatsSecurity, NatsUserPassword
 
+from shared.contracts import subjects
 from shared.eventlog.connection import encryption
 from shared.messaging.policy import ACK_POLICY, GRACE
 from shared.settings import Settings
@@ -45,6 +46,7 @@ def create_broker(
         name=f"{service} requests",
         security=_security(settings),
         closed_cb=on_closed,
+        inbox_prefix=subjects.inbox_prefix(settings.nats_user),
         max_reconnect_attempts=-1,
         reconnect_time_wait=1,
         connect_timeout=5,

@@ -15,10 +15,10 @@ from typing import Any
 
 import uvloop
 from faststream.nats import NatsBroker
-from faststream.specification import AsyncAPI
 from nats.aio.client import Client
 
-from shared import logs
+from shared import logs, tracing
+from shared.contracts import asyncapi
 from shared.eventlog.connection import connect
 from shared.messaging import process
 from shared.messaging.answers import CommandRouter
@@ -51,7 +51,7 @@ class Service:
         self.nc: Client = Client()
         self.stopping = asyncio.Event()
         self.broker: NatsBroker = create_broker(settings, name, on_closed=self._connection_closed)
-        self._ops = OpsServer(settings.ops_host, settings.ops_port, self._asyncapi)
+        self._ops = OpsServer(settings.ops_host, settings.ops_port, asyncapi.text)
         self._tasks: dict[asyncio.Task[None], float] = {}
         self._cleanups: list[Cleanup] = []
         self._failure: BaseException | None = None
@@ -167,9 +167,6 @@ class Service:
         except Exception:  # the others are still cleaned up; the state is in the log
             logger.exception("cleaning up failed")
 
-    def _asyncapi(self) -> str:
-        return AsyncAPI(self.broker, title=f"Posthaste {self.name}", version="1").to_specification().to_json()
-
 
 async def _live(name: str, settings: Settings, start: Start) -> int:
     service = Service(name, settings)
@@ -182,4 +179,9 @@ async def _live(name: str, settings: Settings, start: Start) -> int:
 def run_service(name: str, settings: Settings, start: Start) -> None:
     """Run a service to its end and exit with its code. Call it last in `services/<name>/app.py`."""
     logs.set_up(name, settings.log_level, settings.log_format)
-    raise SystemExit(uvloop.run(_live(name, settings, start)))
+    tracing.turn_on(name, settings)
+    try:
+        code = uvloop.run(_live(name, settings, start))
+    finally:
+        tracing.turn_off()
+    raise SystemExit(code)

@@ -77,8 +77,11 @@ async def _settle_postgresql(conn: AsyncConnection) -> None:
     await conn.execute(text("SET LOCAL lock_timeout = 0"))
     await conn.execute(text("SET LOCAL statement_timeout = 0"))
     await in_turn(conn, "migrations")
-    if await conn.scalar(text("SELECT current_schema()")) is None:  # the one of the search path is not there yet
-        await conn.execute(CreateSchema(str(await conn.scalar(text("SELECT current_setting('search_path')")))))
+    schema = str(await conn.scalar(text("SELECT current_setting('search_path')")))
+    if "," in schema:  # nobody asked for a schema of our own
+        return
+    if not await conn.scalar(text("SELECT count(*) FROM pg_namespace WHERE nspname = :schema"), {"schema": schema}):
+        await conn.execute(CreateSchema(schema))
 
 
 async def _pragma(conn: AsyncConnection, pragma: str) -> None:
@@ -109,8 +112,9 @@ def _upgrade(config: Config, revision: str) -> None:
 
 def drift(connection: Connection, metadata: Sequence[MetaData]) -> list[Any]:
     """Return how the tables differ from what `metadata` says, as Alembic tells it; nothing where they are the same."""
-    options = {"compare_server_default": True, "include_name": _ours}
-    return list(compare_metadata(MigrationContext.configure(connection, opts=options), list(metadata)))  # type: ignore[arg-type]  # it takes several
+    defaults = connection.dialect.name == "postgresql"  # SQLite tells them otherwise than they were given
+    context = MigrationContext.configure(connection, opts={"compare_server_default": defaults})
+    return list(compare_metadata(context, list(metadata)))  # type: ignore[arg-type]  # it takes several
 
 
 def write_revision(connection: Connection, package: str, metadata: Sequence[MetaData], message: str) -> str:
@@ -120,7 +124,3 @@ def write_revision(connection: Connection, package: str, metadata: Sequence[Meta
     number = len(list(ScriptDirectory.from_config(config).walk_revisions())) + 1
     written: Any = command.revision(config, message, autogenerate=True, rev_id=f"{number:04}")
     return str(written.path)
-
-
-def _ours(name: str | None, kind: str, _parents: object) -> bool:
-    return not (kind == "table" and name == "alembic_version")

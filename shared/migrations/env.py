@@ -6,7 +6,6 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=context.config.attributes.get("metadata"),
     render_as_batch=True,  # SQLite changes a table by making it anew
-    compare_server_default=True,
     transactional_ddl=False,  # the transaction is the caller's, and the only one
 )
 context.run_migrations()

@@ -108,7 +108,7 @@ async def test_a_mailing_by_mouse(window: Open, local: Local, people: Path) -> N
     await page.get_by_text("Balanced. 5 recipients: 4 accepted, 1 rejected.").wait_for()
     async with page.expect_download() as download:
         await page.get_by_role("link", name="Export CSV").click()
-    exported = (await (await download.value).path()).read_text("utf-8")  # noqa: ASYNC240 - a few lines
+    exported = (await (await download.value).path()).read_text("utf-8")
     assert "reject-1@three.example" in exported
     assert len(exported.splitlines()) == 6
     await page.get_by_role("button", name="All", exact=True).click()

@@ -14,6 +14,9 @@ from deploy.nats_conf import ServerConf, authorization, password_variable, rende
 from deploy.permissions import USERS
 from shared.contracts import subjects
 from shared.contracts.consumers import JOB_CONSUMER
+from shared.contracts.envelope import Origin
+from shared.contracts.principal import PrincipalAdded
+from shared.credentials import tokens_of
 from shared.eventlog.documents import Documents
 from shared.eventlog.follow import Follower
 from shared.eventlog.keys import Bucket
@@ -22,6 +25,9 @@ from shared.eventlog.pull import Pull, ensure_consumer
 from shared.eventlog.server_clock import ServerClock
 from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
+from shared.ids import new_id
+from shared.keys import KeyRing
+from shared.messaging.principals import Principals, Record
 from tests.harness.nats import NatsServer
 from tests.harness.waiting import until
 
@@ -59,7 +65,8 @@ class Users:
         async def on_error(error: Exception) -> None:
             self.refused.append(str(error).lower())
 
-        nc = await nats.connect(self._url, user=user, password=PASSWORDS[user], error_cb=on_error)
+        prefix = subjects.inbox_prefix(user)
+        nc = await nats.connect(self._url, user=user, password=PASSWORDS[user], error_cb=on_error, inbox_prefix=prefix)
         self._open.append(nc)
         return nc
 
@@ -101,6 +108,9 @@ OWNERS = {
     "evt.plan.m1.a1.rest.0": {"planner"},
     "evt.account.a1": {"planner"},
     "evt.audience.3": {"planner"},
+    "evt.log.incarnation": {"planner"},
+    "$KV.WITNESS.planner": {"planner"},
+    "trust.log": {"sender", "reporting"},
     "evt.chunk.m1.0": {"sender"},
     "evt.relay.a1": {"sender"},
     "evt.engagement.3": {"tracker"},
@@ -113,6 +123,11 @@ OWNERS = {
     "timer.retry.a1.rest.m1.0": {"planner", "sender"},
     "evt.principal.p1": {"planner"},
     "in.upload.u1.0": {"planner", "tracker", "operator", "producer"},
+    "in.contacts": {"tracker", "producer"},
+    "out.mailing.m1": {"reporting"},
+    "$JS.API.CONSUMER.CREATE.OUT.crm.out.>": {"reporting", "producer"},
+    "$JS.API.CONSUMER.CREATE.EVENTS.crm.evt.>": {*SERVICES, "operator"},
+    "$JS.API.CONSUMER.MSG.NEXT.INBOX.planner-intake": {"planner"},
     "$KV.PACING.x": {"sender"},
     "$KV.SECRETS.x": {"planner"},
     "$KV.PRINCIPALS.x.1": {"planner"},
@@ -161,6 +176,29 @@ async def test_a_service_cannot_rewrite_a_stream(users: Users) -> None:
     assert await check(await users.connect("deploy")) == []
 
 
+async def test_nobody_hears_what_others_are_answered(users: Users) -> None:
+    """A producer may listen neither where the operator is answered nor everywhere."""
+    nc = await users.connect("producer")
+    for place in (subjects.inbox_prefix("operator") + ".>", "_INBOX.>", ">", subjects.ALL_EVENTS, subjects.ALL_OUT):
+        users.refused.clear()
+        await nc.subscribe(place)
+        await until(lambda: users.refused)
+
+
+async def test_a_producer_can_do_its_work(users: Users) -> None:
+    """Tell of contacts, and follow the feed by a durable of its own, as nats-py makes it."""
+    deploy = (await users.connect("deploy")).jetstream()
+    await deploy.publish("out.mailing.m1", b"{}")
+    nc = await users.connect("producer")
+    js = nc.jetstream()
+    assert (await js.publish(subjects.CONTACTS_IN, b"[]")).stream == subjects.INBOX
+    for durable in ("crm", None):
+        follower = await js.pull_subscribe("out.>", durable=durable, stream=subjects.OUT)
+        (message,) = await follower.fetch(1, timeout=5)
+        await message.ack_sync()
+    assert users.refused == []
+
+
 @pytest.mark.parametrize("service", SERVICES)
 async def test_each_service_can_read_the_log(users: Users, service: str) -> None:
     """Bounds, last sequences, scans, followers and the server's clock work with every service's permissions."""
@@ -188,6 +226,9 @@ async def test_the_planner_can_do_its_work(users: Users) -> None:
     await objects.put("hash", b"rows")
     assert await objects.get("hash") == b"rows"
     assert await Bucket(nc, subjects.SECRETS).put("a1", b"sealed") > 0
+    records = Documents(nc, subjects.bucket(subjects.PRINCIPALS))
+    await records.put_once(subjects.principal_record("p1", "r1"), b"name")
+    await records.erase(subjects.principal_record("p1", "*"))
     timers = Timers(nc)
     await timers.arm("timer.start.m1", "due.start.m1", datetime.now(UTC) + timedelta(hours=1))
     await timers.disarm("timer.start.m1")
@@ -195,6 +236,27 @@ async def test_the_planner_can_do_its_work(users: Users) -> None:
     pull = Pull(nc, subjects.TIMERS, subjects.PLANNER_TIMERS)
     (message,) = await pull.fetch(10, 5)
     await message.ack_sync()
+    assert users.refused == []
+
+
+@pytest.mark.parametrize("service", ["planner", "reporting"])
+async def test_who_answers_requests_can_tell_who_asks(users: Users, service: str) -> None:
+    """Tokens are looked up with the permissions of planner and reporting."""
+    ring = KeyRing.of("s" * 32, "p" * 32)
+    shown, token = tokens_of(ring, f"for{service}", "cause")[0]
+    planner = await users.connect("planner")
+    record = Record(name="n", verifier=token.verifier).model_dump_json().encode()
+    await Documents(planner, subjects.bucket(subjects.PRINCIPALS)).put_once(
+        subjects.principal_record(token.id, "r1"), record
+    )
+    added = PrincipalAdded(kind="token", permissions=["view"], record="r1")
+    origin = Origin(new_id(), "planner", datetime.now(UTC))
+    await EventLog(planner).append(subjects.principal(token.id), [added], expected=0, origin=origin)
+    nc = await users.connect(service)
+    principals = Principals(EventLog(nc), Documents(nc, subjects.bucket(subjects.PRINCIPALS)), ring)
+    await principals.start()
+    assert await principals.authenticate(shown) is not None
+    await principals.stop()
     assert users.refused == []
 
 

@@ -194,6 +194,7 @@ class Sending:
             "POSTHASTE_SECRET_KEYS": SECRET_KEYS,
             "POSTHASTE_ADDRESS_PEPPER": ADDRESS_PEPPER,
             "POSTHASTE_ACK_WAIT": str(ACK_WAIT),
+            "POSTHASTE_TRUST_SECONDS": "0",  # there is no planner to ask
             "POSTHASTE_RETRY_FIRST": "0.3",
             "POSTHASTE_RETRY_LONGEST": "1",
             **self.environment,

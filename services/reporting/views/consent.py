@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.reporting import tables
-from services.reporting.bulk import Row, Upsert, insert_new
+from services.reporting.bulk import Upsert, insert_new
 from services.reporting.mailing import millis
+from shared.bulk import Row
 from shared.contracts.consent import AddressSuppressed, OptedIn, OptedOut, SuppressionLifted
 from shared.contracts.envelope import Commit, EventRecord
 

@@ -6,9 +6,10 @@ from typing import ClassVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.reporting import tables
-from services.reporting.bulk import Row, Upsert
+from services.reporting.bulk import Upsert
 from services.reporting.mailing import millis
 from services.reporting.sentences import TOLD, sentence
+from shared.bulk import Row
 from shared.contracts.envelope import Commit, EventRecord
 from shared.contracts.mailing import MailingDrafted
 

@@ -14,9 +14,10 @@ from sqlalchemy import bindparam, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.reporting import outcomes, tables
-from services.reporting.bulk import Row, Settle, Upsert
+from services.reporting.bulk import Settle, Upsert
 from services.reporting.counts import chunk_of, entity_of
 from services.reporting.mailing import millis
+from shared.bulk import Row
 from shared.contracts.consent import OptedOut
 from shared.contracts.engagement import HitsRecorded
 from shared.contracts.envelope import Commit, EventRecord

@@ -88,7 +88,8 @@ class Call:
         self, request: Request, principal: Principal | None, data: dict[str, Any], key: str = "", at_least: int = 0
     ) -> Asked:
         remote = self._gate.remote(request)
-        return Asked(self._endpoint.name, data, principal, key, at_least, via="http", remote=remote)
+        trace = request.headers.get("traceparent", "")
+        return Asked(self._endpoint.name, data, principal, key, at_least, "http", remote, trace)
 
     async def _given(self, request: Request) -> dict[str, Any] | Refusal:
         """Return the fields that do not stand in the path."""

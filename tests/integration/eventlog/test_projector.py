@@ -20,7 +20,7 @@ from shared.eventlog.checkpoints import Checkpoint
 from shared.eventlog.errors import EventLogError, HistoryGapError, LogBehindViewError, ViewOutdatedError
 from shared.eventlog.projector import Projector
 from shared.eventlog.store import EventLog
-from tests.harness.databases import KIND, Database
+from tests.harness.databases import KIND
 from tests.harness.nats import NatsServer
 from tests.harness.postgres import shared_server
 from tests.harness.waiting import until
@@ -211,15 +211,13 @@ async def test_a_locked_database_is_waited_for(log: EventLog, engine: AsyncEngin
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-async def test_a_database_that_goes_away_is_waited_for(
-    log: EventLog, engine: AsyncEngine, database: Database, tmp_path: Path
-) -> None:
+async def test_a_database_that_goes_away_is_waited_for(log: EventLog, engine: AsyncEngine, tmp_path: Path) -> None:
     """While PostgreSQL ends connections and takes none the batch is repeated, and no view is paused for it."""
     name = engine.url.database
     async with running(projector(log, engine)) as one:
         await one.wait_for(await write(log, 5), 5)
         away = f"ALTER DATABASE {name} ALLOW_CONNECTIONS false;"
-        away += f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}';"
+        away += f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}';"  # noqa: S608
         await asyncio.to_thread(shared_server().sql, away)
         last = await write(log, 20, seed=2)
         with pytest.raises(TimeoutError):

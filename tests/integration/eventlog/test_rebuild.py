@@ -115,9 +115,8 @@ async def test_an_interrupted_rebuild_goes_on_where_it_was(log: EventLog, engine
     with pytest.raises(EventLogError):
         await rebuild(log, engine, Pauses(spoil_from(70)), filters=FILTERS, folder=tmp_path)
     seen: list[int] = []
-    rebuilt = await rebuild(
-        log, engine, Pauses(lambda commit: seen.append(commit.seq)), filters=FILTERS, folder=tmp_path
-    )
+    noting = Pauses(lambda commit: seen.append(commit.seq))
+    rebuilt = await rebuild(log, engine, noting, filters=FILTERS, folder=tmp_path)
     assert min(seen) >= 70
     assert not rebuilt.switched
 

@@ -3,6 +3,8 @@
 from typing import Any
 
 from shared.contracts import commands
+from shared.tracing import Place
+from tests.harness.spans import recorded
 from tests.integration.http.conftest import House
 
 
@@ -46,6 +48,18 @@ async def test_the_same_key_is_the_same_command_and_another_body_is_refused(hous
     async with house.client() as client:
         campaigns = (await client.query(commands.Campaigns(), first.json()["position"])).data["campaigns"]
     assert sorted(campaign["name"] for campaign in campaigns) == ["c", "once"]
+
+
+async def test_a_caller_that_traces_finds_its_command(house: House) -> None:
+    """`traceparent` is a header as everywhere: the command hangs below the caller's span."""
+    headers = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+    wanted = {"name": "x", "lists": ["none"]}
+    with recorded() as spans:
+        await house.ask("planner", "POST", "/v1/campaigns", json=wanted, headers=headers)
+    theirs = [span for span in spans if span.parent is not None]
+    assert [(span.name, span.parent, span.what) for span in theirs] == [
+        ("campaign.open", Place(0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331), {"outcome": "list_unknown"})
+    ]
 
 
 MISFITS: list[tuple[str, str, dict[str, Any], tuple[int, str, str]]] = [

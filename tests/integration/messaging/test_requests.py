@@ -140,6 +140,7 @@ async def test_the_same_body_has_the_same_digest(instance: Instance, client: Cli
         (b'{"data": {"limits": {"per_hour": 0}}}', "limits.per_hour"),
         (b'{"data": {"txet": "typo"}}', "txet"),
         (b'{"at_least": "soon"}', "at_least"),
+        (rb'{"data": {"text": "a\u0000b"}}', "text"),
         (b"not json", ""),
         (b"[]", ""),
     ],

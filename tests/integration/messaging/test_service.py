@@ -61,7 +61,7 @@ async def test_sigterm_ends_it_in_good_order(nats_server: NatsServer) -> None:
 
 
 async def test_the_ops_port_tells_how_it_is(nats_server: NatsServer, nc: Connection) -> None:
-    """Metrics count requests by name, the AsyncAPI document has them, and readiness follows the connection."""
+    """Metrics count requests by name, the AsyncAPI document is there, and readiness follows the connection."""
     port = free_port()
     process = await start(nats_server, port)
     try:
@@ -70,8 +70,7 @@ async def test_the_ops_port_tells_how_it_is(nats_server: NatsServer, nc: Connect
         _, numbers = await asyncio.to_thread(probe, port, "metrics")
         assert 'posthaste_requests_total{name="example.do",outcome="ok"} 1.0' in numbers
         _, document = await asyncio.to_thread(probe, port, "asyncapi.json")
-        assert "cmd.*.example.do" in document
-        assert "what" in json.dumps(json.loads(document)["components"]["schemas"])
+        assert json.loads(document)["channels"]["mailing_pause"]["address"] == "cmd.{principal}.mailing.pause"
         assert (await asyncio.to_thread(probe, port, "healthz")) == (200, "ok\n")
         assert (await asyncio.to_thread(probe, port, "nothing"))[0] == 404
         await asyncio.to_thread(nats_server.stop)

@@ -20,6 +20,8 @@ from services.reporting.directory import Directory
 from services.reporting.handlers import Reports, router_of
 from services.reporting.views import VIEWS
 from shared.contracts import commands, subjects
+from shared.contracts.api import ENDPOINTS
+from shared.contracts.commands import Answer
 from shared.contracts.envelope import Origin
 from shared.contracts.mailing import MailingCompleted
 from shared.eventlog.documents import Documents
@@ -32,6 +34,7 @@ from shared.keys import KeyRing
 from shared.messaging.broker import create_broker
 from shared.messaging.client import Client
 from shared.messaging.parking import park
+from shared.messaging.principals import nats_principal
 from shared.settings import Settings
 from tests.harness.nats import NatsServer
 from tests.harness.story import Story, contact, frozen, group, hit
@@ -80,6 +83,7 @@ class Reporting:
             log=self.log,
             audiences=self.audiences,
             parked=Reader(nc, subjects.PARKED),
+            out=Reader(nc, subjects.OUT),
             keys=KeyRing.of(**KEYS),
             patience=patience,
         )
@@ -133,6 +137,19 @@ def finished(size: int = 4) -> Story:
     story.hit(hit("f1", "m1", 0, 0))
     story.mailing("m1", MailingCompleted(totals={"accepted": 2 * size - 2, "rejected": 1}, in_doubt=1))
     return story
+
+
+async def test_every_request_of_reporting_asks_for_its_permission(reporting: Reporting) -> None:
+    """Each is forbidden to a known user without permissions, and never to one who has them."""
+    for user in ("sender", "producer", "operator", "stranger"):
+        for endpoint in ENDPOINTS:
+            if endpoint.service != "reporting":
+                continue
+            subject = subjects.query(user, endpoint.name)
+            answer = Answer.model_validate_json((await reporting.nc.request(subject, b"{}", timeout=10)).data)
+            code = answer.refusal.code if answer.refusal else ""
+            expected = endpoint.refusal(nats_principal(user))
+            assert code == expected.code if expected else code not in ("forbidden", "unauthenticated"), endpoint.name
 
 
 async def test_a_query_sees_what_its_caller_wrote(reporting: Reporting) -> None:

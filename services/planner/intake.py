@@ -1,0 +1,161 @@
+"""Intake: what producers publish on `in.contacts` becomes contacts on lists.
+
+Messages are pulled from INBOX by a durable that all planners share. Their events are taken in slice by slice, each a
+short transaction that also notes its counts; the counts are then appended to the log, the messages erased and
+acknowledged. A crash anywhere in between takes a message in once more, which changes nothing. A message with an event
+that does not fit is parked with the field at fault, after its good events were taken in, and can be handed back. While
+database or log are away messages go back and come again.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from sqlalchemy import Column, String, Table, Text, delete, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.planner import sources
+from services.planner.directory import Directory
+from services.planner.schema import METADATA, insert
+from services.planner.steps import step
+from shared import clock, metrics
+from shared.contracts import intake, subjects
+from shared.contracts.audience import ContactsSynced
+from shared.contracts.envelope import Origin
+from shared.contracts.intake import Told
+from shared.database import reading
+from shared.eventlog.errors import ConsumerGoneError, UnavailableError, UnknownOutcomeError
+from shared.eventlog.pull import Pull, PullMessage
+from shared.eventlog.reader import ApiError, Reader
+from shared.eventlog.store import EventLog
+from shared.ids import new_id
+from shared.keys import KeyRing
+from shared.messaging.parking import park
+from shared.messaging.policy import nak_delay
+
+logger = logging.getLogger(__name__)
+
+ROLE = "intake"
+SLICE = 250
+_BATCH = 64  # a message may take 1 MB
+_WAIT_S = 5.0
+_PAUSE_S = 0.5
+
+NOTES = Table(
+    "intake_notes",
+    METADATA,
+    Column("id", String(20), primary_key=True),
+    Column("event", Text, nullable=False),
+)
+"""What was taken in and does not stand in the log yet."""
+
+_EVENTS = metrics.counter("posthaste_intake_events_total", "Events of producers by what became of them", ("outcome",))
+
+
+class Intake:
+    """Takes in what producers tell, until cancelled."""
+
+    def __init__(self, engine: AsyncEngine, log: EventLog, keys: KeyRing, directory: Directory) -> None:
+        self._engine = engine
+        self._reading = reading(engine)
+        self._log = log
+        self._keys = keys
+        self._directory = directory
+        self._inbox = Reader(log.nc, subjects.INBOX)
+
+    async def run(self) -> None:
+        """Pull, take in, acknowledge, for ever."""
+        pull = Pull(self._log.nc, subjects.INBOX, subjects.PLANNER_INTAKE)
+        owing = True  # a crash may have left something to announce
+        messages: list[PullMessage] = []
+        while True:
+            try:
+                messages = await pull.fetch(_BATCH, _WAIT_S)
+                owing |= bool(messages)
+                if owing:
+                    await self._take(messages)
+                    owing = False
+            except ConsumerGoneError as error:  # somebody makes it anew: `posthaste streams apply`
+                logger.warning("nothing is taken in: %s", error)
+                await asyncio.sleep(_WAIT_S)
+            except (SQLAlchemyError, UnavailableError, UnknownOutcomeError) as error:  # they come again
+                logger.warning("intake waits for database or log: %s", error)
+                for message in messages:
+                    await message.nak(nak_delay(message.delivered))
+                await asyncio.sleep(_PAUSE_S)
+
+    async def again(self, seq: int) -> str | None:
+        """Take a parked message in once more; return why that failed, None where all of it is in."""
+        stored = await self._inbox.at(seq)
+        if stored is None or stored.subject != subjects.CONTACTS_IN:
+            return "the message is no longer there"
+        told, problems = intake.read(stored.data)
+        await self._apply(told)
+        await self._announce()
+        if problems:
+            return intake.reason(problems, len(told) + len(problems))
+        await self.erase(seq)
+        return None
+
+    async def erase(self, seq: int) -> None:
+        """Overwrite a message in the files of the server; nothing to do where it is gone."""
+        try:
+            await self._inbox.api("STREAM.MSG.DELETE", {"seq": seq, "no_erase": False})
+        except ApiError:
+            if await self._inbox.at(seq) is not None:  # else it was erased before
+                raise
+
+    async def _take(self, messages: Sequence[PullMessage]) -> None:
+        good: list[Told] = []
+        parked: set[int] = set()
+        for message in messages:
+            told, problems = intake.read(message.data)
+            good += told
+            if problems:
+                parked.add(message.seq)
+                reason = intake.reason(problems, len(told) + len(problems))
+                await park(self._log.nc, "planner", ROLE, subjects.INBOX, message.seq, reason)
+                _EVENTS.labels("parked").inc(len(problems))
+                logger.warning("parked: %s", reason, extra={"seq": message.seq})
+            await asyncio.sleep(0)
+        await self._apply(good)
+        await self._announce()
+        await asyncio.gather(*(self.erase(message.seq) for message in messages if message.seq not in parked))
+        await step("intake.erased")
+        for message in messages:
+            await message.ack()
+
+    async def _apply(self, told: Sequence[Told]) -> None:
+        for source in sorted({each.source for each in told}):
+            of_source = [each for each in told if each.source == source]
+            for start in range(0, len(of_source), SLICE):
+                await self._apply_slice(source, of_source[start : start + SLICE])
+
+    async def _apply_slice(self, source: str, told: Sequence[Told]) -> None:
+        async with self._engine.begin() as conn:
+            counts = await sources.apply(conn, told, self._keys)
+            if counts.stale < len(told):
+                event = ContactsSynced(source=source, **asdict(counts)).model_dump_json()
+                await conn.execute(insert(conn, NOTES).values(id=new_id(20), event=event))
+        _EVENTS.labels("taken").inc(len(told) - counts.stale)
+        _EVENTS.labels("stale").inc(counts.stale)
+        await step("intake.committed")
+
+    async def _announce(self) -> None:
+        """Append what was noted to the log; what a crash left is appended by whoever comes next."""
+        async with self._reading.connect() as conn:
+            notes = [(str(row.id), str(row.event)) for row in await conn.execute(select(NOTES))]
+        for note, body in notes:
+            event = ContactsSynced.model_validate_json(body)
+            part = subjects.partition(hashlib.sha256(event.source.encode()).hexdigest())
+            await self._log.append_journal(
+                subjects.audience(part), [event], origin=Origin(note, "planner", clock.now())
+            )
+            await step("intake.announced")
+            async with self._engine.begin() as conn:
+                await conn.execute(delete(NOTES).where(NOTES.c.id == note))
+        if notes:
+            self._directory.nudge()

@@ -1,0 +1,120 @@
+"""One example for each request, as its `data`: the documents show them, and a test reads each by its model."""
+
+from typing import Any
+
+from shared.contracts import commands
+from shared.contracts.commands import Command, Query
+
+_MAILING = {"mailing": "dbhqj1pk0kha"}
+_UPLOAD = {"upload": "w0f4k2m9xq7z"}
+_DRAFT: dict[str, Any] = {
+    "campaign": "c7m2hs0k4tqd",
+    "name": "May news",
+    "account": "a91kfm3xw2rb",
+    "sender_name": "Example Shop",
+    "sender_address": "news@shop.example",
+    "subject": "News for {{ name | default('you') }}",
+    "html": "<p>Hello {{ name | default('you') }}, <a href='https://shop.example/sale'>look here</a>.</p>",
+    "limits": {"per_hour": 5000},
+}
+
+EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
+    commands.AddAccount: {
+        "name": "relay",
+        "host": "smtp.shop.example",
+        "port": 587,
+        "username": "news",
+        "password": "secret",
+        "senders": ["news@shop.example"],
+    },
+    commands.TestAccount: {"account": "a91kfm3xw2rb", "to": "postmaster@shop.example"},
+    commands.ImportContacts: _UPLOAD | {"parts": 1, "list": "readers", "columns": {"E-Mail": "email"}},
+    commands.OpenCampaign: {"name": "May", "lists": ["readers"]},
+    commands.DraftMailing: _DRAFT,
+    commands.EditMailing: _DRAFT | _MAILING,
+    commands.FreezeAudience: _MAILING,
+    commands.SendTest: _MAILING | {"to": ["editor@shop.example"]},
+    commands.ScheduleMailing: _MAILING
+    | {"at": "2027-05-03T09:00:00", "zone": "Europe/Paris", "hours": {"start": "08:00", "end": "18:00"}},
+    commands.UnscheduleMailing: _MAILING,
+    commands.PauseMailing: _MAILING | {"reason": "a wrong price"},
+    commands.ResumeMailing: _MAILING,
+    commands.CancelMailing: _MAILING | {"reason": "sold out"},
+    commands.ChangeRate: _MAILING | {"limits": {"per_hour": 1000, "seconds_between": 0.5}},
+    commands.DecideDoubt: _MAILING | {"n": 3, "indexes": "0-4,7", "decision": "resend"},
+    commands.DeleteMailing: _MAILING,
+    commands.Redrive: {"seq": 17},
+    commands.Accounts: {},
+    commands.Lists: {},
+    commands.ImportStatus: _UPLOAD,
+    commands.RejectedRows: _UPLOAD | {"limit": 20},
+    commands.PreviewImport: _UPLOAD,
+    commands.Audience: _MAILING | {"only": "skipped"},
+    commands.Campaigns: {},
+    commands.Mailings: {"campaign": "c7m2hs0k4tqd"},
+    commands.Status: _MAILING,
+    commands.Recipients: _MAILING | {"outcome": "rejected", "limit": 50},
+    commands.Links: _MAILING,
+    commands.Timeline: _MAILING,
+    commands.LogLines: _MAILING,
+    commands.ConsentHistory: {"address": "ann@one.example"},
+    commands.Outcomes: _MAILING | {"source": "crm", "ids": ["4711", "4712"]},
+    commands.FeedEvents: {"after": "4012"},
+    commands.Doubts: _MAILING,
+    commands.VerifyLedger: _MAILING,
+    commands.ParkedMessages: {},
+    commands.ContactProblems: {},
+    commands.ViewHealth: {},
+}
+
+CONTACT: dict[str, Any] = {
+    "specversion": "1.0",
+    "id": "7f0c2b1e-4711-3",
+    "source": "crm",
+    "type": "contact.upserted/1",
+    "time": "2026-11-27T12:00:00Z",
+    "data": {
+        "id": "4711",
+        "version": 3,
+        "addresses": ["ann@one.example"],
+        "name": "Ann",
+        "fields": {"city": "Oslo"},
+        "lists": ["readers"],
+    },
+}
+LEFT: dict[str, Any] = {
+    "specversion": "1.0",
+    "id": "7f0c2b1e-4711-4",
+    "source": "crm",
+    "type": "contact.removed_from_list/1",
+    "data": {"id": "4711", "version": 4, "list": "readers"},
+}
+
+_RECIPIENT = {"contact": "0000000041qz", "source": "crm", "external": "4711"}
+
+FEED_EXAMPLES: dict[str, dict[str, Any]] = {
+    "mailing.changed/1": _MAILING | {"change": "completed", "totals": {"accepted": 9990, "rejected": 10}},
+    "recipients.settled/1": _MAILING
+    | {
+        "recipients": [
+            _RECIPIENT
+            | {
+                "outcome": "rejected",
+                "code": 550,
+                "enhanced": "5.1.1",
+                "reply": "<*>: no such user",
+                "at": "2026-11-27T12:03:00.120Z",
+            }
+        ]
+    },
+    "engagement.recorded/1": _MAILING
+    | {
+        "hits": [
+            _RECIPIENT
+            | {"id": "h8d0s2k1", "kind": "click", "link": 0, "agent": "mail-client", "at": "2026-11-27T12:09:41.003Z"}
+        ]
+    },
+    "consent.changed/1": _RECIPIENT | _MAILING | {"act": "opted_out", "scope": "l4k2m0x9s7td", "how": "one-click"},
+    "contacts.changed/1": {"by": "producer", "source": "crm", "added": 40, "updated": 2, "unchanged": 0},
+}
+"""The data of each type of the feed."""

@@ -1,0 +1,196 @@
+"""What producers say of their contacts, on `in.contacts`: CloudEvents 1.0 in structured mode, one event or a batch.
+
+A record is what the producer knows one customer by: its `source` and its id there. Each event carries the record's
+version, or else its time: whatever comes late or twice never undoes what is newer, so events may come in any order and
+any number of times, and the same events lead to the same contacts. `read` takes a message apart: each event that does
+not fit is a `Problem` that names the field, and the others are good.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, ClassVar, Literal
+
+import orjson
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+
+from shared.addresses import parse
+from shared.contracts.commands import Name
+
+MOST_EVENTS = 1_000
+_LATEST = 2**53  # what JSON numbers hold exactly
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_PROBLEMS_TOLD = 5
+_CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+
+# Neither holds an "@": an address is no id, for ids stand in events and answers.
+Source = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/~-]{0,99}$")]
+ExternalId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/~-]{0,99}$")]
+Version = Annotated[int, Field(ge=0, le=_LATEST)]
+FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
+FieldValue = Annotated[str, StringConstraints(max_length=4_000)]
+
+
+class _About(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    TYPE: ClassVar[str]
+
+    id: ExternalId = Field(description="Id of the record at the source.")
+    version: Version | None = Field(
+        default=None,
+        description="Number that grows with each change of the record. Without it the `time` of the event orders them; "
+        "a source does one or the other.",
+    )
+
+
+class ContactUpserted(_About):
+    """The record as it is now, as a whole: name or fields that it gave before and leaves out now are taken away.
+
+    Lists add up instead (`contact.removed_from_list/1` ends one). Who opted out of a list stays out, whatever is said
+    here.
+    """
+
+    TYPE: ClassVar[str] = "contact.upserted/1"
+
+    addresses: list[Annotated[str, StringConstraints(min_length=3, max_length=254)]] = Field(
+        max_length=3, description="E-mail addresses, each a recipient of its own; none takes the record off its lists."
+    )
+    name: Annotated[str, StringConstraints(max_length=300)] = Field(default="", description="Display name.")
+    fields: dict[FieldName, FieldValue] = Field(default={}, max_length=50, description="Merge fields of templates.")
+    lists: list[Name] = Field(default=[], max_length=50, description="Names of lists it is on; made where new.")
+
+    @field_validator("addresses")
+    @classmethod
+    def _usable(cls, addresses: list[str]) -> list[str]:
+        return [parse(address) for address in addresses]
+
+    @field_validator("name")
+    @classmethod
+    def _one_line(cls, name: str) -> str:
+        if _CONTROL.search(name):
+            raise ValueError("holds line breaks or control characters")
+        return name
+
+
+class ContactRemovedFromList(_About):
+    """The record is no longer on one list."""
+
+    TYPE: ClassVar[str] = "contact.removed_from_list/1"
+
+    list: Name = Field(description="Name of the list.")
+
+
+class IntakeEvent(BaseModel):
+    """The envelope, whatever the data: CloudEvents 1.0 with the attributes that are understood."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    specversion: Literal["1.0"] = "1.0"
+    id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    source: Source = Field(description="The system that owns the record; ids are its own.")
+    type: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    time: AwareDatetime | None = None
+    subject: Annotated[str, StringConstraints(max_length=200)] | None = None
+    datacontenttype: Literal["application/json"] = "application/json"
+    dataschema: Annotated[str, StringConstraints(max_length=500)] | None = None
+    traceparent: Annotated[str, StringConstraints(max_length=100)] | None = None
+    tracestate: Annotated[str, StringConstraints(max_length=600)] | None = None
+    data: dict[str, Any]
+
+
+class ContactUpsertedEvent(IntakeEvent):
+    """A contact as it is now."""
+
+    type: Literal["contact.upserted/1"] = "contact.upserted/1"
+    data: ContactUpserted  # type: ignore[assignment]  # the same place, typed
+
+
+class ContactRemovedFromListEvent(IntakeEvent):
+    """A contact left a list."""
+
+    type: Literal["contact.removed_from_list/1"] = "contact.removed_from_list/1"
+    data: ContactRemovedFromList  # type: ignore[assignment]  # the same place, typed
+
+
+EVENTS: dict[str, type[ContactUpsertedEvent | ContactRemovedFromListEvent]] = {
+    ContactUpserted.TYPE: ContactUpsertedEvent,
+    ContactRemovedFromList.TYPE: ContactRemovedFromListEvent,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One good event: which record, how new, and what is said of it."""
+
+    source: str
+    version: int
+    data: ContactUpserted | ContactRemovedFromList
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One event that does not fit: its place in the message, the field at fault, why. Never the value."""
+
+    place: int
+    field: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"event {self.place}, {self.field}: {self.why}" if self.field else f"event {self.place}: {self.why}"
+
+
+def read(body: bytes) -> tuple[list[Told], list[Problem]]:
+    """Return the good events of a message, in order, and what is wrong with the others."""
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError as error:  # nothing of it can be used
+        return [], [Problem(0, "", f"no JSON: {error.msg} in line {error.lineno}")]
+    items = found if isinstance(found, list) else [found]
+    if len(items) > MOST_EVENTS:
+        return [], [Problem(0, "", f"{len(items)} events in one message, {MOST_EVENTS} is the most")]
+    told: list[Told] = []
+    problems: list[Problem] = []
+    for place, item in enumerate(items):
+        result = _read_one(place, item)
+        if isinstance(result, Told):
+            told.append(result)
+        else:
+            problems.append(result)
+    return told, problems
+
+
+def _read_one(place: int, item: object) -> Told | Problem:
+    if not isinstance(item, dict):
+        return Problem(place, "", "no CloudEvent: an object is wanted")
+    wire_type = item.get("type")
+    model = EVENTS.get(wire_type) if isinstance(wire_type, str) else None
+    if model is None:
+        return Problem(place, "type", f"one of {', '.join(EVENTS)} is wanted")
+    try:
+        event = model.model_validate(item)
+    except ValidationError as error:  # told to the producer: where and why
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        return Problem(place, ".".join(str(part) for part in first["loc"]), first["msg"])
+    version = event.data.version
+    if version is None:
+        if event.time is None:
+            return Problem(place, "data.version", "a version is wanted, or the time of the event")
+        version = (event.time - _EPOCH) // _MICROSECOND
+    if not 0 <= version <= _LATEST:
+        return Problem(place, "time", "out of range")
+    return Told(event.source, version, event.data)
+
+
+def reason(problems: list[Problem], events: int) -> str:
+    """Return what is wrong with a message in one line, the first few events by place and field."""
+    return f"{len(problems)} of {events} events: " + "; ".join(_first(problems))
+
+
+def _first(problems: list[Problem]) -> Iterator[str]:
+    for problem in problems[:_PROBLEMS_TOLD]:
+        yield str(problem)
+    if len(problems) > _PROBLEMS_TOLD:
+        yield "..."

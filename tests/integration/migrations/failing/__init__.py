@@ -1,0 +1,1 @@
+"""Revisions of which the last one fails half-way."""
