@@ -62,6 +62,8 @@ class Entrance:
         """Hand a file through to the planner as it comes."""
         session = request.cookies.get(SESSION, "")
         try:
+            if await self.admit(session, request) is None:  # before a large file is on its way
+                return JSONResponse({"message": "Your session has ended. Sign in again."}, 401)
             answer = await self.asking(request, session).upload(request.stream())
         except AwayError as error:  # the person chooses it again
             return JSONResponse({"message": str(error)}, 503)
