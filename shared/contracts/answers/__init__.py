@@ -26,6 +26,7 @@ from shared.contracts.answers.mailings import (
     MailingRow,
     MailingRows,
     TestSentNow,
+    Written,
 )
 from shared.contracts.answers.people import (
     AuditPage,
@@ -63,6 +64,7 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.ImportStatus: ImportState,
     commands.RejectedRows: RejectedRowsPage,
     commands.PreviewImport: ImportPreview,
+    commands.Draft: Written,
     commands.Audience: AudiencePage,
     commands.Redrive: Redriven,
     commands.ChangePassword: UserDone,

@@ -45,6 +45,25 @@ class MailingDraftedNow(MailingDone):
     links: list[str]
 
 
+class Written(Data):
+    """What the author of a mailing wrote; `text` is "" where it is made from the HTML."""
+
+    mailing: str
+    campaign: str
+    name: str
+    account: str
+    sender_name: str
+    sender_address: str
+    reply_to: str
+    subject: str
+    html: str
+    text: str
+    doubt: str
+    tracking: str
+    limits: Limits
+    retry_for: int
+
+
 class AudienceFrozenNow(MailingDone):
     """Who gets it: counts by reason for those left out, chunks by lane."""
 
