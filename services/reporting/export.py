@@ -9,7 +9,6 @@ import io
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from shared.contracts.answers.recipients import RecipientRow
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -18,6 +17,7 @@ from services.reporting import pages, queries
 from services.reporting.pages import FILTERS
 from shared.clock import now
 from shared.contracts import api
+from shared.contracts.answers.recipients import RecipientRow
 from shared.contracts.commands import Refusal
 from shared.contracts.principals import Principal
 from shared.database import reading
