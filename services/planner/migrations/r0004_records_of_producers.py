@@ -9,7 +9,6 @@ down_revision = "0003"
 
 def upgrade() -> None:
     """Change the tables."""
-
     op.create_table(
         "intake_notes",
         sa.Column("id", sa.String(length=20), nullable=False),

@@ -9,7 +9,6 @@ down_revision = "0002"
 
 def upgrade() -> None:
     """Change the tables."""
-
     with op.batch_alter_table("people", schema=None) as batch_op:
         batch_op.add_column(sa.Column("source", sa.Text(), server_default="", nullable=False))
         batch_op.add_column(sa.Column("external", sa.Text(), server_default="", nullable=False))
