@@ -46,14 +46,15 @@ async def backup(
     try:
         with _bar(session, None) as progress:
             made = await archive.back_up(
-                archive.Source(nc, folder, secrets), target.resolve(), progress, with_secrets=with_secrets
+                archive.Source(nc, folder, secrets, _database()), target.resolve(), progress, with_secrets=with_secrets
             )
     except BackupError as error:
         raise BackupFailedError(error.code, str(error)) from error
     finally:
         await nc.close()
     told = {"target": str(target), "incarnation": made.incarnation, "seq": made.seq, "files": len(made.files)}
-    missing = "" if (folder / "planner.sqlite3").exists() else " The databases are elsewhere: back them up as well."
+    known = _database() or (folder / "planner.sqlite3").exists()
+    missing = "" if known else " The databases are elsewhere: set POSTHASTE_DATABASE_URL to have them included."
     session.out.done(told, f"Backed up to {target}: the log up to {made.seq}, {len(made.files)} files.{missing}")
 
 
@@ -78,6 +79,8 @@ async def restore(
             if os.environ.get("POSTHASTE_NATS_URL"):
                 nc = await session.connection("deploy")
                 try:
+                    if _database():
+                        await archive.put_database_back(source, _database())
                     await archive.put_streams_back(nc, source, progress, replicas)
                 finally:
                     await nc.close()
@@ -98,9 +101,11 @@ async def _restore_local(folder: Path, source: Path, progress: archive.Progress,
     holder = DataFolder(folder)
     holder.hold()
     try:
-        archive.put_files_back(source, folder, secrets_of(folder) or None)
+        archive.put_files_back(source, folder, secrets_of(folder) or None, dumps=bool(_database()))
     finally:
         holder.release()
+    if _database():
+        await archive.put_database_back(source, _database())
     local, whole = Local(folder, ports=ports), False
     try:
         await local.start_bare()
@@ -112,6 +117,10 @@ async def _restore_local(folder: Path, source: Path, progress: archive.Progress,
         await local.stop()
         if not whole:
             archive.discard(folder)
+
+
+def _database() -> str:
+    return os.environ.get("POSTHASTE_DATABASE_URL", "")
 
 
 def secrets_of(folder: Path) -> dict[str, str]:

@@ -12,9 +12,7 @@ from cli.commands import AfterOption, LimitOption, command, group
 from cli.errors import CliError, InputError
 from cli.output import pairs, table
 from cli.session import Data, Session
-from cli.upload import upload
 from shared.contracts import commands
-from shared.ids import new_id
 
 app = group("contacts", "Contacts and lists.")
 
@@ -52,7 +50,6 @@ async def import_file(
     """
     if not file.is_file():
         raise InputError("no_file", f"{file}: no such file")
-    upload_id = new_id()
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -64,7 +61,7 @@ async def import_file(
         disable=not session.out.notes.is_terminal,
     ) as progress:
         sent = progress.add_task("Uploading", total=file.stat().st_size)
-        parts = await upload(await session.own_connection(), file, upload_id, lambda size: progress.advance(sent, size))
+        upload_id, parts = await session.upload(file, lambda size: progress.advance(sent, size))
     accepted = await session.ask(
         commands.ImportContacts(
             upload=upload_id,

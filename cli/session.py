@@ -1,7 +1,8 @@
-"""One command's way to the services: where NATS is, as whom, and asking with refusals as errors.
+"""One command's way to the services: where they are, as whom, and asking with refusals as errors.
 
-Environment (`POSTHASTE_NATS_URL`, `_USER`, `_PASSWORD`) first, else what `posthaste up` left in the data folder. A
-command that changed something lets the queries after it in the same run wait for its position.
+Over HTTP where `POSTHASTE_URL` and `POSTHASTE_TOKEN` say so; else on NATS, by the environment (`POSTHASTE_NATS_URL`,
+`_USER`, `_PASSWORD`) or what `posthaste up` left in the data folder. A command that changed something lets the queries
+after it in the same run wait for its position.
 """
 
 import asyncio
@@ -16,10 +17,13 @@ from nats.aio.client import Client as Connection
 
 from cli.errors import InputError, RefusedError, UnreachableError
 from cli.output import Output
+from cli.upload import over_http, upload
 from deploy.data_folder import DataFolder
 from shared.contracts.commands import Command, Query
 from shared.eventlog.connection import connect
+from shared.ids import new_id
 from shared.messaging.client import Client, UnansweredError
+from shared.messaging.http_client import HttpClient
 
 Data = dict[str, Any]
 
@@ -72,7 +76,7 @@ class Session:
         self.out = out
         self.data = data
         self._connection: Connection | None = None
-        self._client: Client | None = None
+        self._client: Client | HttpClient | None = None
         self._position = 0
 
     async def connection(self, user: str = OPERATOR) -> Connection:
@@ -108,14 +112,12 @@ class Session:
             RefusedError: The service said no.
             UnreachableError: No service answered.
         """
-        if self._client is None:
-            user = access(self.data).user or OPERATOR
-            self._client = Client(await self.own_connection(), user, seconds=ANSWER_SECONDS)
+        client = await self._asker()
         try:
             if isinstance(wanted, Command):
-                answer = await self._client.command(wanted, key)
+                answer = await client.command(wanted, key)
             else:
-                answer = await self._client.query(wanted, self._position)
+                answer = await client.query(wanted, self._position)
         except UnansweredError as error:
             again = f" Ask again with `--key {error.key}`: it is not done twice." if isinstance(wanted, Command) else ""
             what = again if error.reached else " Is it still starting? See the logs in the data folder."
@@ -125,8 +127,36 @@ class Session:
         self._position = max(self._position, answer.position)
         return answer.data | {"position": answer.position} if answer.position else answer.data
 
+    async def upload(self, path: Path, progress: Callable[[int], None]) -> tuple[str, int]:
+        """Upload a file; `progress` hears the bytes that arrived. Return the id of the upload and its parts.
+
+        Raises:
+            InputError: The file cannot be read, or is empty.
+            UnreachableError: It did not arrive.
+            RefusedError: The service said no.
+        """
+        client = await self._asker()
+        if isinstance(client, HttpClient):
+            return await over_http(client, path, progress)
+        upload_id = new_id()
+        return upload_id, await upload(await self.own_connection(), path, upload_id, progress)
+
+    async def _asker(self) -> Client | HttpClient:
+        """Return who asks: over HTTP where an address is given, else on NATS."""
+        if self._client is None:
+            planner, _, reporting = os.environ.get("POSTHASTE_URL", "").partition(",")
+            if planner:
+                token = os.environ.get("POSTHASTE_TOKEN", "")
+                self._client = HttpClient(planner, reporting or planner, token, seconds=ANSWER_SECONDS)
+            else:
+                user = access(self.data).user or OPERATOR
+                self._client = Client(await self.own_connection(), user, seconds=ANSWER_SECONDS)
+        return self._client
+
     async def close(self) -> None:
         """Let go of the connection."""
+        if isinstance(self._client, HttpClient):
+            await self._client.close()
         if self._connection is not None:
             await self._connection.close()
 

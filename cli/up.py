@@ -76,6 +76,7 @@ async def _first_token(local: Local) -> str:
 
 def _welcome(session: Session, urls: Urls, token: str) -> None:
     shown = {
+        "Console": urls.reporting,
         "NATS": urls.nats,
         "Links in mails": urls.public,
         "Caught mails": urls.mails,
@@ -92,6 +93,10 @@ def _welcome(session: Session, urls: Urls, token: str) -> None:
             f"\nThe first token, with all permissions. Keep it well, it is not shown again:\n  [bold]{token}[/bold]\n"
             "Programs show it as `Authorization: Bearer ...`. Others: posthaste token issue --help"
         )
+    session.out.screen.print(
+        "\nPeople sign in at the console once they are added: "
+        "posthaste user add --name NAME --email ADDRESS --permission all"
+    )
     session.out.screen.print(
         "\nNext, in another terminal: posthaste account add --name catcher --host "
         f"{urls.smtp_host} --port {urls.smtp_port} --tls none --sender news@example.com"

@@ -1,15 +1,18 @@
-"""A file into INBOX, part by part, each acknowledged by the stream; a few parts are under way at a time."""
+"""A file into INBOX: over HTTP as one stream, or on NATS part by part, each acknowledged, a few under way at a time."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from nats.aio.client import Client as Connection
 
-from cli.errors import InputError, UnreachableError
+from cli.errors import InputError, RefusedError, UnreachableError
 from shared.contracts import subjects
+from shared.contracts.commands import Refusal
 from shared.eventlog.ack_publisher import AckPublisher
 from shared.eventlog.errors import EventLogError
+from shared.messaging.client import UnansweredError
+from shared.messaging.http_client import HttpClient
 
 PART = 512 * 1024
 _AT_A_TIME = 4
@@ -53,3 +56,23 @@ async def upload(connection: Connection, path: Path, upload_id: str, progress: C
     if not parts:
         raise InputError("empty_file", f"{path} is empty")
     return parts
+
+
+async def over_http(client: HttpClient, path: Path, progress: Callable[[int], None]) -> tuple[str, int]:
+    """Upload the file; return the id of the upload and its parts. Errors as above, and `RefusedError`."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        with path.open("rb") as file:
+            while data := file.read(PART):
+                yield data
+                progress(len(data))
+
+    try:
+        done = await client.upload(pieces())
+    except OSError as error:
+        raise InputError("no_file", f"{path}: {error.strerror}") from error
+    except UnansweredError as error:
+        raise UnreachableError("upload_failed", f"The upload stopped: {error}") from error
+    if isinstance(done, Refusal):
+        raise RefusedError(done)
+    return done["upload"], done["parts"]

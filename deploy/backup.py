@@ -1,7 +1,7 @@
 """A backup of an installation, and putting one back: one folder with a manifest that says what is in it and its sums.
 
     manifest.json                       format, time, the log's name and end, every file with size and SHA-256
-    databases/<service>.sqlite3         first, so that no checkpoint is behind the end of the log
+    databases/<service>.sqlite3         or .jsonl, a dump; first, so that no checkpoint is behind the end of the log
     streams/<stream>                    EVENTS, then what its events point to; JOBS is left out, the log makes it anew
     spool/...                           what the tracker has answered and the log has not taken yet
     secrets.json                        only when asked for
@@ -28,10 +28,13 @@ from deploy.apply import apply
 from deploy.snapshots import SnapshotError, mark_restored, put_back, save
 from deploy.streams import STREAMS
 from shared.contracts import subjects
+from shared.database import open_engine
+from shared.database_dump import DumpError, dump, load
 from shared.eventlog.incarnation import remember
 from shared.eventlog.store import EventLog
 from shared.ids import new_id
 from shared.keys import KeyRing
+from shared.migrations import migrate
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -56,6 +59,7 @@ class Source:
     nc: Client
     folder: Path
     secrets: dict[str, str]
+    database_url: str = ""
 
 
 @dataclass
@@ -106,7 +110,13 @@ async def _gather(source: Source, draft: Path, progress: Progress, *, with_secre
     for name in ("databases", "streams"):
         (draft / name).mkdir(mode=0o700)
     for name in DATABASES:
-        if (path := source.folder / f"{name}.sqlite3").exists():
+        if source.database_url:
+            engine = open_engine(source.database_url, name)
+            try:
+                await dump(engine, draft / "databases" / f"{name}.jsonl")
+            finally:
+                await engine.dispose()
+        elif (path := source.folder / f"{name}.sqlite3").exists():
             copy_database(path, draft / "databases" / path.name)
             progress(f"database {name}", path.stat().st_size)
     spool = source.folder / "tracker-spool"
@@ -164,8 +174,10 @@ def verify(source: Path) -> Manifest:
     return manifest
 
 
-def put_files_back(source: Path, folder: Path, secrets: dict[str, str] | None) -> None:
-    """Copy databases and spool into a data folder that has none. `secrets`: those that are there already.
+def put_files_back(source: Path, folder: Path, secrets: dict[str, str] | None, *, dumps: bool = False) -> None:
+    """Copy databases and spool into a data folder that has none.
+
+    `secrets` are those that are there already; `dumps` says that the caller loads dumped databases.
 
     Raises:
         BackupError: The folder is in use, or its secrets are not those of the backup.
@@ -174,6 +186,8 @@ def put_files_back(source: Path, folder: Path, secrets: dict[str, str] | None) -
     taken = [name for name in ("nats/jetstream", "planner.sqlite3", "reporting.sqlite3") if (folder / name).exists()]
     if taken:
         raise BackupError("target_not_empty", f"{folder} holds {', '.join(taken)}: move it away, or name a new folder.")
+    if not dumps and any((source / "databases" / f"{name}.jsonl").exists() for name in DATABASES):
+        raise BackupError("no_database", "The databases were dumped: set POSTHASTE_DATABASE_URL to an empty one.")
     kept = source / "secrets.json"
     if secrets is None and not kept.exists():
         raise BackupError(
@@ -191,6 +205,26 @@ def put_files_back(source: Path, folder: Path, secrets: dict[str, str] | None) -
         shutil.copytree(source / "spool", folder / "tracker-spool", dirs_exist_ok=True)
     if secrets is None:
         _write(folder / "secrets.json", kept.read_bytes())
+
+
+async def put_database_back(source: Path, url: str) -> None:
+    """Load what was dumped into the empty database at `url`, in a schema for each service.
+
+    Raises:
+        BackupError: The backup holds no dump, or the database is not empty or of another revision.
+    """
+    for name in DATABASES:
+        path = source / "databases" / f"{name}.jsonl"
+        if not path.is_file():
+            raise BackupError("no_dump", f"{source} holds SQLite files, no dump for {url.partition(':')[0]}.")
+        engine = open_engine(url, name)
+        try:
+            await migrate(engine, f"services.{name}.migrations")
+            await load(engine, path)
+        except DumpError as error:
+            raise BackupError("not_loaded", f"{name}: {error}") from error
+        finally:
+            await engine.dispose()
 
 
 def discard(folder: Path) -> None:

@@ -203,8 +203,11 @@ class Local:
             "POSTHASTE_TRACKER_PORT": str(self.ports.tracker),
             "POSTHASTE_HTTP_PORT": str(getattr(self.ports, f"{user}_http", 0)),
             "POSTHASTE_OPS_PORT": str(ops + place if ops else 0),
+            "POSTHASTE_PLANNER_URL": f"http://127.0.0.1:{self.ports.planner_http}",
             "POSTHASTE_NATS_MONITORING": f"http://127.0.0.1:{self.ports.nats_http}",
         }
+        if user == "planner":  # it hears from the console where a person who signs in is
+            own["POSTHASTE_TRUSTED_PROXIES"] = "127.0.0.1/32"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("POSTHASTE_NATS_")}
         return inherited | own | {name: self._secrets[name] for name in _PRIVATE} | self._extra
 

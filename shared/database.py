@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, MetaData, cast, event, func, select
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -125,7 +125,17 @@ async def alone(engine: AsyncEngine, what: str) -> AsyncIterator[bool]:
             yield held
         finally:
             if held:
-                await conn.invalidate()  # its end lets go, whatever state the line is in
+                await _let_go(conn, what)
+
+
+async def _let_go(conn: AsyncConnection, what: str) -> None:
+    try:
+        await conn.execute(select(func.pg_advisory_unlock(_lock_of(what))))
+    except SQLAlchemyError:  # the end of the connection lets go as well
+        await conn.invalidate()
+    except BaseException:
+        await conn.invalidate()
+        raise
 
 
 def _lock_of(what: str) -> Any:  # noqa: ANN401 - an SQL expression

@@ -16,6 +16,8 @@ import orjson
 _ADDRESS = re.compile(r"[^\s<>\"(),:;\[\]]+@[^\s<>\"'(),:;=\[\]]+")
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _LONGEST = 8_000
+_TALKATIVE = ("httpx", "httpcore")
+"""They log every request with its URL, in which somebody may have searched for a name."""
 
 
 def set_up(service: str, level: str = "INFO", style: str = "text") -> None:
@@ -23,6 +25,8 @@ def set_up(service: str, level: str = "INFO", style: str = "text") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json(service) if style == "json" else _Text(service))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
 def without_addresses(text: str) -> str:

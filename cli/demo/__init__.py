@@ -20,11 +20,9 @@ from cli.demo.crowd import OWN, read_mails
 from cli.errors import CliError
 from cli.output import pairs, table
 from cli.session import Data, Session, session
-from cli.upload import upload
 from deploy.local import Local
 from shared.contracts import commands
 from shared.contracts.account import Limits
-from shared.ids import new_id
 
 HERE = Path(__file__).parent
 RATE = 720_000
@@ -107,8 +105,7 @@ class _Demo:
         return str(added["account"])
 
     async def _contacts(self, inner: Session) -> None:
-        upload_id = new_id()
-        parts = await upload(await inner.own_connection(), HERE / "contacts.csv", upload_id, lambda _size: None)
+        upload_id, parts = await inner.upload(HERE / "contacts.csv", lambda _size: None)
         await self._ask(
             commands.ImportContacts(upload=upload_id, parts=parts, list="Newsletter", file_name="contacts.csv")
         )

@@ -44,9 +44,9 @@ from shared.keys import KeyRing
 logger = logging.getLogger(__name__)
 
 SLICE = 2_000
-_SMALLEST = 100
+_SMALLEST = 500
 _AIM_S = 0.1  # of a transaction; on a busy machine slices get smaller
-_LOOK_S = 5.0
+_LOOK_S = 1.0
 _LAST_LINE = 2**31 - 1
 UNDER_WAY = ("running", "ending")
 _PART_S = 60.0
@@ -130,9 +130,10 @@ class Importer:
         """Carry out imports for ever, those first that a crash interrupted; of several planners one does it."""
         while True:
             self._wake.clear()
-            async with alone(self._engine, "imports") as ours:
-                while ours and (upload := await self._next()):
-                    await self.carry_out(upload)
+            if await self._next():
+                async with alone(self._engine, "imports") as ours:
+                    while ours and (upload := await self._next()):
+                        await self.carry_out(upload)
             with contextlib.suppress(TimeoutError):  # who has the right may have died: look again
                 async with asyncio.timeout(_LOOK_S):
                     await self._wake.wait()

@@ -7,8 +7,10 @@ from typing import Any
 from services.planner import administration, audience_rows, audit, imports, lists
 from services.planner.census import Census
 from services.planner.parts import Parts
+from services.planner.plain_text import text_from_html
 from shared.contracts import commands
 from shared.contracts.commands import Answer, Refusal
+from shared.contracts.content import Content
 from shared.database import reading
 from shared.messaging.answers import Caller, CommandRouter
 
@@ -61,6 +63,21 @@ async def rejected_rows(parts: Parts, wanted: commands.RejectedRows) -> Answer |
     return Answer(ok=True, data={"rows": rows, "next": after})
 
 
+async def draft(parts: Parts, wanted: commands.Draft) -> Answer | Refusal:
+    """Tell what the author wrote."""
+    written = (await parts.mailing(wanted.mailing)).draft
+    if written is None:
+        return Refusal(code="mailing_unknown", message="There is no such mailing.", field="mailing")
+    content = Content.model_validate_json(await parts.contents.get(written.content))
+    wrote = written.model_dump(mode="json", exclude={"content", "links"})
+    told = content.model_dump(
+        mode="json", include={"subject", "html", "text", "sender_name", "sender_address", "reply_to"}
+    )
+    if content.html and content.text == text_from_html(content.html):  # made from the HTML, and made anew with it
+        told["text"] = ""
+    return Answer(ok=True, data=wrote | told | {"mailing": wanted.mailing})
+
+
 async def import_preview(parts: Parts, wanted: commands.PreviewImport) -> Answer | Refusal:
     """Show what an upload looks like."""
     seen = await parts.importer.preview(wanted)
@@ -94,6 +111,7 @@ QUERIES: dict[type[commands.Query], Query] = {
     commands.Lists: all_lists,
     commands.ImportStatus: import_status,
     commands.RejectedRows: rejected_rows,
+    commands.Draft: draft,
     commands.PreviewImport: import_preview,
     commands.Audience: audience,
     commands.Census: census,

@@ -4,7 +4,7 @@
     PEOPLE             -> directory of names, addresses and notes in SQL
     EVENTS             -> relay     -> OUT, for integrators
     query.*.<name>     -> handlers  -> answers from the views (the ledger: from log and AUDIENCE alone)
-    HTTP               -> the same handlers, exports, live streams
+    HTTP               -> the same handlers, exports, live streams; the console, which asks them
 
 A view that cannot take an event pauses and says so (`views`), the others go on. While the log is not the one the views
 were made from, they stand still until an operator confirms it (trust.py). Run it with
@@ -12,6 +12,7 @@ were made from, they stand still until an operator confirms it (trust.py). Run i
 """
 
 from services.reporting.changes import Changes
+from services.reporting.console.entrance import add_console
 from services.reporting.directory import Directory
 from services.reporting.export import Export
 from services.reporting.handlers import Reports, router_of
@@ -87,7 +88,9 @@ async def start(service: Service, settings: ReportingSettings) -> None:
         api.LIVE_MAILING.name: live.mailing,
         api.LIVE.name: live.everything,
     }
-    serve(service, create_app("reporting", requests, gate, settings, flows), settings)
+    app = create_app("reporting", requests, gate, settings, flows)
+    add_console(service, app, settings, principals, keys)
+    serve(service, app, settings)
     metrics.show(subjects.REPORTING_VIEWS, projector)
     service.spawn("watch", Watch(Vitals(service.nc), engine, settings.nats_monitoring).run())
 

@@ -125,7 +125,7 @@ def _register_pages(router: CommandRouter, reports: Reports) -> None:
     @router.query(commands.Recipients)
     async def _(query: commands.Recipients, caller: Caller) -> Answer | Refusal:
         def read(conn: AsyncConnection) -> Awaitable[Data]:
-            return pages.recipients(conn, query.mailing, query.outcome, query.after, query.limit)
+            return pages.recipients(conn, query.mailing, query.outcome, query.after, query.limit, search=query.search)
 
         return await reports.answer(caller, read)
 

@@ -99,6 +99,8 @@ class _Listener:
 
     async def frames(self, last: int | None) -> AsyncIterator[bytes]:
         """Yield what there is, or what changed since `last`, then what changes, to the end."""
+        if last is not None and last > self._live.numbers.position:  # another instance was further: a moment
+            await self._live.changes.beyond(last - 1, _LOOK)
         self._position = self._live.numbers.position
         known = last is not None and last <= self._position
         wanted = await self._since(last) if last is not None and known else await self._all()

@@ -97,8 +97,10 @@ def _recipients(mailing: str, after: str, limit: int) -> Select[Any]:
     return query.order_by(_R.n, _R.idx).limit(limit)
 
 
-async def recipients(conn: AsyncConnection, mailing: str, outcome: str, after: str, limit: int) -> Data:
-    """Return recipients in the order of their chunks.
+async def recipients(
+    conn: AsyncConnection, mailing: str, outcome: str, after: str, limit: int, *, search: str = ""
+) -> Data:
+    """Return recipients in the order of their chunks; with `search` those with it in address or name.
 
     Raises:
         UnknownFilterError: `outcome` is none of `FILTERS`.
@@ -107,6 +109,14 @@ async def recipients(conn: AsyncConnection, mailing: str, outcome: str, after: s
     query = _recipients(mailing, after, limit)
     if outcome:
         query = query.where(*_wanted(outcome.lower()))
+    if search:
+        people = tables.people.c
+        query = query.where(
+            or_(
+                people.address.icontains(search, autoescape=True),
+                people.name.icontains(search, autoescape=True),
+            )
+        )
     rows = (await conn.execute(query)).all()
     return {"rows": await _whole(conn, mailing, rows), "next": _next([(row.n, row.idx) for row in rows], limit)}
 

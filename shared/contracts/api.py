@@ -60,6 +60,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.EditMailing, "planner", "PUT", _MAILING, "edit"),
     Endpoint(commands.DeleteMailing, "planner", "DELETE", _MAILING, "delete"),
     Endpoint(commands.FreezeAudience, "planner", "POST", f"{_MAILING}/audience", "edit"),
+    Endpoint(commands.Draft, "planner", "GET", f"{_MAILING}/content", "view"),
     Endpoint(commands.Audience, "planner", "GET", f"{_MAILING}/audience", "view"),
     Endpoint(commands.SendTest, "planner", "POST", f"{_MAILING}/test", "send"),
     Endpoint(commands.ScheduleMailing, "planner", "POST", f"{_MAILING}/schedule", "send"),

@@ -424,6 +424,14 @@ class Audience(_Page):
     only: Literal["all", "recipients", "skipped"] = "all"
 
 
+class Draft(Query):
+    """What the author of a mailing wrote, to be shown or edited -> the fields of `DraftMailing`."""
+
+    NAME: ClassVar[str] = "mailing.content"
+
+    mailing: Id
+
+
 class Tokens(Query):
     """All tokens, those that are revoked left out -> {tokens: [{token, name, permissions, expires_at, expired}]}."""
 
@@ -476,12 +484,13 @@ class Status(Query):
 
 
 class Recipients(_Page):
-    """Recipients of a mailing with outcome, reply, attempts -> {rows, next}."""
+    """Recipients of a mailing with outcome, reply, attempts -> {rows, next}. `search`: part of an address or a name."""
 
     NAME: ClassVar[str] = "mailing.recipients"
 
     mailing: Id
     outcome: str = ""
+    search: str = Field(default="", max_length=200)
 
 
 class Links(Query):

@@ -6,6 +6,7 @@ to come again later, the request is repeated until the time is up. One that reac
 """
 
 import asyncio
+import copy
 import json
 import re
 import time
@@ -25,6 +26,7 @@ _PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 _CONNECT_SECONDS = 5.0
 _SILENCE = 60.0
+_AS_MANY_AS_THERE_ARE_STREAMS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 _ROWS = {endpoint.request: endpoint for endpoint in ENDPOINTS}
 
 
@@ -46,15 +48,21 @@ class HttpClient:
     def __init__(self, planner_url: str, reporting_url: str, bearer: str, *, seconds: float = 30.0) -> None:
         self._urls = {"planner": planner_url.rstrip("/"), "reporting": reporting_url.rstrip("/")}
         self._seconds = seconds
-        headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+        self._headers = _proving(bearer)
         timeout = httpx.Timeout(seconds, connect=_CONNECT_SECONDS)
-        self._http = httpx.AsyncClient(headers=headers, timeout=timeout, trust_env=False)
+        self._http = httpx.AsyncClient(timeout=timeout, trust_env=False, limits=_AS_MANY_AS_THERE_ARE_STREAMS)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
         await self.close()
+
+    def in_the_name_of(self, bearer: str, remote: str = "") -> Self:
+        """Return a client of somebody else at the network address `remote`, on the same connections."""
+        other = copy.copy(self)
+        other._headers = _proving(bearer) | ({"X-Forwarded-For": remote} if remote else {})  # noqa: SLF001 - a copy
+        return other
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -73,7 +81,10 @@ class HttpClient:
         """Upload a file; return `upload` and `parts`, which an import needs. It is not repeated by itself."""
         try:
             reply = await self._http.post(
-                self._url(api.UPLOAD, {}), content=file, headers={"Content-Type": "text/csv"}, timeout=_SILENCE
+                self._url(api.UPLOAD, {}),
+                content=file,
+                headers=self._headers | {"Content-Type": "text/csv"},
+                timeout=_SILENCE,
             )
         except httpx.TransportError as error:
             raise UnansweredError(api.UPLOAD.name, "", _SILENCE, reached=True) from error
@@ -90,7 +101,9 @@ class HttpClient:
         """
         flow = api.LIVE_MAILING if mailing else api.LIVE
         while True:
-            headers = {"Accept": "text/event-stream"} | ({} if last is None else {"Last-Event-ID": str(last)})
+            headers = (
+                self._headers | {"Accept": "text/event-stream"} | ({} if last is None else {"Last-Event-ID": str(last)})
+            )
             try:
                 async with self._http.stream(
                     "GET", self._url(flow, {"mailing": mailing}), headers=headers, timeout=_SILENCE
@@ -107,7 +120,7 @@ class HttpClient:
             except httpx.TransportError:  # it broke: go on from the last event
                 await asyncio.sleep(_PAUSE)
 
-    async def _ask(self, wanted: Command | Query, headers: Mapping[str, str], key: str) -> Answer:
+    async def _ask(self, wanted: Command | Query, headers: dict[str, str], key: str) -> Answer:
         deadline = time.monotonic() + self._seconds
         pause = _PAUSE
         while (left := deadline - time.monotonic()) > 0:
@@ -126,14 +139,14 @@ class HttpClient:
             return _answer(reply)
         raise UnansweredError(wanted.NAME, key, self._seconds, reached=False)
 
-    def _request(self, wanted: Command | Query, headers: Mapping[str, str]) -> httpx.Request:
+    def _request(self, wanted: Command | Query, headers: dict[str, str]) -> httpx.Request:
         row = _ROWS[type(wanted)]
         data = wanted.model_dump(mode="json", exclude_defaults=True)
-        url = self._url(row, data)
+        url, headers = self._url(row, data), self._headers | headers
         rest = {name: value for name, value in data.items() if f"{{{name}}}" not in row.path}
         if row.method in ("POST", "PUT"):
-            return self._http.build_request(row.method, url, json=rest, headers=dict(headers))
-        return self._http.build_request(row.method, url, params=rest, headers=dict(headers))
+            return self._http.build_request(row.method, url, json=rest, headers=headers)
+        return self._http.build_request(row.method, url, params=rest, headers=headers)
 
     def _url(self, row: Endpoint | Flow, data: Mapping[str, Any]) -> str:
         path = re.sub(r"{(\w+)}", lambda part: str(data[part[1]]), row.path)
@@ -146,6 +159,10 @@ class RefusedLiveError(RuntimeError):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(f"{refusal.code}: {refusal.message}")
         self.refusal = refusal
+
+
+def _proving(bearer: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {bearer}"} if bearer else {}
 
 
 def _answer(reply: httpx.Response) -> Answer:

@@ -36,7 +36,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Coroutine[None, None, None]
     "pipeline": _pipeline,
     "replay": _replay,
     "projection": lambda asked: projection.run(10_000 if asked.quick else projection.MAILS),
-    "import": lambda asked: imports.run(10_000 if asked.quick else imports.ROWS),
+    "import": lambda asked: imports.run(asked.recipients or (10_000 if asked.quick else imports.ROWS)),
     "planning": lambda asked: planning.run(5_000 if asked.quick else planning.CONTACTS),
     "compose": lambda asked: compose.run(2_000 if asked.quick else compose.MAILS),
     "wire": _wire,
@@ -51,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmark", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; default: all")
     parser.add_argument("--quick", action="store_true", help="small numbers: does everything work?")
-    parser.add_argument("--recipients", type=int, default=0, help="of each mailing (pipeline, replay)")
+    parser.add_argument("--recipients", type=int, default=0, help="of each mailing (pipeline, replay), rows (import)")
     parser.add_argument("--rounds", type=int, default=0, help="measured mailings (pipeline)")
     parser.add_argument("--connections", type=int, default=pipeline.CONNECTIONS, help="to the relay (pipeline)")
     asked = parser.parse_args()

@@ -1,69 +1,175 @@
-"""Rows a second of a CSV import through the running planner, beside `csv.reader` and `sqlite3` and nothing else.
+"""Rows a second of a CSV import through the running planner on SQLite and on PostgreSQL, and what it costs the others.
 
 The import parses, checks every address, hashes it under the pepper, looks for duplicates, joins contact and list, and
-keeps its place for a restart. The yardstick puts the same rows into one table by `executemany`, a thousand in a
-transaction, address as the key.
+keeps its place for a restart. The yardstick puts the same rows into one table of the same database, a thousand in a
+transaction, address as the key: by `sqlite3.executemany`, or by COPY. Meanwhile commands are given one after the other;
+a line also says how long they took, how long the longest writing transaction was open, and how much memory the planner
+had at a tenth, at half and at the end of the file.
 """
 
 import asyncio
+import contextlib
 import csv
+import re
 import sqlite3
 import tempfile
 import time
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
+import asyncpg
+
+from shared.contracts import commands
+from shared.ids import new_id
 from tests.benchmark import shop
-from tests.benchmark.outcome import Outcome, Yardstick, emit
+from tests.benchmark.outcome import Outcome, Yardstick, emit, note
 from tests.benchmark.plant import Plant
 from tests.benchmark.usage import Meter
+from tests.harness.postgres import PostgresServer
 
 ROWS = 200_000
 _TRANSACTION = 1_000
+_COLUMNS = ("email", "name", "first", "company", "code")
 _TABLE = "create table people (email text primary key, name text, first text, company text, code text)"
+_BUCKET = re.compile(r'^posthaste_write_transaction_seconds_bucket{le="([^"]+)"} (\S+)', re.MULTILINE)
+_EVERY = 0.05
 
 
 async def run(rows: int = ROWS) -> None:
-    """Measure and print."""
+    """Measure and print, one database after the other."""
+    await _measure("sqlite", rows, "")
+    server = await asyncio.to_thread(PostgresServer, durable=True)
+    try:
+        await _measure("postgresql", rows, await asyncio.to_thread(server.create))
+    finally:
+        await asyncio.to_thread(server.stop)
+
+
+async def _measure(kind: str, rows: int, url: str) -> None:
     with tempfile.TemporaryDirectory(prefix="posthaste-bench-") as name:
         folder = Path(name)
         await asyncio.to_thread(folder.chmod, 0o755)  # the sink gives up root
         file = shop.write_csv(folder / "contacts.csv", rows)
-        before = yardstick(file, folder / "before.sqlite3")
-        async with Plant(folder) as plant:
+        before = await yardstick(file, folder, url)
+        async with Plant(folder, extra={"POSTHASTE_DATABASE_URL": url}) as plant:
+            await plant.contacts(shop.write_csv(folder / "few.csv", 100), "contacts")  # there is a list to ask about
             meter = Meter.start({name: pid for name, pid in plant.pids().items() if name in {"planner", "nats"}})
-            seconds = await plant.contacts(file, "contacts")
+            async with _asked(plant) as took, _watched(plant.pids()["planner"]) as memory:
+                seconds = await plant.contacts(file, "contacts")
             spent, others = meter.spent(), meter.others()
             again = await plant.contacts(file, "contacts")
-        bare = (before + yardstick(file, folder / "after.sqlite3")) / 2
-    more: dict[str, object] = {"rows": rows, "unchanged_rows_per_second": rows / again, "others_cpu_s": others}
-    emit(
-        Outcome(
-            "import",
-            rows / seconds,
-            "rows/s",
-            Yardstick("csv.reader + sqlite3", rows / bare),
-            bare / seconds,
-            spent,
-            more,
-        )
-    )
+            longest = await asyncio.to_thread(_longest, plant)
+        bare = (before + await yardstick(file, folder, url)) / 2
+    took.sort()
+    more: dict[str, object] = {
+        "database": kind,
+        "rows": rows,
+        "unchanged_rows_per_second": rows / again,
+        "transaction_longest_s_under": longest,
+        "commands": len(took),
+        "command_p50_s": took[len(took) // 2],
+        "command_p99_s": took[int(len(took) * 0.99)],
+        "command_longest_s": took[-1],
+        "rss_mib_at_tenth_half_end": [memory[int((len(memory) - 1) * part)] for part in (0.1, 0.5, 1.0)],
+        "others_cpu_s": others,
+    }
+    how = "csv.reader + COPY" if url else "csv.reader + sqlite3"
+    emit(Outcome("import", rows / seconds, "rows/s", Yardstick(how, rows / bare), bare / seconds, spent, more))
 
 
-def yardstick(file: Path, database: Path) -> float:
-    """Put the rows into a table by the standard library; return the seconds."""
+@contextlib.asynccontextmanager
+async def _asked(plant: Plant) -> AsyncIterator[list[float]]:
+    """Give commands that write, one every twentieth of a second; yield the seconds each took."""
+    took: list[float] = []
+
+    async def ask() -> None:
+        while True:
+            began = time.perf_counter()
+            await plant.ask(commands.OpenCampaign(name=f"Meanwhile {new_id()}", lists=["contacts"]))
+            took.append(time.perf_counter() - began)
+            await asyncio.sleep(_EVERY)
+
+    task = asyncio.create_task(ask())
+    try:
+        yield took
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+    if not task.cancelled() and (error := task.exception()):
+        raise error
+
+
+@contextlib.asynccontextmanager
+async def _watched(pid: int) -> AsyncIterator[list[float]]:
+    """Yield the memory of a process, in MiB, every quarter of a second."""
+    seen: list[float] = []
+
+    def look() -> None:
+        status = Path(f"/proc/{pid}/status").read_text()
+        seen.append(int(status.partition("VmRSS:")[2].split()[0]) / 1024)
+
+    async def watch() -> None:
+        while True:
+            look()
+            await asyncio.sleep(0.25)
+
+    task = asyncio.create_task(watch())
+    try:
+        yield seen
+    finally:
+        task.cancel()
+        look()
+
+
+def _longest(plant: Plant) -> float:
+    """Return the bound of the histogram that all writing transactions of the planner are under."""
+    url = f"http://127.0.0.1:{plant.local.ports.ops_planner}/metrics"
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        counted = [(float(bound), float(count)) for bound, count in _BUCKET.findall(answer.read().decode())]
+    return next(bound for bound, count in counted if count == counted[-1][1])
+
+
+async def yardstick(file: Path, folder: Path, url: str) -> float:
+    """Put the rows into a table with nothing else; return the seconds."""
+    if url:
+        return await _copied(file, url)
+    return await asyncio.to_thread(_executed, file, folder / f"yardstick-{new_id()}.sqlite3")
+
+
+def _parts(file: Path) -> Iterator[list[list[str]]]:
+    with file.open(encoding="utf-8", newline="") as source:
+        rows = csv.reader(source)
+        next(rows)
+        while part := list(islice(rows, _TRANSACTION)):
+            yield part
+
+
+def _executed(file: Path, database: Path) -> float:
     base = sqlite3.connect(database, isolation_level=None)
     base.execute("pragma journal_mode = wal")
     base.execute("pragma synchronous = normal")
     base.execute(_TABLE)
     began = time.perf_counter()
-    with file.open(encoding="utf-8", newline="") as source:
-        rows = csv.reader(source)
-        next(rows)
-        while part := list(islice(rows, _TRANSACTION)):
-            base.execute("begin")
-            base.executemany("insert into people values (?, ?, ?, ?, ?)", part)
-            base.execute("commit")
+    for part in _parts(file):
+        base.execute("begin")
+        base.executemany("insert into people values (?, ?, ?, ?, ?)", part)
+        base.execute("commit")
     seconds = time.perf_counter() - began
     base.close()
+    return seconds
+
+
+async def _copied(file: Path, url: str) -> float:
+    base: Any = await asyncpg.connect(url)
+    await base.execute(f"drop table if exists people; {_TABLE}")
+    began = time.perf_counter()
+    for part in _parts(file):
+        async with base.transaction():
+            await base.copy_records_to_table("people", records=part, columns=_COLUMNS)
+    seconds = time.perf_counter() - began
+    await base.close()
+    note(f"COPY: {seconds:.1f} s")
     return seconds

@@ -109,7 +109,7 @@ async def running(
 @asynccontextmanager
 async def operated(local: Local, relay: ScriptedSmtp, connections: int = CONNECTIONS) -> AsyncIterator[System]:
     """Start an installation and yield it as it is: new, or as it was left."""
-    await _started(local)
+    await started(local)
     try:
         system = System(local, relay, connections)
         await system.open()
@@ -121,7 +121,7 @@ async def operated(local: Local, relay: ScriptedSmtp, connections: int = CONNECT
         await local.stop()
 
 
-async def _started(local: Local) -> None:
+async def started(local: Local) -> None:
     """Start it; on other ports where another test took one in the moment between choosing and listening."""
     for attempt in range(3):
         try:

@@ -8,7 +8,7 @@ are asked again under one key while nobody answers, as people do.
 import asyncio
 import signal
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from nats.aio.client import Client as Connection
 
@@ -30,6 +30,8 @@ from tests.harness.witness import Account, judged
 
 PATIENCE = 90.0
 """Seconds anything may take: the machine may be busy with others."""
+ANSWER = 4.0
+"""Seconds that somebody who asks waits before asking again."""
 LETTER = {
     "name": "The letter",
     "sender_name": "Example",
@@ -61,6 +63,16 @@ def people(count: int, **special: int) -> list[str]:
     return [f"{name}@x{place % 7}.example" for place, name in enumerate(names)]
 
 
+class Asker(Protocol):
+    """Whatever carries a request and its answer."""
+
+    async def command(self, command: Command, key: str = "") -> Answer:
+        """Ask for something to be done."""
+
+    async def query(self, query: Query, at_least: int = 0) -> Answer:
+        """Ask for what is known."""
+
+
 class System:
     """One installation, its relay, and somebody who asks."""
 
@@ -76,7 +88,7 @@ class System:
         """Connect as the operator."""
         self.nc: Connection = await self.local.connect("operator")
         self.log = EventLog(self.nc)
-        self._client = Client(self.nc, "operator", seconds=4)
+        self._asker: Asker = Client(self.nc, "operator", seconds=ANSWER)
 
     async def close(self) -> None:
         """Disconnect."""
@@ -123,9 +135,9 @@ class System:
     async def _asked(self, wanted: Command | Query, key: str) -> Answer | None:
         try:
             if isinstance(wanted, Command):
-                answer = await self._client.command(wanted, key)
+                answer = await self._asker.command(wanted, key)
             else:
-                answer = await self._client.query(wanted, self._position)
+                answer = await self._asker.query(wanted, self._position)
         except UnansweredError:  # whoever had it died: asked again under the same key
             return None
         if answer.refusal is not None and answer.refusal.code in _PASSING:
@@ -151,9 +163,7 @@ class System:
     async def bring_in(self, addresses: Sequence[str]) -> None:
         """Import contacts from a CSV file and wait until all are in."""
         rows = [f"{address},Person {place}\n" for place, address in enumerate(addresses)]
-        upload = new_id()
-        data = ("email,name\n" + "".join(rows)).encode()
-        await Documents(self.nc, subjects.INBOX).put_once(subjects.upload_part(upload, 0), data)
+        upload = await self.upload(("email,name\n" + "".join(rows)).encode())
         await self.do(commands.ImportContacts(upload=upload, parts=1, list="readers"), upload)
 
         async def done() -> bool:
@@ -162,6 +172,12 @@ class System:
             return bool(status["state"] == "done")
 
         await until(done, PATIENCE)
+
+    async def upload(self, data: bytes) -> str:
+        """Upload a small file and return its id."""
+        upload = new_id()
+        await Documents(self.nc, subjects.INBOX).put_once(subjects.upload_part(upload, 0), data)
+        return upload
 
     async def draft(self, **more: object) -> str:
         """Open a campaign and draft a mailing in it."""

@@ -83,7 +83,7 @@ async def test_one_process_at_a_time_has_the_right(engine: AsyncEngine, database
         async with alone(other, "work") as theirs, alone(other, "other work") as free:
             assert (theirs, free) == (False, True)
         end = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = "
-        end += f"(SELECT oid FROM pg_database WHERE datname = '{engine.url.database}');"
+        end += f"(SELECT oid FROM pg_database WHERE datname = '{engine.url.database}');"  # noqa: S608 - our own name
         await asyncio.to_thread(shared_server().sql, end)
         async with alone(other, "work") as theirs:
             assert theirs

@@ -6,14 +6,15 @@ answer is described, refusals by the problem they come as.
 
 import inspect
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, Literal
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from shared.contracts.answers import DATA, Nothing
+from shared.contracts.answers import DATA
+from shared.contracts.answers.base import Nothing
 from shared.contracts.api import ENDPOINTS, RETIRED, VERSION, Endpoint
 from shared.contracts.commands import Command, Query
 from shared.messaging.http import flows
@@ -27,6 +28,7 @@ ALWAYS = (401, 403, 422, 429, 500, 503)
 WITH_BODY = (408, 413, 415)
 
 _REFERENCE = "#/components/schemas/{model}"
+_REFERRED = re.compile(r"#/components/schemas/(\w+)")
 _INTRODUCTION = """\
 The same requests as on NATS (`cmd.>`, `query.>`), with the same answers and the same permissions.
 
@@ -49,16 +51,14 @@ def of(service: Literal["planner", "reporting"]) -> Document:
         paths.setdefault(VERSION + flow.path, {})[flow.method.lower()] = operation | _common(
             flow.name, flow.permission, answers
         )
-    for request in requests:
-        if issubclass(request, Query) or not _with_body(request, endpoints):
-            schemas.pop(request.__name__, None)
+    answers = {f"Problem{status}": _problem(status) for status in sorted(set(STATUS.values()))}
     return {
         "openapi": "3.1.0",
         "info": {"title": f"Posthaste {service}", "version": "1", "description": _INTRODUCTION},
         "paths": paths,
         "components": {
-            "schemas": schemas,
-            "responses": {f"Problem{status}": _problem(status) for status in sorted(set(STATUS.values()))},
+            "schemas": _used(schemas, [paths, answers]),
+            "responses": answers,
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "A token of a program or a session."},
                 "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE},
@@ -79,8 +79,14 @@ def _data(request: type[Command | Query]) -> type[BaseModel]:
     return DATA.get(request, Nothing)
 
 
-def _with_body(request: type[Command | Query], endpoints: Sequence[Endpoint]) -> bool:
-    return any(each.request is request and each.method in ("POST", "PUT") for each in endpoints)
+def _used(schemas: Document, parts: list[Document]) -> Document:
+    """Return the schemas that are referred to, also by each other; those of requests stand in their bodies."""
+    found: set[str] = set()
+    while parts:
+        names = {name for part in parts for name in _REFERRED.findall(repr(part))} - found
+        found |= names
+        parts = [schemas[name] for name in names]
+    return {name: schema for name, schema in schemas.items() if name in found}
 
 
 def _operation(endpoint: Endpoint, schemas: Document) -> Document:

@@ -54,7 +54,7 @@ class HttpServer:
         )
 
     async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
+        if scope["type"] != "http":  # a socket of a page stays open as long as the page does: it is cut
             await self._app(scope, receive, send)
             return
         self._under_way += 1

@@ -44,6 +44,16 @@ class House:
     urls: dict[str, str]
     token: str = ""
     services: list[Service] = field(default_factory=list)
+    running: "list[asyncio.Task[int]]" = field(default_factory=list)
+    reporting: ReportingSettings = field(default_factory=ReportingSettings)
+
+    async def restart_reporting(self) -> None:
+        """Stop reporting in good order and start it anew."""
+        self.services[1].stop()
+        assert await self.running[1] == 0
+        settings = self.reporting
+        self.services[1] = Service("reporting", settings)
+        self.running[1] = asyncio.create_task(self.services[1].run(lambda service: start_reporting(service, settings)))
 
     async def issue(self, permissions: Iterable[Permission]) -> str:
         """Return a new token."""
@@ -127,7 +137,8 @@ async def house(
     urls = {"planner": f"http://127.0.0.1:{planner.http_port}", "reporting": f"http://127.0.0.1:{reporting.http_port}"}
     house = House(nc, EventLog(nc), urls)
     house.services = [Service("planner", planner), Service("reporting", reporting)]
-    running = [
+    house.reporting = reporting
+    house.running = [
         asyncio.create_task(house.services[0].run(lambda service: start_planner(service, planner))),
         asyncio.create_task(house.services[1].run(lambda service: start_reporting(service, reporting))),
     ]
@@ -139,4 +150,4 @@ async def house(
     yield house
     for service in house.services:
         service.stop()
-    assert await asyncio.gather(*running) == [0, 0]
+    assert await asyncio.gather(*house.running) == [0, 0]

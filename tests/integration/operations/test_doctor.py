@@ -88,7 +88,7 @@ async def test_a_stream_that_differs_and_a_clock_that_agrees(log_streams: NatsSe
     """Drift names the field; this machine's clock is that of its own server."""
     del log_streams
     config: StreamConfig = (await nc.jetstream().stream_info(subjects.INBOX)).config
-    config.max_age = 60
+    config.max_age = 3600
     await nc.jetstream().update_stream(config)
     wrong = [one for one in await doctor.streams(nc) if not one.ok]
     assert ["max_age" in one.detail for one in wrong] == [True]

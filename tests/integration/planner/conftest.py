@@ -109,7 +109,7 @@ class Desk:
             status = await self.ask(commands.ImportStatus(upload=upload))
             return status if status["state"] != "running" else {}
 
-        return await until(ended, 30)
+        return await until(ended, 60)
 
     async def account(self, **more: object) -> str:
         """Add an account that works."""

@@ -20,7 +20,7 @@ WORKLOADS: dict[str, Data] = {
 }
 LASTING = [name for name, found in WORKLOADS.items() if found["kind"] != "Job"]
 COMPOSE = compose()["services"]
-VARYING = {"POSTHASTE_NATS_URL", "POSTHASTE_NATS_MONITORING"}
+VARYING = {"POSTHASTE_NATS_URL", "POSTHASTE_NATS_MONITORING", "POSTHASTE_PLANNER_URL"}
 
 
 def pod(name: str) -> Data:

@@ -1,0 +1,36 @@
+"""All pages of the console, one file each; `register` puts them where they are found."""
+
+from typing import TYPE_CHECKING
+
+from services.reporting.console.frame import nothing
+
+if TYPE_CHECKING:
+    from services.reporting.console.mount import Console
+
+
+def register(console: "Console") -> None:
+    """Register every page."""
+    from services.reporting.console.pages import (  # noqa: PLC0415 - the pages know the console, not the reverse
+        access,
+        accounts,
+        audience,
+        campaign,
+        contacts,
+        draft,
+        health,
+        mailing,
+        mailings,
+        me,
+        parked,
+    )
+
+    for page in (mailings, campaign, draft, mailing, audience, contacts, accounts, health, parked, access, me):
+        page.register(console)
+
+
+def forbidden(permission: str) -> None:
+    """Draw what a page says to those who may not see it."""
+    text = (
+        f"This needs the permission “{permission.replace('_', ' ')}”. Whoever administers Posthaste can give it to you."
+    )
+    nothing("Not for you to see", text, "Back to the mailings", "/")

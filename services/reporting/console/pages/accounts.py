@@ -1,0 +1,142 @@
+"""SMTP accounts: those there are, whether they work, a test of each, and a form for a new one."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from services.reporting.console.desk import Data
+from services.reporting.console.form import Form, Values, made
+from services.reporting.console.frame import Frame, Section, heading, nothing
+from services.reporting.console.html import pill, tag
+from shared.contracts import commands
+from shared.contracts.account import Limits
+from shared.contracts.commands import Refusal
+
+if TYPE_CHECKING:
+    from services.reporting.console.mount import Console
+
+_TLS = (("starttls", "STARTTLS"), ("implicit", "TLS from the start"), ("none", "None: in clear"))
+
+
+def limits_of(values: Values) -> Limits:
+    """Return the limits a form holds."""
+    return Limits.model_validate(values.given("per_hour", "seconds_between"))
+
+
+class _Accounts:
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+        self._desk = frame.desk
+
+    async def draw(self) -> None:
+        """Draw the page."""
+        heading("Accounts", "The SMTP relays that mails go out through. Each is tested once before it can be used.")
+        place = tag("div", "", "stack")
+        self._section = Section(self._frame, place, self._list)
+        if self._desk.may("administer"):
+            self._new()
+        await self._section.draw()
+
+    async def _list(self) -> None:
+        accounts = (await self._desk.read(commands.Accounts()))["accounts"]
+        if not accounts:
+            text = "Add the relay of your provider below. To try things out, use the mail catcher of this installation."
+            nothing(
+                "No account yet", text if self._desk.may("administer") else "Whoever administers Posthaste adds one."
+            )
+        for account in accounts:
+            self._account(account)
+
+    def _account(self, account: Data) -> None:
+        with tag("article", "", "card account", aria_label=account["name"]):
+            with tag("div", "", "section-head"):
+                tag("h2", account["name"])
+                state, tone = _state(account)
+                pill(state, tone)
+            with tag("dl", "", "facts"):
+                _fact("Server", f"{account['host']}:{account['port']}")
+                _fact("Encryption", dict(_TLS)[account["tls"]])
+                _fact("User", account["username"] or "none")
+                _fact("Sends as", ", ".join(account["senders"]))
+                _fact("Limits", _limits(account))
+            if account["detail"]:
+                tag("p", account["detail"], "said")
+            if self._desk.may("administer"):
+                form = Form(partial(self._test, account), "row")
+                with form:
+                    label = "Test mail to"
+                    form.text(
+                        "to", label, type="email", autocomplete="email", hint="Leave empty to only connect and sign in."
+                    )
+                    form.buttons("Test", style="plain" if account["working"] else "")
+
+    async def _test(self, account: Data, values: Values) -> Refusal | None:
+        answer = await self._desk.tell(commands.TestAccount(account=account["account"], to=values["to"]))
+        if answer.refusal is None:
+            works = answer.data["working"]
+            self._frame.say(f"{account['name']} {'works' if works else 'does not work'}: {answer.data['detail']}")
+            await self._section.draw()
+        return answer.refusal
+
+    def _new(self) -> None:
+        with tag("section", "", "card", aria_labelledby="new-account"):
+            tag("h2", "Add an account", id="new-account")
+            form = Form(lambda values: self._add(form, values), aliases={"limits": "per_hour"})
+            with form:
+                form.text("name", "Name", required=True, maxlength=200, hint="What people call it here.")
+                with tag("div", "", "pair"):
+                    form.text("host", "Server", required=True, maxlength=253, placeholder="smtp.example.com")
+                    form.text("port", "Port", 587, required=True, type="number", min=1, max=65535)
+                form.choice("tls", "Encryption", _TLS, required=True)
+                with tag("div", "", "pair"):
+                    form.text("username", "User", autocomplete="off")
+                    form.text("password", "Password", type="password", autocomplete="new-password")
+                hint = "The addresses that may stand as sender, separated by commas."
+                form.text("senders", "Sender addresses", required=True, hint=hint)
+                with tag("div", "", "pair"):
+                    form.text("per_hour", "Mails an hour at most", type="number", min=1)
+                    form.text("seconds_between", "Seconds between mails", type="number", min=0, step="any")
+                form.text("connections", "Connections at a time", 10, required=True, type="number", min=1, max=200)
+                form.buttons("Add the account")
+
+    async def _add(self, form: Form, values: Values) -> Refusal | None:
+        fields = values.given("name", "host", "port", "tls", "username", "connections")
+        senders = [part.strip() for part in values["senders"].split(",") if part.strip()]
+        command = made(
+            commands.AddAccount,
+            senders=senders,
+            password=values.raw("password"),
+            limits=limits_of(values),
+            **fields,
+        )
+        answer = await self._desk.tell(command, form.id)
+        if answer.refusal is None:
+            self._frame.say(f"{values['name']} was added. Test it before use.")
+            await self._section.draw()
+        return answer.refusal
+
+
+def _fact(label: str, text: str) -> None:
+    with tag("div"):
+        tag("dt", label)
+        tag("dd", text)
+
+
+def _state(account: Data) -> tuple[str, str]:
+    if account["working"]:
+        return "Works", "green"
+    return ("Does not work", "red") if account["tested"] else ("Not tested", "amber")
+
+
+def _limits(account: Data) -> str:
+    limits = account["limits"]
+    parts = [f"{limits['per_hour']:,} an hour"] if limits["per_hour"] else []
+    parts += [f"{limits['seconds_between']:g} s between mails"] if limits["seconds_between"] else []
+    return ", ".join(parts) or "none"
+
+
+def register(console: "Console") -> None:
+    """Register the page."""
+
+    @console.page("/accounts", "Accounts")
+    async def _(frame: Frame) -> None:
+        await _Accounts(frame).draw()

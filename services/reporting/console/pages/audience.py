@@ -1,0 +1,77 @@
+"""Who gets a mailing, frozen: everybody with address and name, and everybody left out with the reason."""
+
+from typing import TYPE_CHECKING
+
+from services.reporting.console import words
+from services.reporting.console.desk import Data
+from services.reporting.console.frame import Frame, heading
+from services.reporting.console.html import Tag, link, tag
+from services.reporting.console.listing import NONE, Column, Listing
+from shared.contracts import commands
+
+if TYPE_CHECKING:
+    from services.reporting.console.mount import Console
+
+_PAGE = 50
+_SHOW = (("all", "All"), ("recipients", "Get it"), ("skipped", "Left out"))
+_COLUMNS = (Column("Address", "wide"), Column("Name", "wide"), Column("Left out because", "wide"))
+
+
+class _Audience:
+    def __init__(self, frame: Frame, mailing: str) -> None:
+        self._desk = frame.desk
+        self._mailing = mailing
+        self._only = "all"
+        self._after = ""
+
+    async def draw(self) -> None:
+        """Draw the page."""
+        status = await self._desk.read(commands.Status(mailing=self._mailing))
+        with tag("nav", "", "crumbs", aria_label="Back"):
+            link(f"← {status['name']}", f"/mailings/{self._mailing}")
+        left = sum(status["left_out"].values())
+        heading(
+            "Recipients",
+            f"{words.many(status['recipients'] or 0, 'person gets', 'people get')} it, {words.count(left)} left out.",
+        )
+        with tag("section"):
+            with tag("div", "", "chips", role="group", aria_label="Show"):
+                self._chips = {key: self._chip(key, label) for key, label in _SHOW}
+            self._listing = Listing("Recipients", _COLUMNS, "cards")
+            self._more = tag("button", "Show more", "button", type="button").on("click", self._further)
+        await self._further()
+
+    def _chip(self, key: str, label: str) -> Tag:
+        async def choose() -> None:
+            self._only, self._after = key, ""
+            for other, chip in self._chips.items():
+                chip.put(aria_pressed="true" if other == key else "false")
+            self._listing.fill([])
+            await self._further()
+
+        pressed = "true" if key == self._only else "false"
+        return tag("button", label, "chip", type="button", aria_pressed=pressed).on("click", choose)
+
+    async def _further(self) -> None:
+        fields = {"mailing": self._mailing, "only": self._only, "after": self._after, "limit": _PAGE}
+        found = await self._desk.read(commands.Audience.model_validate(fields))
+        for row in found["rows"]:
+            self._listing.row(_cells(row))
+        self._after = found["next"]
+        self._more.put(hidden=None if self._after else True)
+
+
+def _cells(row: Data) -> tuple[str, str, str]:
+    return (
+        row["address"] or row["contact"],
+        row["name"] or NONE,
+        words.reason(row["skipped"]) if row["skipped"] else NONE,
+    )
+
+
+def register(console: "Console") -> None:
+    """Register the page."""
+
+    @console.page("/mailings/{mailing}/audience", "Recipients", here="/")
+    async def _(frame: Frame, mailing: str) -> None:
+        await _Audience(frame, mailing).draw()

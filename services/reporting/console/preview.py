@@ -1,0 +1,30 @@
+"""A mail as it looks: subject, HTML in a frame without scripts and without anything from elsewhere, text."""
+
+import re
+from html import escape
+
+from services.reporting.console.html import tag
+
+_PLACEHOLDER = re.compile(r"""{{\s*([^}|\s]+)\s*(?:\|\s*default\((?:"([^"]*)"|'([^']*)')\)\s*)?}}""")
+_SAMPLE = {"name": "Ann Example", "email": "ann@example.com", "unsubscribe_url": "#", "unsubscribe_link": "Unsubscribe"}
+
+
+def preview(subject: str, html: str, text: str) -> None:
+    """Draw the preview of a mail."""
+    tag("p", _filled(subject) or "No subject yet", "preview-subject")
+    if html.strip():
+        page = f"<base target='_blank'>{_filled(html, safe=True)}"
+        tag("iframe", "", "preview", srcdoc=page, sandbox="", title="The mail as HTML")
+    if text.strip():
+        tag("pre", _filled(text), "preview")
+
+
+def _filled(source: str, *, safe: bool = False) -> str:
+    """Put sample values in the place of placeholders."""
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1].lower()
+        default = next((group for group in match.groups()[1:] if group is not None), f"[{name}]")
+        return escape(_SAMPLE.get(name, default)) if safe else _SAMPLE.get(name, default)
+
+    return _PLACEHOLDER.sub(value, source)

@@ -1,0 +1,82 @@
+"""How the console says things: numbers, times in the reader's zone, states, causes. Pure."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+_CAUSES = {
+    "rejected": "Rejected by the relay",
+    "skipped": "Left out while sending",
+    "expired": "Too late to send",
+    "cancelled": "Cancelled",
+    "in_doubt": "In doubt",
+}
+_REASONS = {
+    "opted_out": "unsubscribed",
+    "suppressed": "suppressed",
+    "duplicate_address": "address is on the list twice",
+    "no_address": "has no address",
+    "complained": "complained",
+}
+_TONES = {
+    "Planned": "plain",
+    "Scheduled": "violet",
+    "Sending": "blue",
+    "Paused": "amber",
+    "Completed": "green",
+    "Failed": "red",
+    "Cancelled": "plain",
+    "Sent": "green",
+    "Pending": "plain",
+}
+
+
+def count(number: float) -> str:
+    """Return a number as people read it: 12,500."""
+    return f"{number:,.0f}"
+
+
+def many(number: int, one: str, more: str = "") -> str:
+    """Return `1 mail`, `2 mails`."""
+    return f"{count(number)} {one if number == 1 else more or one + 's'}"
+
+
+def share(part: float, whole: float) -> str:
+    """Return a share in percent, "" where there is no whole."""
+    return f"{100 * part / whole:.1f} %" if whole else ""
+
+
+def moment(iso: str, zone: ZoneInfo) -> str:
+    """Return an instant as `27 Nov 2026, 18:04`, "" where there is none."""
+    return f"{_local(iso, zone):%-d %b %Y, %H:%M}" if iso else ""
+
+
+def exact(iso: str, zone: ZoneInfo) -> str:
+    """Return an instant to the second."""
+    return f"{_local(iso, zone):%-d %b, %H:%M:%S}" if iso else ""
+
+
+def _local(iso: str, zone: ZoneInfo) -> datetime:
+    return datetime.fromisoformat(iso).astimezone(zone)
+
+
+def tone(status: str) -> str:
+    """Return the colour of a state."""
+    return _TONES.get(status, "red")
+
+
+def cause(outcome: str) -> str:
+    """Return an outcome that is a failure as people read it."""
+    return _CAUSES.get(outcome, outcome.replace("_", " ").capitalize())
+
+
+def reason(code: str) -> str:
+    """Return why somebody is left out."""
+    return _REASONS.get(code, code.replace("_", " "))
+
+
+def duration(seconds: float) -> str:
+    """Return `under a minute`, `12 min`, `3 h 05 min`."""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return "under a minute"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"

@@ -1,0 +1,193 @@
+"""From a CSV file to the export of the failed: by mouse, and by keyboard alone."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy.local import Local
+from tests.browser.conftest import ANN, Open
+from tests.browser.keys import Keys
+from tests.browser.site import PASSWORD, Site
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+_PEOPLE = """Email;Name;City
+ann@one.example;Ann Ångström;Wien
+bob@two.example;"Bob ""the"" Builder";Łódź
+reject-1@three.example;Rita;Αθήνα
+defer-1@four.example;Dora;תל אביב
+not an address;Nobody;Wien
+eve@five.example;Ève;
+"""
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    """Return a file of six rows, one of which cannot be used."""
+    path = tmp_path / "people.csv"
+    path.write_text(_PEOPLE, "utf-8")
+    return path
+
+
+async def _completed(site: Site) -> None:
+    await site.page.locator(".title-row .pill", has_text="Completed").wait_for(timeout=60_000)
+
+
+async def test_a_mailing_by_mouse(window: Open, local: Local, people: Path) -> None:
+    """Sign in, account, import, campaign, draft, audience, test, start, watch it complete, see who failed, export."""
+    site = await window()
+    page = site.page
+    await site.sign_in(ANN)
+
+    await page.get_by_role("link", name="Accounts").click()
+    await site.drawn()
+    await page.get_by_label("Name", exact=True).fill("Catcher")
+    await page.get_by_label("Server").fill("127.0.0.1")
+    await page.get_by_label("Port").fill(str(local.urls.smtp_port))
+    await page.get_by_label("Encryption").select_option("none")
+    await page.get_by_label("Sender addresses").fill("news@shop.example")
+    await page.get_by_role("button", name="Add the account").click()
+    account = page.get_by_role("article", name="Catcher")
+    await account.get_by_text("Not tested").wait_for()
+    await account.get_by_label("Test mail to").fill("me@shop.example")
+    await account.get_by_role("button", name="Test").click()
+    await account.get_by_text("Works").wait_for()
+    await site.shot("accounts")
+
+    await page.get_by_role("link", name="Contacts").click()
+    await site.drawn()
+    await page.get_by_label("CSV file").set_input_files(people)
+    await page.get_by_role("cell", name='Bob "the" Builder').wait_for()
+    await page.get_by_label("Into the list").fill("Readers")
+    await site.shot("import-preview")
+    await page.get_by_role("button", name="Import", exact=True).click()
+    await page.get_by_text("Imported.").wait_for()
+    await page.get_by_role("cell", name="not an address").wait_for()
+    await site.shot("import-done")
+
+    await page.get_by_role("link", name="Mailings", exact=True).click()
+    await site.drawn()
+    await page.get_by_role("link", name="New campaign").click()
+    await page.get_by_label("Name").fill("Spring")
+    await page.get_by_label("Readers").check()
+    await page.get_by_role("button", name="Open the campaign").click()
+    await page.get_by_role("heading", name="New mailing").wait_for()
+    await page.get_by_label("Name", exact=True).fill("May")
+    await page.get_by_label("Subject").fill("Hi {{ name }}")
+    await page.get_by_label("HTML").fill("<p>Hello {{ nobody }}</p>")
+    await page.get_by_role("button", name="Save the draft").click()
+    problem = page.locator(".problem", has_text="nobody")
+    await problem.wait_for()
+    assert await page.get_by_label("HTML").get_attribute("aria-invalid") == "true"
+    await site.shot("draft-refused")
+    await page.get_by_label("HTML").fill('<p>Hello {{ name }}, <a href="https://shop.example/">look</a></p>')
+    await page.get_by_role("button", name="Preview").click()
+    await page.frame_locator("iframe").get_by_text("Hello Ann Example").wait_for()
+    await site.shot("draft")
+    await page.get_by_role("button", name="Save the draft").click()
+
+    await page.get_by_role("button", name="Fix the recipients").click()
+    await page.get_by_text("5 people will get it.").wait_for()
+    await page.get_by_label("Send a test to").fill("me@shop.example")
+    await page.get_by_role("button", name="Send the test").click()
+    await page.get_by_text("accepted: 250").wait_for()
+    await site.shot("mailing-planned")
+    await page.get_by_role("link", name="See who").click()
+    await page.get_by_role("rowheader", name="eve@five.example").wait_for()
+    await site.shot("audience")
+    await page.get_by_role("link", name="← May").click()
+    await page.get_by_role("button", name="Start or schedule").click()
+    await _completed(site)
+
+    await page.get_by_role("button", name="Failed", exact=True).click()
+    failed = page.get_by_role("row", name="reject-1@three.example")
+    await failed.get_by_text("550 5.1.1 no such mailbox").wait_for()
+    assert await page.get_by_role("rowheader").filter(has_text="@").count() == 1
+    await site.shot("mailing-failed")
+    await page.get_by_role("button", name="Verify").click()
+    await page.get_by_text("Balanced. 5 recipients: 4 accepted, 1 rejected.").wait_for()
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="Export CSV").click()
+    exported = (await (await download.value).path()).read_text("utf-8")
+    assert "reject-1@three.example" in exported
+    assert len(exported.splitlines()) == 6
+    await page.get_by_role("button", name="All", exact=True).click()
+    await page.get_by_role("rowheader", name="eve@five.example").wait_for()
+    await site.shot("mailing-completed")
+    await page.get_by_role("link", name="← All mailings").click()
+    await site.drawn()
+    await page.get_by_text("4 of 5 sent, 1 failed").wait_for()
+    await site.shot("mailings")
+
+
+async def test_a_mailing_by_keyboard(window: Open, local: Local, people: Path) -> None:
+    """The same without a mouse: everything is reached by Tab, in order, and whatever has the focus shows it."""
+    site = await window()
+    page, keys = site.page, Keys(site.page)
+    await page.goto(site.url)
+    await page.keyboard.type(ANN)
+    await keys.write("Password", PASSWORD)
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(site.url + "/")
+    await site.drawn()
+    await keys.press("Skip to content")
+    assert await page.evaluate("document.activeElement.id") == "content"
+
+    await site.goto("/accounts")
+    await keys.write("Name", "By keyboard")
+    await keys.write("Server", "127.0.0.1")
+    await keys.write("Port", str(local.urls.smtp_port))
+    await keys.to("Encryption")
+    await page.keyboard.type("None")
+    await keys.write("Sender addresses", "keys@shop.example")
+    await page.keyboard.press("Enter")
+    account = page.get_by_role("article", name="By keyboard")
+    await account.wait_for()
+    await account.get_by_label("Test mail to").focus()
+    await page.keyboard.press("Enter")
+    await account.get_by_text("Works").wait_for()
+
+    await site.goto("/contacts")
+    await keys.to("CSV file")
+    async with page.expect_file_chooser() as chooser:
+        await page.keyboard.press("Enter")
+    await (await chooser.value).set_files(people)
+    await page.get_by_label("Into the list").wait_for()
+    await keys.write("Into the list", "Keyboards")
+    await keys.press("Import")
+    await page.get_by_text("Imported.").wait_for()
+
+    await site.goto("/")
+    await keys.press("New campaign")
+    await page.get_by_role("heading", name="New campaign").wait_for()
+    await keys.write("Name", "Keys")
+    await keys.press("Keyboards (5 contacts)", "Space")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("heading", name="New mailing").wait_for()
+    await site.drawn()
+    await keys.write("Name", "Typed")
+    await keys.write("Sender address", "keys@shop.example")
+    await keys.write("Subject", "Hi {{ name }}")
+    await keys.press("Account, rate, tracking", "Enter", "summary")
+    await keys.to("Account")
+    await page.keyboard.type("By keyboard")
+    await keys.press("Save the draft")
+    await page.get_by_role("button", name="Fix the recipients").wait_for()
+    await keys.press("Fix the recipients")
+    await page.get_by_text("5 people will get it.").wait_for()
+    await keys.write("Send a test to", "me@shop.example")
+    await page.keyboard.press("Enter")
+    await page.get_by_text("accepted: 250").wait_for()
+    await keys.press("Start or schedule")
+    await _completed(site)
+    await keys.press("Failed")
+    await page.get_by_role("row", name="reject-1@three.example").wait_for()
+    await page.locator("tbody tr").nth(1).wait_for(state="detached")
+    async with page.expect_download():
+        await keys.press("Export CSV")
+    await keys.press("Delete")
+    await page.get_by_role("heading", name="Delete this mailing?").wait_for()
+    await page.keyboard.press("Escape")
+    await page.get_by_role("heading", name="Delete this mailing?").wait_for(state="hidden")
+    assert await page.evaluate("document.activeElement.innerText") == "Delete"
+    assert not keys.unseen, keys.unseen
