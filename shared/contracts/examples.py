@@ -67,6 +67,7 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.ContactProblems: {},
     commands.ViewHealth: {},
     commands.Census: {},
+    commands.Draft: _MAILING,
     commands.LogTrust: {},
     commands.ResumeAfterRestore: {"keep_paused": True},
     commands.ResealSecrets: {},
