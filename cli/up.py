@@ -94,7 +94,8 @@ def _welcome(session: Session, urls: Urls, token: str) -> None:
             "Programs show it as `Authorization: Bearer ...`. Others: posthaste token issue --help"
         )
     session.out.screen.print(
-        "\nPeople sign in at the console once they are added: posthaste user add --name NAME --email ADDRESS --permission all"
+        "\nPeople sign in at the console once they are added: "
+        "posthaste user add --name NAME --email ADDRESS --permission all"
     )
     session.out.screen.print(
         "\nNext, in another terminal: posthaste account add --name catcher --host "
