@@ -145,7 +145,7 @@ async def _imported(desk: Desk, upload: str) -> bool:
 
 
 async def _taken_in(desk: Desk) -> bool:
-    """Tell whether the message of the producer is taken in; if so, its contacts stand in the log, once, and it is erased."""
+    """Tell whether the message of the producer is taken in: erased, and its contacts counted in the log once."""
     if await Reader(desk.nc, subjects.INBOX).last(subjects.CONTACTS_IN) is not None:
         return False
     found: dict[str, int] = {}
