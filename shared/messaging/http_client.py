@@ -8,6 +8,7 @@ to come again later, the request is repeated until the time is up. One that reac
 import asyncio
 import copy
 import json
+import math
 import re
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
@@ -43,11 +44,23 @@ class LiveEvent:
 
 
 class HttpClient:
-    """Commands and queries with a token; the services are at `planner_url` and `reporting_url`."""
+    """Commands and queries with a token; the services are at `planner_url` and `reporting_url`.
 
-    def __init__(self, planner_url: str, reporting_url: str, bearer: str, *, seconds: float = 30.0) -> None:
+    An answer may take `seconds`; a service that does not listen is tried for `patience` seconds, if that is less.
+    """
+
+    def __init__(
+        self,
+        planner_url: str,
+        reporting_url: str,
+        bearer: str,
+        *,
+        seconds: float = 30.0,
+        patience: float = math.inf,
+    ) -> None:
         self._urls = {"planner": planner_url.rstrip("/"), "reporting": reporting_url.rstrip("/")}
         self._seconds = seconds
+        self._patience = min(patience, seconds)
         self._headers = _proving(bearer)
         timeout = httpx.Timeout(seconds, connect=_CONNECT_SECONDS)
         self._http = httpx.AsyncClient(timeout=timeout, trust_env=False, limits=_AS_MANY_AS_THERE_ARE_STREAMS)
@@ -121,12 +134,15 @@ class HttpClient:
                 await asyncio.sleep(_PAUSE)
 
     async def _ask(self, wanted: Command | Query, headers: dict[str, str], key: str) -> Answer:
-        deadline = time.monotonic() + self._seconds
+        started = time.monotonic()
+        deadline = started + self._seconds
         pause = _PAUSE
         while (left := deadline - time.monotonic()) > 0:
             try:
                 reply = await self._http.send(self._request(wanted, headers))
             except (httpx.ConnectError, httpx.ConnectTimeout):  # it reached nobody: try again until the time is up
+                if time.monotonic() - started > self._patience:
+                    break
                 await asyncio.sleep(min(pause, left))
                 continue
             except httpx.TransportError as error:  # it may be done: the caller decides

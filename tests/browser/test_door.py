@@ -1,5 +1,6 @@
 """Who is let in: the sign-in without a browser, as an attacker or a curious program would try it."""
 
+import asyncio
 import re
 
 import httpx
@@ -8,7 +9,6 @@ import pytest
 from deploy.local import Local
 from tests.browser.conftest import ANN
 from tests.browser.site import PASSWORD
-from tests.harness.web import Web
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -37,9 +37,8 @@ async def test_a_session_is_a_cookie_that_scripts_and_other_sites_cannot_use(loc
         answer = await _signed_in(client, "/accounts")
         assert answer.status_code == 303
         assert answer.headers["location"] == "/accounts"
-        cookie = next(
-            value for value in answer.headers.get_list("set-cookie") if value.startswith("posthaste_session=")
-        )
+        cookies = answer.headers.get_list("set-cookie")
+        cookie = next(value for value in cookies if value.startswith("posthaste_session="))
         assert "HttpOnly" in cookie
         assert "SameSite=strict" in cookie
         session = client.cookies["posthaste_session"]
@@ -75,7 +74,7 @@ async def test_the_form_must_be_ours(local: Local) -> None:
 
 
 @pytest.mark.parametrize(
-    "after", ["https://evil.example/", "//evil.example", "/\\evil.example", "/ok\r\nSet-Cookie: a=b"]
+    "after", ["https://evil.example/", "//evil.example", "/\\evil.example", "/a\r\nSet-Cookie: a=b"]
 )
 async def test_the_way_in_leads_nowhere_else(local: Local, after: str) -> None:
     """Where to go next stays in the console."""
@@ -85,7 +84,6 @@ async def test_the_way_in_leads_nowhere_else(local: Local, after: str) -> None:
 
 async def test_a_socket_must_come_from_a_page_of_ours(local: Local) -> None:
     """A WebSocket from another origin, or from none, is refused before anything is said on it."""
-    web = Web("127.0.0.1", local.ports.reporting_http)
     upgrade = {
         "Connection": "Upgrade",
         "Upgrade": "websocket",
@@ -95,8 +93,11 @@ async def test_a_socket_must_come_from_a_page_of_ours(local: Local) -> None:
     for origin in ({}, {"Origin": "https://evil.example"}):
         lines = [f"GET {_SOCKET} HTTP/1.1", f"Host: 127.0.0.1:{local.ports.reporting_http}"]
         lines += [f"{name}: {value}" for name, value in (upgrade | origin).items()]
-        refused = await web.ask("GET", _SOCKET, raw=("\r\n".join([*lines, "", ""])).encode())
-        assert refused.status == 403
+        reader, writer = await asyncio.open_connection("127.0.0.1", local.ports.reporting_http)
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        answer = await asyncio.wait_for(reader.readline(), 30)
+        writer.close()
+        assert answer.split()[1] == b"403"
 
 
 async def test_pages_may_load_from_nowhere_else(local: Local) -> None:
@@ -112,4 +113,4 @@ async def test_pages_may_load_from_nowhere_else(local: Local) -> None:
             await client.post("/uploads", content=b"a", headers={"Origin": "https://evil.example"})
         ).status_code == 403
         async with _client(local) as nobody:
-            assert (await nobody.post("/uploads", content=b"email\n")).status_code == 422
+            assert (await nobody.post("/uploads", content=b"email\n")).status_code == 401

@@ -24,7 +24,8 @@ from shared.messaging.http_client import HttpClient
 from shared.messaging.principals import Principals
 from shared.messaging.service import Service
 
-_SECONDS = 10.0
+_SECONDS = 60.0
+_PATIENCE = 3.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def add_console(
     """Put the console on `app`."""
     host = "127.0.0.1" if settings.http_host in ("0.0.0.0", "::") else settings.http_host  # noqa: S104 - compared only
     own = f"http://{host}:{settings.http_port}"
-    client = HttpClient(settings.planner_url, own, "", seconds=_SECONDS)
+    client = HttpClient(settings.planner_url, own, "", seconds=_SECONDS, patience=_PATIENCE)
     service.on_stop(client.close)
     remote = Remote(settings.trusted_proxies)
     entrance = Entrance(principals, client, remote)

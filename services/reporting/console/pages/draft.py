@@ -83,7 +83,7 @@ class _Draft:
                         hint="Recipients do not see it.",
                     )
                     options = [(one["campaign"], one["name"]) for one in campaigns]
-                    form.choice("campaign", "Campaign", options, written.get("campaign", wanted), required=True)
+                    form.choice("campaign", "Campaign", options, str(written.get("campaign", wanted)), required=True)
                 with tag("div", "", "pair"):
                     form.text("sender_name", "Sender name", written.get("sender_name", ""), maxlength=200)
                     form.text(
@@ -110,7 +110,9 @@ class _Draft:
                     tag("summary", "Account, rate, tracking")
                     with tag("div", "", "form"):
                         names = [(one["account"], one["name"]) for one in accounts]
-                        form.choice("account", "Account", names, written.get("account", names[0][0]), required=True)
+                        form.choice(
+                            "account", "Account", names, str(written.get("account", names[0][0])), required=True
+                        )
                         form.text("reply_to", "Answers go to", written.get("reply_to", ""), type="email")
                         with tag("div", "", "pair"):
                             form.text(
