@@ -10,17 +10,11 @@ from playwright.async_api import Browser
 from deploy.local import Local
 from tests.browser.conftest import ANN, VERA, Open, people_of
 from tests.browser.site import PHONE, Site
-from tests.browser.stock import Stock, stocked
+from tests.browser.stock import Stock
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 _PAGES = ("/", "/contacts", "/accounts", "/health", "/parked", "/access", "/me", "/campaigns/new", "/mailings/new")
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def stock(local: Local) -> Stock:
-    """Return a mailing that was sent and one that is planned."""
-    return await stocked(local)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
