@@ -1,7 +1,7 @@
 """A backup of an installation, and putting one back: one folder with a manifest that says what is in it and its sums.
 
     manifest.json                       format, time, the log's name and end, every file with size and SHA-256
-    databases/<service>.sqlite3         or a dump (.jsonl) of PostgreSQL; first: no checkpoint is behind the end of the log
+    databases/<service>.sqlite3         or .jsonl, a dump; first, so that no checkpoint is behind the end of the log
     streams/<stream>                    EVENTS, then what its events point to; JOBS is left out, the log makes it anew
     spool/...                           what the tracker has answered and the log has not taken yet
     secrets.json                        only when asked for

@@ -58,6 +58,7 @@ ROWS: dict[str, list[Panel]] = {
         _number("Relays out of reach", "max(posthaste_relays_unreachable_count)", 1),
         _number("Accounts paused", "max(posthaste_accounts_paused_count)", 1),
         _number("Views paused", "sum(max by (projector) (posthaste_views_paused_count))", 1),
+        _number("Log restored", "max(posthaste_log_restored)", 1),
     ],
     "Sending": [
         Panel(
@@ -100,6 +101,24 @@ ROWS: dict[str, list[Panel]] = {
         Panel(
             "Requests", {"{{outcome}}": "sum by (outcome) (rate(posthaste_requests_total[$__rate_interval]))"}, "cps"
         ),
+    ],
+    "HTTP, producers and integrators": [
+        Panel(
+            "Not let in", {"{{why}}": "sum by (why) (rate(posthaste_http_turned_away_total[$__rate_interval]))"}, "cps"
+        ),
+        Panel("Live streams", {"open": "sum(posthaste_live_listeners_count)"}),
+        Panel(
+            "Events of producers",
+            {"{{outcome}}": "sum by (outcome) (rate(posthaste_intake_events_total[$__rate_interval]))"},
+            "cps",
+        ),
+        Panel(
+            "Events for integrators",
+            {"put out": "sum(rate(posthaste_feed_events_total[$__rate_interval]))"},
+            "cps",
+        ),
+        Panel("Age of what is not put out", {"age": "max(posthaste_feed_lag_seconds)"}, "s"),
+        Panel("Writing transactions", _slowest("posthaste_write_transaction_seconds", "service"), "s"),
     ],
     "Tracker": [
         Panel(

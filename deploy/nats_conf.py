@@ -68,8 +68,14 @@ def render(conf: ServerConf) -> str:
 
 
 def _encryption(conf: ServerConf) -> str:
-    """Let clients begin with the handshake, as ours do, or ask for it, as others may; nobody speaks in clear."""
-    return f"tls {{ {_proof(conf.encryption)}, handshake_first: auto }}\n" if conf.encryption else ""
+    """Let clients begin with the handshake, as ours do, or wait to be asked for it; nobody says anything in clear.
+
+    A client that waits is asked after a second. Where the server asks sooner (`auto`: after 50 ms), one of ours that is
+    busy at that moment takes the question for a broken handshake.
+    """
+    if conf.encryption is None:
+        return ""
+    return f'tls {{ {_proof(conf.encryption)}, handshake_first: "1s", timeout: 5 }}\n'
 
 
 def _cluster(conf: ServerConf) -> str:

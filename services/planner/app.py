@@ -42,6 +42,7 @@ from shared.eventlog.objects import Objects
 from shared.eventlog.projector import Projector
 from shared.eventlog.pull import Pull
 from shared.eventlog.reader import Reader
+from shared.eventlog.server_clock import ServerClock
 from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
 from shared.keys import KeyRing
@@ -122,6 +123,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     service.check("facts", lambda: ", ".join(f"{name}: {why}" for name, why in facts.paused.items()))
     metrics.show(subjects.PLANNER_FACTS, facts)
     service.spawn("census", Census(engine, stuck_seconds=settings.stuck_seconds).run())
+    service.spawn("clock", ServerClock(nc).run())  # it shows how far ours is off: starts and windows go by ours
     timers = Pull(nc, subjects.TIMERS, subjects.PLANNER_TIMERS)
     service.spawn("guard", guard.run())
     service.spawn("facts", guard.then(facts.run))

@@ -86,7 +86,7 @@ async def trail(parts: Parts, wanted: commands.AuditTrail) -> Answer | Refusal:
     if wanted.after:
         if not _SEQ.fullmatch(wanted.after):
             return Refusal(code="invalid", message="Give `next` of the page before, as it came.", field="after")
-        query = query.where(a.id < int(wanted.after))
+        query = query.where(a.id < min(int(wanted.after), 2**63 - 1))
     if wanted.principal:
         query = query.where(a.principal == wanted.principal)
     if wanted.command:

@@ -11,6 +11,7 @@ were made from, they stand still until an operator confirms it (trust.py). Run i
 `python -m services.reporting.app`.
 """
 
+from services.reporting import reference
 from services.reporting.changes import Changes
 from services.reporting.console.entrance import add_console
 from services.reporting.directory import Directory
@@ -89,6 +90,7 @@ async def start(service: Service, settings: ReportingSettings) -> None:
         api.LIVE.name: live.everything,
     }
     app = create_app("reporting", requests, gate, settings, flows)
+    reference.mount(app)
     add_console(service, app, settings, principals, keys)
     serve(service, app, settings)
     metrics.show(subjects.REPORTING_VIEWS, projector)

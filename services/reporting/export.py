@@ -17,7 +17,7 @@ from services.reporting import pages, queries
 from services.reporting.pages import FILTERS
 from shared.clock import now
 from shared.contracts import api
-from shared.contracts.answers import RecipientRow
+from shared.contracts.answers.recipients import RecipientRow
 from shared.contracts.commands import Refusal
 from shared.contracts.principals import Principal
 from shared.database import reading

@@ -16,7 +16,7 @@ from services.reporting import tables
 from services.reporting.views import VIEWS
 from shared.contracts import subjects
 from shared.contracts.commands import Recollection
-from shared.database import reading
+from shared.database import in_turn, reading
 from shared.eventlog import checkpoints
 from shared.eventlog.checkpoints import CHECKPOINTS, Checkpoint
 from shared.eventlog.errors import EventLogError
@@ -81,5 +81,6 @@ async def _adopt(log: EventLog, engine: AsyncEngine, identity: Identity, places:
                     await conn.execute(delete(table))
                 await checkpoints.put(conn, Checkpoint(at.name, at.version))
     async with engine.begin() as conn:
+        await in_turn(conn, "log_memory")
         await conn.execute(delete(tables.log_memory))
         await conn.execute(tables.log_memory.insert().values(incarnation=identity.incarnation))

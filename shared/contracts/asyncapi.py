@@ -139,7 +139,7 @@ def _add_request(
         "name": endpoint.name,
         "title": summary,
         "payload": wanted,
-        "examples": [{"name": endpoint.name, "payload": example | {"data": EXAMPLES[request]}}],
+        "examples": [{"name": endpoint.name, "payload": example | {"data": EXAMPLES.get(request, {})}}],
     }
     messages[f"{name}_answer"] = {
         "name": f"{endpoint.name} answered",

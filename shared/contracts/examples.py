@@ -6,6 +6,7 @@ from shared.contracts import commands
 from shared.contracts.commands import Command, Query
 
 _MAILING = {"mailing": "dbhqj1pk0kha"}
+_USER = {"user": "u4m7k1x9s2td"}
 _UPLOAD = {"upload": "w0f4k2m9xq7z"}
 _DRAFT: dict[str, Any] = {
     "campaign": "c7m2hs0k4tqd",
@@ -65,6 +66,28 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.ParkedMessages: {},
     commands.ContactProblems: {},
     commands.ViewHealth: {},
+    commands.Census: {},
+    commands.Draft: _MAILING,
+    commands.LogTrust: {},
+    commands.ResumeAfterRestore: {"keep_paused": True},
+    commands.ResealSecrets: {},
+    commands.IssueToken: {"name": "shop", "permissions": ["view", "send"], "expires_at": "2027-11-27T00:00:00Z"},
+    commands.RevokeToken: {"token": "t5k2m8w0xq4z"},
+    commands.Tokens: {},
+    commands.AddUser: {
+        "name": "Ann",
+        "email": "ann@shop.example",
+        "password": "correct horse battery",
+        "permissions": ["view"],
+    },
+    commands.ChangePermissions: _USER | {"permissions": ["view", "edit"]},
+    commands.SetPassword: _USER | {"password": "correct horse battery"},
+    commands.RemoveUser: _USER,
+    commands.Users: {},
+    commands.ChangePassword: {"current": "correct horse battery", "password": "staple and another"},
+    commands.OpenSession: {"email": "ann@shop.example", "password": "correct horse battery"},
+    commands.CloseSession: {"session": "the secret that session.open answered"},
+    commands.AuditTrail: {"principal": "producer"},
 }
 
 CONTACT: dict[str, Any] = {

@@ -6,15 +6,17 @@ every publish of the event log is harmless when it comes late. `on_closed` is ca
 (credentials refused, closed by us): a service ends then and its supervisor starts it again.
 
 With `tls://` nothing is said in clear, not even by the server: the handshake comes first, so nobody on the way can talk
-the client out of it. The server must allow that (`handshake_first`, as deploy/nats_conf.py writes it).
+the client out of it. The server must allow that (`handshake_first`, as deploy/nats_conf.py writes it). Where the first
+handshake breaks, nats-py waits for ever in its own clean-up: `tried` begins anew.
 """
 
+import asyncio
 import logging
 import random
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import nats
 from nats.aio.client import Client, Server
@@ -27,6 +29,10 @@ logger = logging.getLogger(__name__)
 _FIRST_WAIT = 0.1
 _LONGEST_WAIT = 2.0
 _BUFFER = 64 * 2**20
+ATTEMPT = 10.0
+"""Seconds after which an attempt to connect is dropped."""
+
+T = TypeVar("T")
 
 _jitter = random.SystemRandom()
 
@@ -87,7 +93,20 @@ async def connect(
         options |= {"user": user, "password": password, "inbox_prefix": inbox_prefix(user)}
     if (context := encryption(url, ca_file)) is not None:
         options |= {"tls": context, "tls_handshake_first": True}
-    return await nats.connect([part.strip() for part in url.split(",")], **options)
+    servers = [part.strip() for part in url.split(",")]
+    return await tried(lambda: nats.connect(servers, **options))
+
+
+async def tried(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Return what an attempt to connect gives; one that takes longer than `ATTEMPT` is dropped and made anew."""
+    while True:
+        try:
+            async with asyncio.timeout(ATTEMPT) as limit:
+                return await attempt()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            logger.warning("no connection to NATS within %g s: trying anew", ATTEMPT)
 
 
 async def close(client: Client) -> None:

@@ -19,7 +19,7 @@ from nats.aio.client import Client
 
 from shared import logs, tracing
 from shared.contracts import asyncapi
-from shared.eventlog.connection import connect
+from shared.eventlog.connection import connect, tried
 from shared.messaging import process
 from shared.messaging.answers import CommandRouter
 from shared.messaging.broker import create_broker
@@ -95,12 +95,11 @@ class Service:
         process.show(settings.data_dir, lambda: self.nc.is_connected)
         self._ops.checks["nats"] = lambda: "" if self.nc.is_connected else "not connected"
         await self._ops.start()
+        starting = asyncio.create_task(self._started(start))
         try:
-            await start(self)
-            await self.broker.start()
-            self._ops.ready = True
-            logger.info("up", extra={"ops_port": settings.ops_port})
-            await self._ended.wait()
+            if await self._done_first(starting):
+                starting.result()
+                await self._ended.wait()
         except Exception as error:  # noqa: BLE001 - whatever kept it from starting ends it, in good order
             self.fail(error)
         await self._shut_down()
@@ -109,6 +108,13 @@ class Service:
             return 1
         logger.info("stopped")
         return 0
+
+    async def _started(self, start: Start) -> None:
+        await start(self)
+        await tried(self.broker.connect)
+        await self.broker.start()
+        self._ops.ready = True
+        logger.info("up", extra={"ops_port": self.settings.ops_port})
 
     async def _connected(self) -> bool:
         """Connect, however long the server takes; False when told to stop meanwhile."""
@@ -123,13 +129,20 @@ class Service:
                 on_closed=self._connection_closed,
             )
         )
-        told = asyncio.create_task(self._ended.wait())
-        await asyncio.wait((connecting, told), return_when=asyncio.FIRST_COMPLETED)
-        told.cancel()
-        if not connecting.done():
-            connecting.cancel()
+        if not await self._done_first(connecting):
             return False
         self.nc = connecting.result()
+        return True
+
+    async def _done_first(self, task: asyncio.Task[Any]) -> bool:
+        """Wait for `task`; False, and it is cancelled, when the service is told to stop before."""
+        told = asyncio.create_task(self._ended.wait())
+        await asyncio.wait((task, told), return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.wait((task,), timeout=_CLEANUP_SECONDS)
+            return False
         return True
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:

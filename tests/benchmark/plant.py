@@ -116,7 +116,7 @@ class Plant:
             status = await self.ask(commands.ImportStatus(upload=upload_id))
             return status if status["state"] != "running" else None
 
-        status = await until(ended, _PATIENCE, every=0.05)
+        status = await until(ended, _PATIENCE + parts, every=0.05)
         if status is None or status["state"] != "done" or status["rejected"]:
             raise RuntimeError(f"the import ended with {status}")
         return time.perf_counter() - began

@@ -72,6 +72,11 @@ class Fleet(OnCluster):
         name = "POSTHASTE_TRACKER_PORT" if service == "tracker" else "POSTHASTE_HTTP_PORT"
         return f"http://127.0.0.1:{self.env(service, place)[name]}"
 
+    def fallen(self) -> list[str]:
+        """Return the programs that ended by themselves, but for one whose port somebody took in the last moment."""
+        again = [program for program in self.programs.values() if program.starts > 1]
+        return [each.program.name for each in again if "address already in use" not in each.log.read_text()]
+
     async def connect(self, user: str = "operator") -> Connection:
         """Return a connection to the cluster as one of its users."""
         return await connect(

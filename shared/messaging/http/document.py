@@ -13,7 +13,8 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from shared.contracts.answers import DATA, Nothing
+from shared.contracts.answers import DATA
+from shared.contracts.answers.base import Nothing
 from shared.contracts.api import ENDPOINTS, RETIRED, VERSION, Endpoint
 from shared.contracts.commands import Command, Query
 from shared.messaging.http import flows

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.contracts import api
-from shared.contracts.answers import CampaignRow, Data, MailingRow
+from shared.contracts.answers.base import Data
+from shared.contracts.answers.mailings import CampaignRow, MailingRow
 from shared.contracts.api import FLOWS, Flow
 
 Document = dict[str, Any]

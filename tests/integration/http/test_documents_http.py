@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from shared.contracts.answers import DATA, Nothing
+from shared.contracts.answers import DATA
+from shared.contracts.answers.base import Nothing
 from shared.contracts.api import ENDPOINTS, FLOWS, VERSION
 from shared.messaging.http import document
 from tests.integration.http.conftest import House

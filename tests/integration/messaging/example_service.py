@@ -47,6 +47,9 @@ async def start(service: Service) -> None:
     service.on_stop(cleanup)
     if "refuse" in sys.argv:
         raise ValueError("cannot start")
+    if "hang" in sys.argv:
+        await asyncio.to_thread(print, "starting", flush=True)
+        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

@@ -116,3 +116,13 @@ async def test_a_service_that_waits_for_the_server_can_be_stopped() -> None:
     assert b"NATS" in said
     process.terminate()
     assert await asyncio.wait_for(process.wait(), 30) == 0
+
+
+async def test_a_service_that_does_not_get_ready_can_be_stopped(nats_server: NatsServer) -> None:
+    """Its start waits for something that never comes: SIGTERM ends it in good order, with exit 0."""
+    process = await start(nats_server, 0, "hang")
+    assert process.stdout is not None
+    assert await asyncio.wait_for(process.stdout.readline(), 30) == b"starting\n"
+    process.terminate()
+    out, err = await asyncio.wait_for(process.communicate(), 30)
+    assert (process.returncode, out.decode().splitlines()) == (0, ["finished its work", "cleaned up"]), err.decode()

@@ -15,6 +15,7 @@ from nats.aio.client import Client as Connection
 from deploy.apply import apply, check
 from deploy.certificates import make
 from shared.contracts.commands import Accounts
+from shared.eventlog import connection
 from shared.eventlog.connection import connect
 from shared.messaging.client import Client
 from shared.settings import Settings
@@ -115,6 +116,40 @@ async def test_a_server_of_another_authority_is_not_believed(guarded: GuardedClu
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(1.5):
             await as_user(guarded, "planner", Path(other.ca_file))
+
+
+async def test_a_handshake_that_breaks_holds_up_nobody(
+    guarded: GuardedCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that speaks before the client does, as to one that was busy for too long, is tried anew."""
+    monkeypatch.setattr(connection, "ATTEMPT", 1.0)
+    met = 0
+
+    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal met
+        met += 1
+        if met == 1:
+            writer.write(b'INFO {"tls_required": true}\r\n')
+            await reader.read()
+            writer.close()
+            return
+        there, back = await asyncio.open_connection("localhost", guarded.nodes[0].port)
+        await asyncio.gather(passed_on(reader, back), passed_on(there, writer))
+
+    port = free_port()
+    async with await asyncio.start_server(meet, "localhost", port), asyncio.timeout(20):
+        url, user = f"tls://localhost:{port}", "operator"
+        nc = await connect(url, user=user, password=PASSWORDS[user], ca_file=guarded.ca_file, name=user)
+        assert nc.is_connected
+        await nc.close()
+    assert met == 2
+
+
+async def passed_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Hand on what comes until it ends."""
+    while data := await reader.read(65_536):
+        writer.write(data)
+    writer.close()
 
 
 async def test_a_password_never_leaves_in_clear() -> None:

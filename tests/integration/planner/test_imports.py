@@ -50,7 +50,7 @@ async def test_counts_say_what_became_of_every_row(desk: Desk) -> None:
     assert commit is not None
     assert isinstance(commit.events[0].event, ContactsImported)
     assert commit.events[0].event.unchanged == 299
-    assert commit.events[0].principal == "tester"
+    assert commit.events[0].principal == "operator"
 
 
 async def test_rejected_rows_are_listed_page_by_page(desk: Desk) -> None:

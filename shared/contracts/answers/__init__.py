@@ -1,0 +1,101 @@
+"""What `data` of an answer holds, for each request: documents are made from these models, clients may read with them.
+
+Services build their answers as plain data; tests hold them to the models. A field more in an answer is no break of the
+contract, so the models allow it. Instants are ISO 8601 in UTC, "" where there is none.
+"""
+
+from shared.contracts import commands
+from shared.contracts.answers.accounts import AccountDone, AccountRows, AccountTried, Resealed
+from shared.contracts.answers.base import Data, Nothing
+from shared.contracts.answers.checks import Counts, FeedPage, LogPage, ParkedPage, Redriven, Resumed, Trust, ViewRows
+from shared.contracts.answers.contacts import (
+    AudiencePage,
+    ConsentRows,
+    ImportAccepted,
+    ImportPreview,
+    ImportState,
+    ListRows,
+    RejectedRowsPage,
+)
+from shared.contracts.answers.mailings import (
+    AudienceFrozenNow,
+    CampaignDone,
+    CampaignRows,
+    MailingDone,
+    MailingDraftedNow,
+    MailingRow,
+    MailingRows,
+    TestSentNow,
+    Written,
+)
+from shared.contracts.answers.people import (
+    AuditPage,
+    SessionOpened,
+    TokenDone,
+    TokenIssued,
+    TokenRows,
+    UserDone,
+    UserRows,
+)
+from shared.contracts.answers.recipients import DoubtsPage, Ledger, LinkRows, OutcomeRows, Points, RecipientsPage
+from shared.contracts.commands import Command, Query
+
+__all__ = ("DATA", "Data", "Nothing")
+
+DATA: dict[type[Command | Query], type[Data]] = {
+    commands.AddAccount: AccountDone,
+    commands.TestAccount: AccountTried,
+    commands.ImportContacts: ImportAccepted,
+    commands.OpenCampaign: CampaignDone,
+    commands.DraftMailing: MailingDraftedNow,
+    commands.EditMailing: MailingDraftedNow,
+    commands.FreezeAudience: AudienceFrozenNow,
+    commands.SendTest: TestSentNow,
+    commands.ScheduleMailing: MailingDone,
+    commands.UnscheduleMailing: MailingDone,
+    commands.PauseMailing: MailingDone,
+    commands.ResumeMailing: MailingDone,
+    commands.CancelMailing: MailingDone,
+    commands.ChangeRate: MailingDone,
+    commands.DecideDoubt: MailingDone,
+    commands.DeleteMailing: MailingDone,
+    commands.Accounts: AccountRows,
+    commands.Lists: ListRows,
+    commands.ImportStatus: ImportState,
+    commands.RejectedRows: RejectedRowsPage,
+    commands.PreviewImport: ImportPreview,
+    commands.Draft: Written,
+    commands.Audience: AudiencePage,
+    commands.Redrive: Redriven,
+    commands.ChangePassword: UserDone,
+    commands.ResealSecrets: Resealed,
+    commands.ResumeAfterRestore: Resumed,
+    commands.LogTrust: Trust,
+    commands.Census: Counts,
+    commands.IssueToken: TokenIssued,
+    commands.RevokeToken: TokenDone,
+    commands.Tokens: TokenRows,
+    commands.AddUser: UserDone,
+    commands.ChangePermissions: UserDone,
+    commands.SetPassword: UserDone,
+    commands.RemoveUser: UserDone,
+    commands.Users: UserRows,
+    commands.OpenSession: SessionOpened,
+    commands.AuditTrail: AuditPage,
+    commands.Campaigns: CampaignRows,
+    commands.Mailings: MailingRows,
+    commands.Status: MailingRow,
+    commands.Recipients: RecipientsPage,
+    commands.Outcomes: OutcomeRows,
+    commands.FeedEvents: FeedPage,
+    commands.Links: LinkRows,
+    commands.Timeline: Points,
+    commands.LogLines: LogPage,
+    commands.ConsentHistory: ConsentRows,
+    commands.Doubts: DoubtsPage,
+    commands.VerifyLedger: Ledger,
+    commands.ParkedMessages: ParkedPage,
+    commands.ContactProblems: ParkedPage,
+    commands.ViewHealth: ViewRows,
+}
+"""Requests that are not here answer with nothing (`Nothing`)."""

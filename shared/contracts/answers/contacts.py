@@ -1,0 +1,135 @@
+"""Answers about contacts: lists, imports, audiences, consent."""
+
+from typing import Literal
+
+from shared.contracts.answers.base import Data, Paused
+
+
+class ListRow(Data):
+    """One list."""
+
+    id: str
+    name: str
+    members: int
+
+
+class ListRows(Data):
+    """All lists."""
+
+    lists: list[ListRow]
+
+
+class ImportAccepted(Data):
+    """The import is in line."""
+
+    upload: str
+    list: str
+
+
+class ImportProblem(Data):
+    """Why an import ended early, or cannot begin."""
+
+    code: str
+    message: str
+    field: str
+    line: int
+
+
+class ImportState(Data):
+    """How far an import is."""
+
+    state: Literal["running", "done", "failed"]
+    list: str
+    rows: int
+    added: int
+    updated: int
+    unchanged: int
+    rejected: int
+    problem: ImportProblem | None
+    position: int
+
+
+class RejectedRow(Data):
+    """One row that was left out."""
+
+    line: int
+    column: str
+    reason: str
+    value: str
+
+
+class RejectedRowsPage(Data):
+    """Rejected rows of an import."""
+
+    rows: list[RejectedRow]
+    next: str
+
+
+class PreviewColumn(Data):
+    """One column: its header, and the field it goes to ("" is left out)."""
+
+    header: str
+    field: str
+
+
+class PreviewRow(Data):
+    """One of the first rows: its cells, and what is wrong with it."""
+
+    line: int
+    cells: list[str]
+    reason: str
+    column: str
+
+
+class ImportPreview(Data):
+    """What an upload looks like when it is read so."""
+
+    encoding: str
+    delimiter: str
+    columns: list[PreviewColumn]
+    rows: list[PreviewRow]
+    problem: ImportProblem | None
+
+
+class AudienceRow(Data):
+    """One contact of an audience: where it stands, or why it was left out."""
+
+    contact: str
+    address: str
+    name: str
+    lane: str
+    n: int | None
+    index: int | None
+    skipped: str
+
+
+class AudiencePage(Data):
+    """The frozen audience."""
+
+    rows: list[AudienceRow]
+    next: str
+    recipients: int
+    skipped: dict[str, int]
+
+
+class ConsentRow(Data):
+    """One act; `holds` marks those in force."""
+
+    seq: int
+    at: str
+    act: str
+    scope: str
+    how: str
+    mailing: str
+    n: int | None
+    index: int | None
+    reason: str
+    principal: str
+    comment: str
+    holds: bool
+
+
+class ConsentRows(Paused):
+    """Every act of one address, oldest first."""
+
+    acts: list[ConsentRow]

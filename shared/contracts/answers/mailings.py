@@ -1,0 +1,143 @@
+"""Answers about campaigns and mailings."""
+
+from typing import Any
+
+from shared.contracts.account import Limits
+from shared.contracts.answers.base import Data, Paused
+
+
+class CampaignDone(Data):
+    """The campaign."""
+
+    campaign: str
+
+
+class CampaignRow(Data):
+    """One campaign."""
+
+    campaign: str
+    name: str
+    kind: str
+    lists: list[str]
+    starts_on: str
+    ends_on: str
+    status: str
+    opened_at: str
+    mailings: int
+
+
+class CampaignRows(Paused):
+    """All campaigns, newest first."""
+
+    campaigns: list[CampaignRow]
+
+
+class MailingDone(Data):
+    """The mailing and where it stands now."""
+
+    mailing: str
+    status: str
+
+
+class MailingDraftedNow(MailingDone):
+    """The draft, with the links that will be counted."""
+
+    links: list[str]
+
+
+class Written(Data):
+    """What the author of a mailing wrote; `text` is "" where it is made from the HTML."""
+
+    mailing: str
+    campaign: str
+    name: str
+    account: str
+    sender_name: str
+    sender_address: str
+    reply_to: str
+    subject: str
+    html: str
+    text: str
+    doubt: str
+    tracking: str
+    limits: Limits
+    retry_for: int
+
+
+class AudienceFrozenNow(MailingDone):
+    """Who gets it: counts by reason for those left out, chunks by lane."""
+
+    recipients: int
+    skipped: dict[str, int]
+    chunks: int
+    lanes: dict[str, int]
+
+
+class TestSentNow(Data):
+    """The test, under whose id its status can be asked."""
+
+    mailing: str
+    test: str
+    recipients: int
+
+
+class MailingRow(Paused):
+    """Status and numbers of one mailing; docs/commands.md explains the fields."""
+
+    mailing: str
+    campaign: str
+    name: str
+    account: str
+    subject: str
+    status: str
+    reason: str
+    zone: str
+    audience: str
+    test_of: str
+    doubt: str
+    tracking: str
+    limits: Limits
+    left_out: dict[str, int]
+    hours: dict[str, Any] | None
+    deleted: bool
+    scheduled_at: str
+    deadline: str
+    until: str
+    opens: str
+    drafted_at: str
+    started_at: str
+    finished_at: str
+    first_sent: str
+    last_sent: str
+    rate: float
+    total: int
+    to_send: int
+    sent: int
+    failed: int
+    pending: int
+    read: int
+    opened: int
+    clicks: int
+    clicked: int
+    unsubscribed: int
+    accepted: int
+    deferred: int
+    rejected: int
+    skipped: int
+    expired: int
+    cancelled: int
+    in_doubt: int
+    evidence: int
+    recipients: int | None
+    planned: int
+    chunks: int
+    chunks_planned: int
+    chunks_finished: int
+    parked: int
+    audience_position: int
+
+
+class MailingRows(Paused):
+    """Mailings, newest first."""
+
+    mailings: list[MailingRow]

@@ -1,0 +1,128 @@
+"""Answers about the recipients of a mailing: outcomes, links, doubts, the ledger."""
+
+from shared.contracts.answers.base import Data, Page, Paused
+
+
+class RecipientRow(Data):
+    """One recipient: what became of the mail."""
+
+    contact: str
+    address: str
+    name: str
+    n: int
+    index: int
+    status: str
+    outcome: str
+    code: int
+    enhanced: str
+    text: str
+    host: str
+    queue_id: str
+    at: str
+    attempts: int
+    cause: str
+    until: str
+    evidence: str
+    opens: int
+    clicks: int
+    unsubscribed: bool
+    comment: str
+
+
+class RecipientsPage(Page):
+    """Recipients in the order of their chunks."""
+
+    rows: list[RecipientRow]
+
+
+class OutcomeRow(Data):
+    """What became of one contact of a producer; one row for each address that got the mailing."""
+
+    id: str
+    contact: str
+    status: str
+    outcome: str
+    code: int
+    enhanced: str
+    text: str
+    at: str
+    attempts: int
+    opens: int
+    clicks: int
+    unsubscribed: bool
+
+
+class OutcomeRows(Paused):
+    """Rows in the order of the ids; `unknown` are those that the mailing does not have."""
+
+    rows: list[OutcomeRow]
+    unknown: list[str]
+
+
+class LinkRow(Data):
+    """One link of a mailing."""
+
+    link: int
+    url: str
+    hits: int
+    people: int
+
+
+class LinkRows(Paused):
+    """All links of a mailing."""
+
+    links: list[LinkRow]
+
+
+class Point(Data):
+    """What happened within one step."""
+
+    at: str
+    accepted: int
+    opens: int
+    clicks: int
+
+
+class Points(Paused):
+    """What happened over time, by steps of so many seconds."""
+
+    step: int
+    points: list[Point]
+
+
+class DoubtRow(Data):
+    """One recipient in doubt."""
+
+    n: int
+    index: int
+    contact: str
+    address: str
+    name: str
+    since: str
+    evidence: str
+
+
+class DoubtsPage(Page):
+    """Recipients in doubt."""
+
+    rows: list[DoubtRow]
+
+
+class Gap(Data):
+    """One recipient in no state, or in two."""
+
+    n: int
+    index: int
+    contact: str
+    why: str
+
+
+class Ledger(Data):
+    """The numbers recomputed from the log alone."""
+
+    balanced: bool
+    planned: int
+    totals: dict[str, int]
+    pending: int
+    gaps: list[Gap]
+    position: int
