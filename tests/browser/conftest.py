@@ -9,6 +9,7 @@ from playwright.async_api import Browser, async_playwright
 
 from deploy.local import Local
 from tests.browser.site import ARGUMENTS, CHROMIUM, PASSWORD, Site, missing
+from tests.browser.stock import Stock, stocked
 from tests.harness.posthaste import Posthaste
 
 ANN = "ann@shop.example"
@@ -42,6 +43,12 @@ async def local(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Local
     async with Local(tmp_path_factory.mktemp("console") / "data", ports="free", extra=quick) as running:
         await people_of(running)
         yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stock(local: Local) -> Stock:
+    """Return a mailing that was sent and one that is planned."""
+    return await stocked(local)
 
 
 async def people_of(local: Local) -> Posthaste:

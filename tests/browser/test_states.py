@@ -10,17 +10,11 @@ from playwright.async_api import Browser
 from deploy.local import Local
 from tests.browser.conftest import ANN, VERA, Open, people_of
 from tests.browser.site import PHONE, Site
-from tests.browser.stock import Stock, stocked
+from tests.browser.stock import Stock
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 _PAGES = ("/", "/contacts", "/accounts", "/health", "/parked", "/access", "/me", "/campaigns/new", "/mailings/new")
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def stock(local: Local) -> Stock:
-    """Return a mailing that was sent and one that is planned."""
-    return await stocked(local)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -170,3 +164,18 @@ async def test_a_mailing_is_paused_resumed_and_cancelled(window: Open, stock: St
     await page.get_by_role("button", name="Cancel the mailing").click()
     await state.get_by_text("Cancelled").wait_for()
     await other.page.get_by_text("Wrong season").first.wait_for()
+
+
+async def test_a_draft_is_edited(window: Open, stock: Stock) -> None:
+    """The form holds what was written; what is saved stands on the page, and the recipients have to be fixed again."""
+    mailing = await stock.draft("Edited")
+    site = await window()
+    page = site.page
+    await site.sign_in(ANN)
+    await site.goto(f"/mailings/{mailing}/edit")
+    assert await page.get_by_label("Subject").input_value() == "Hello {{ name }}"
+    assert "https://shop.example/" in await page.get_by_label("Text").input_value()
+    await page.get_by_label("Subject").fill("Good morning {{ name }}")
+    await page.get_by_role("button", name="Save the draft").click()
+    await page.get_by_text("Good morning Ann Example").wait_for()
+    await page.get_by_role("button", name="Fix the recipients").wait_for()

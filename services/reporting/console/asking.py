@@ -65,7 +65,7 @@ class Asking:
 
 
 def _away(request: Command | Query, error: UnansweredError) -> AwayError:
-    who = _SERVICES[type(request)].capitalize()
+    who = _SERVICES[type(request)]
     if error.reached:
-        return AwayError(f"{who} takes longer than expected. Try again: nothing is done twice.")
-    return AwayError(f"{who} does not answer at present. Nothing is lost: try again in a moment.")
+        return AwayError(f"The {who} takes longer than expected. Try again: nothing is done twice.")
+    return AwayError(f"The {who} does not answer at present. Nothing is lost: try again in a moment.")

@@ -93,7 +93,7 @@ class Desk:
         try:
             return await self._noted(self.asks.command(command, key))
         except AwayError as error:  # the form shows it; sent again, it is done once
-            return Answer(ok=False, refusal=Refusal(code="away", message=str(error)))
+            return Answer(ok=False, refusal=Refusal(code="unavailable", message=str(error)))
 
     async def _noted(self, asking: Awaitable[Answer]) -> Answer:
         answer = await asking
