@@ -1,0 +1,45 @@
+"""What services ask each other; nobody else may."""
+
+from pydantic import BaseModel, Field
+
+from shared.contracts.account import TlsMode
+
+
+class Recollection(BaseModel):
+    """A service tells the planner what it remembers of the log (`trust.log`) and asks for its word.
+
+    `incarnation` is "" where it remembers nothing.
+    """
+
+    who: str = Field(max_length=64)
+    incarnation: str = ""
+    seq: int = 0
+    event_id: str = ""
+
+
+class Word(BaseModel):
+    """The planner's word: `why` says who remembers another log; empty where the log may be trusted."""
+
+    incarnation: str
+    why: dict[str, str] = {}
+
+
+class Probe(BaseModel):
+    """The planner asks any sender to try an account out (`probe.account`)."""
+
+    account: str
+    host: str
+    port: int
+    tls: TlsMode
+    username: str = ""
+    sender: str
+    to: str = ""
+
+
+class ProbeResult(BaseModel):
+    """What the sender saw."""
+
+    working: bool
+    detail: str
+    tls: str = ""
+    extensions: list[str] = []

@@ -1,0 +1,158 @@
+"""Campaigns and mailings, from the draft to the end."""
+
+from datetime import date, datetime
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from shared.contracts.account import Limits
+from shared.contracts.commands.base import Command, Id, Name, Page, Query
+from shared.contracts.mailing import DoubtDecision, DoubtPolicy, SendingHours, Tracking
+
+
+class OpenCampaign(Command):
+    """Open a campaign on one or more lists (by name or id)."""
+
+    NAME: ClassVar[str] = "campaign.open"
+
+    name: Name
+    kind: Literal["email", "newsletter"] = "email"
+    lists: list[str] = Field(min_length=1)
+    starts_on: date | None = None
+    ends_on: date | None = None
+
+
+class DraftMailing(Command):
+    """Draft a mailing. Placeholders in subject, html and text: `{{ field }}` or `{{ field | default("there") }}`."""
+
+    NAME: ClassVar[str] = "mailing.draft"
+
+    campaign: Id
+    name: Name
+    account: Id
+    sender_name: str = Field(default="", max_length=200)
+    sender_address: str
+    reply_to: str = ""
+    subject: str = Field(min_length=1, max_length=900)
+    html: str = Field(default="", max_length=2_000_000)
+    text: str = Field(default="", max_length=2_000_000)
+    doubt: DoubtPolicy = "hold"
+    tracking: Tracking = "person"
+    limits: Limits = Limits()
+    retry_for: int = Field(default=86_400, ge=0, le=604_800)
+
+
+class EditMailing(DraftMailing):
+    """Replace the draft as a whole, until sending starts."""
+
+    NAME: ClassVar[str] = "mailing.edit"
+
+    mailing: Id
+
+
+class FreezeAudience(Command):
+    """Fix who gets it: one mail per address, a reason for each contact left out."""
+
+    NAME: ClassVar[str] = "mailing.audience"
+
+    mailing: Id
+
+
+class SendTest(Command):
+    """Send the mailing to test addresses, through the prompt lane."""
+
+    NAME: ClassVar[str] = "mailing.test"
+
+    mailing: Id
+    to: list[str] = Field(min_length=1, max_length=20)
+
+
+class ScheduleMailing(Command):
+    """Start by itself at `at` (local time of `zone`), or at once where `at` is None."""
+
+    NAME: ClassVar[str] = "mailing.schedule"
+
+    mailing: Id
+    at: datetime | None = None
+    zone: str = "UTC"
+    hours: SendingHours | None = None
+    deadline: datetime | None = None
+
+
+class UnscheduleMailing(Command):
+    """Withdraw the start before it came."""
+
+    NAME: ClassVar[str] = "mailing.unschedule"
+
+    mailing: Id
+
+
+class PauseMailing(Command):
+    """Nothing goes out until resume."""
+
+    NAME: ClassVar[str] = "mailing.pause"
+
+    mailing: Id
+    reason: str = Field(default="", max_length=500)
+
+
+class ResumeMailing(Command):
+    """Go on after a pause or a failure."""
+
+    NAME: ClassVar[str] = "mailing.resume"
+
+    mailing: Id
+
+
+class CancelMailing(Command):
+    """Nothing goes out any more."""
+
+    NAME: ClassVar[str] = "mailing.cancel"
+
+    mailing: Id
+    reason: str = Field(default="", max_length=500)
+
+
+class ChangeRate(Command):
+    """Replace the limits, also while it runs."""
+
+    NAME: ClassVar[str] = "mailing.rate"
+
+    mailing: Id
+    limits: Limits
+
+
+class DecideDoubt(Command):
+    """Decide on recipients in doubt of one chunk: send again, or settle as accepted or rejected."""
+
+    NAME: ClassVar[str] = "doubt.decide"
+
+    mailing: Id
+    n: int = Field(ge=0, le=10_000_000)
+    indexes: str = Field(max_length=4_000)
+    decision: DoubtDecision
+
+
+class DeleteMailing(Command):
+    """Hide a mailing that is not running; its history is kept."""
+
+    NAME: ClassVar[str] = "mailing.delete"
+
+    mailing: Id
+
+
+class Audience(Page):
+    """The frozen audience -> {rows: [{contact, address, name, lane, n, index, skipped}], next, recipients, skipped}."""
+
+    NAME: ClassVar[str] = "mailing.audience.list"
+
+    mailing: Id
+    only: Literal["all", "recipients", "skipped"] = "all"
+
+
+class Draft(Query):
+    """What the author of a mailing wrote, to be shown or edited -> the fields of `DraftMailing`."""
+
+    NAME: ClassVar[str] = "mailing.content"
+
+    mailing: Id

@@ -1,0 +1,102 @@
+"""What is asked of reporting: status, numbers and lists, each from a view of the log."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field, StringConstraints
+
+from shared.contracts.commands.base import Id, Page, Query
+
+
+class Campaigns(Query):
+    """All campaigns -> {campaigns: [...]}."""
+
+    NAME: ClassVar[str] = "campaign.list"
+
+
+class Mailings(Query):
+    """All mailings, newest first -> {mailings: [...]} each as in `Status`."""
+
+    NAME: ClassVar[str] = "mailing.list"
+
+    campaign: str = ""
+
+
+class Status(Query):
+    """Status and numbers of one mailing (docs/commands.md lists the fields)."""
+
+    NAME: ClassVar[str] = "mailing.status"
+
+    mailing: Id
+
+
+class Recipients(Page):
+    """Recipients of a mailing with outcome, reply, attempts -> {rows, next}. `search`: part of an address or a name."""
+
+    NAME: ClassVar[str] = "mailing.recipients"
+
+    mailing: Id
+    outcome: str = ""
+    search: str = Field(default="", max_length=200)
+
+
+class Links(Query):
+    """Hits by link -> {links: [{link, url, hits, people}]}."""
+
+    NAME: ClassVar[str] = "mailing.links"
+
+    mailing: Id
+
+
+class Timeline(Query):
+    """Accepted, opens and clicks by second or minute -> {points: [...]}."""
+
+    NAME: ClassVar[str] = "mailing.timeline"
+
+    mailing: Id
+
+
+class LogLines(Page):
+    """What happened to a mailing or campaign, newest first, with principal -> {rows, next}."""
+
+    NAME: ClassVar[str] = "log"
+
+    mailing: str = ""
+
+
+class Outcomes(Query):
+    """What became of contacts of a producer in one mailing -> {rows: [...], unknown: [ids that are not in it]}."""
+
+    NAME: ClassVar[str] = "mailing.outcomes"
+
+    mailing: Id
+    source: str = Field(min_length=1, max_length=100)
+    ids: list[Annotated[str, StringConstraints(min_length=1, max_length=100)]] = Field(min_length=1, max_length=500)
+
+
+class FeedEvents(Query):
+    """What happened since a cursor, as on `out.>` -> {events: [CloudEvents], cursor, end}.
+
+    Attributes:
+        after: The `cursor` of the answer before; "" begins with the oldest event that is kept.
+    """
+
+    NAME: ClassVar[str] = "events.feed"
+
+    after: str = Field(default="", max_length=20)
+    limit: int = Field(default=100, ge=1, le=1000)
+
+
+class Doubts(Page):
+    """Recipients in doubt -> {rows: [{n, index, contact, address, since, evidence}], next}."""
+
+    NAME: ClassVar[str] = "mailing.doubts"
+
+    mailing: Id
+
+
+class VerifyLedger(Query):
+    """Recompute from log and AUDIENCE -> {balanced, planned, totals, pending, gaps: [...]}."""
+
+    NAME: ClassVar[str] = "mailing.ledger"
+
+    mailing: Id
