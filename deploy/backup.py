@@ -28,13 +28,10 @@ from deploy.apply import apply
 from deploy.snapshots import SnapshotError, mark_restored, put_back, save
 from deploy.streams import STREAMS
 from shared.contracts import subjects
-from shared.database import open_engine
-from shared.database_dump import DumpError, dump, load
 from shared.eventlog.incarnation import remember
 from shared.eventlog.store import EventLog
 from shared.ids import new_id
 from shared.keys import KeyRing
-from shared.migrations import migrate
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -111,11 +108,9 @@ async def _gather(source: Source, draft: Path, progress: Progress, *, with_secre
         (draft / name).mkdir(mode=0o700)
     for name in DATABASES:
         if source.database_url:
-            engine = open_engine(source.database_url, name)
-            try:
-                await dump(engine, draft / "databases" / f"{name}.jsonl")
-            finally:
-                await engine.dispose()
+            from deploy.dumps import dump_database  # noqa: PLC0415 - SQL is slow to load, every command would pay
+
+            await dump_database(source.database_url, name, draft / "databases" / f"{name}.jsonl")
         elif (path := source.folder / f"{name}.sqlite3").exists():
             copy_database(path, draft / "databases" / path.name)
             progress(f"database {name}", path.stat().st_size)
@@ -213,18 +208,16 @@ async def put_database_back(source: Path, url: str) -> None:
     Raises:
         BackupError: The backup holds no dump, or the database is not empty or of another revision.
     """
+    from deploy.dumps import DumpError, load_database  # noqa: PLC0415 - SQL is slow to load, every command would pay
+
     for name in DATABASES:
         path = source / "databases" / f"{name}.jsonl"
         if not path.is_file():
             raise BackupError("no_dump", f"{source} holds SQLite files, no dump for {url.partition(':')[0]}.")
-        engine = open_engine(url, name)
         try:
-            await migrate(engine, f"services.{name}.migrations")
-            await load(engine, path)
+            await load_database(url, name, path)
         except DumpError as error:
             raise BackupError("not_loaded", f"{name}: {error}") from error
-        finally:
-            await engine.dispose()
 
 
 def discard(folder: Path) -> None:

@@ -1,8 +1,8 @@
 """Traces of an undertaking, normally a mailing: from the command to delivery to the click, in every service.
 
 Nothing is carried along for them, in no event and in no mail: trace and span ids derive from the correlation id and
-from ids that stand in the log anyway, so they survive restarts and replays and any number of senders. A span is
-recorded when it is over.
+from ids that stand in the log anyway, so they survive restarts, replays and any number of senders (decision 0017). A
+span is recorded when it is over.
 
 Off unless `turn_on` finds an endpoint: then `begin` returns 0 and whoever gets 0 records nothing. A collector that is
 away costs spans, never a mail. Names and attributes are ids, numbers and words of the program: no personal data.

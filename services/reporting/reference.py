@@ -1,7 +1,7 @@
 """The reference: one page that shows the OpenAPI documents and the AsyncAPI document, made on the server, no script.
 
 It needs neither a network nor a permission: the documents hold no data. `mount` serves it at `/docs`, beside the
-documents themselves. Each operation is shown with its fields, examples and answers; a model is shown once and linked to.
+documents themselves. An operation is shown with its fields, examples and answers; a model stands once and is linked to.
 """
 
 import html

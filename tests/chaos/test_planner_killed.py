@@ -1,6 +1,7 @@
 """The planner dies between any two steps; whoever comes after it brings every mailing to its end, each chunk once."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -15,13 +16,16 @@ from nats.aio.client import Client as Connection
 from services.planner.settings import PlannerSettings
 from services.planner.steps import STEPS
 from shared.contracts import commands, subjects
+from shared.contracts.audience import ContactsSynced
 from shared.eventlog.documents import Documents
+from shared.eventlog.reader import Reader
 from shared.eventlog.store import EventLog
 from shared.messaging.client import Client
 from tests.harness.nats import NatsServer
 from tests.harness.waiting import until
 from tests.integration.planner.conftest import Desk
 from tests.integration.planner.test_imports import people
+from tests.integration.planner.test_intake import told
 
 COUNT = 2_300
 LATER = {"plan.read": ":3", "plan.payload": ":3", "plan.appended": ":3"}
@@ -96,9 +100,13 @@ async def test_killed_at_any_step_every_recipient_is_planned_once(
         quiet_seconds=2,
     )
     async with supervised(settings, nc, step + LATER.get(step, "")) as (desk, supervisor):
+        await nc.jetstream().publish(
+            "in.contacts", json.dumps([told(at, lists=["guests"]) for at in range(3)]).encode()
+        )
         upload, parts = await desk.upload(people(COUNT))
         await stubborn(desk, commands.ImportContacts(upload=upload, parts=parts, list="readers"), "k0")
         await until(lambda: _imported(desk, upload), 60)
+        await until(lambda: _taken_in(desk), 60)
         account = {"name": "r", "host": "127.0.0.1", "port": 25, "tls": "none", "senders": ["a@example.com"]}
         added = await stubborn(desk, commands.AddAccount.model_validate(account), "k1")
         await stubborn(desk, commands.TestAccount(account=str(added["account"])), "k2")
@@ -134,6 +142,19 @@ async def _imported(desk: Desk, upload: str) -> bool:
         return False
     assert (status["state"], status["rows"], status["added"]) == ("done", COUNT, COUNT), status
     return True
+
+
+async def _taken_in(desk: Desk) -> bool:
+    """Tell whether the message of the producer is taken in: erased, and its contacts counted in the log once."""
+    if await Reader(desk.nc, subjects.INBOX).last(subjects.CONTACTS_IN) is not None:
+        return False
+    found: dict[str, int] = {}
+    async for commits in desk.log.scan([subjects.ALL_AUDIENCE]):
+        for record in (record for commit in commits for record in commit.events):
+            if isinstance(record.event, ContactsSynced):
+                found[record.id] = record.event.added
+    assert sum(found.values()) in (0, 3)
+    return sum(found.values()) == 3
 
 
 async def _assert_whole(desk: Desk, mailing: str) -> None:

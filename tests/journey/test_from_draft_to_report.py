@@ -8,6 +8,8 @@ from email.parser import BytesParser
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from deploy.local import Local
 from tests.harness.posthaste import Posthaste
 from tests.harness.waiting import until
@@ -59,6 +61,7 @@ def links_of(mails: Path, to: str) -> tuple[str, str, str]:
     return pixel[1], click[1], str(mail["List-Unsubscribe"]).strip("<>")
 
 
+@pytest.mark.usefixtures("database")
 async def test_a_mailing_travels_from_csv_to_report(local: Local, posthaste: Posthaste, tmp_path: Path) -> None:
     """Import, draft, freeze, test, send, open, click, unsubscribe: each shows in the report, the ledger balances."""
     people, html = tmp_path / "people.csv", tmp_path / "mail.html"

@@ -17,6 +17,8 @@ from tests.integration.planner.conftest import Desk
 
 PEOPLE = b"email\n" + b"".join(b"p%d@x.example\n" % at for at in range(5))
 
+pytestmark = pytest.mark.usefixtures("database")  # both of them
+
 
 async def frozen(desk: Desk, mailing: str) -> AudienceFrozen:
     """Return the last frozen audience as the log has it."""

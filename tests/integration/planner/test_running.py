@@ -3,6 +3,7 @@
 import asyncio
 
 import orjson
+import pytest
 
 from shared.contracts import commands, subjects
 from shared.contracts.account import Limits
@@ -214,6 +215,7 @@ async def test_a_test_goes_through_the_prompt_lane_with_real_fields(desk: Desk) 
     assert await desk.refused(commands.SendTest(mailing=mailing, to=["nobody"])) == "address_invalid"
 
 
+@pytest.mark.usefixtures("database")
 async def test_the_same_key_is_the_same_command(desk: Desk) -> None:
     """Also when both come at once; with another body it is refused; another key is another command."""
     await desk.imported(people(1))
