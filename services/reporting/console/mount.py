@@ -11,7 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 from fastapi import FastAPI
-from nicegui import ui
+from nicegui import core, ui
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -117,6 +117,8 @@ def mount(app: FastAPI, admit: Admit, door: Callable[[Asset, Asset], Door]) -> N
         asset.serve(app)
     door(style, script).stand(app)
     pages.register(Console(admit, style, script))
+    core.app.user_middleware.clear()  # a console before this one in the same process, as in tests, is done with
+    core.app.middleware_stack = None
     ui.run_with(
         app,
         title="Posthaste",
