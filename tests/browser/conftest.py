@@ -1,4 +1,4 @@
-"""One installation and one browser for all tests of a process; each test has a window of its own."""
+"""One installation and one browser for the tests here that a process runs; each test has a window of its own."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=why))
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """Yield Chromium."""
     async with async_playwright() as playwright:
@@ -36,7 +36,7 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def local(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Local]:
     """Yield an installation with a person who may do everything, and one who may only look."""
     quick = {"POSTHASTE_RETRY_FIRST": "1", "POSTHASTE_RETRY_LONGEST": "2", "POSTHASTE_ACK_WAIT": "3"}
@@ -45,7 +45,7 @@ async def local(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Local
         yield running
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def stock(local: Local) -> Stock:
     """Return a mailing that was sent and one that is planned."""
     return await stocked(local)
