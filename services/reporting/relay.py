@@ -156,8 +156,10 @@ class Relay:
 
     async def _begin(self) -> _State:
         """Return where OUT ends: its last sequence, and the place of its last message."""
-        last = await self._out.last(subjects.ALL_OUT)
         end = int((await self._out.api("STREAM.INFO"))["state"]["last_seq"])
+        last = await self._out.last(subjects.ALL_OUT)
+        if last is not None and last.seq > end:  # what another one had under way came in between: it would come twice
+            raise _LostRaceError
         identity = await identify(self._log)
         self._incarnation = identity.incarnation
         if last is not None:

@@ -10,7 +10,7 @@ _FOCUSED = """() => {
   const name = it.getAttribute("aria-label") || labels.join(" ") || it.innerText || it.value || "";
   const style = getComputedStyle(it);
   const seen = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
-  return {name: name.trim(), seen, kind: it.tagName.toLowerCase()};
+  return {name: name.trim(), seen, kind: it.tagName.toLowerCase(), source: it.outerHTML.slice(0, 200)};
 }"""
 
 
@@ -30,7 +30,7 @@ class Keys:
             if focused is None:
                 continue
             if not focused["seen"]:
-                self.unseen.append(focused["name"])
+                self.unseen.append(focused["name"] or focused["source"])
             if focused["name"] == name and kind in ("", focused["kind"]):
                 return
             passed.append(focused["name"])

@@ -1,4 +1,7 @@
-"""A mail as it looks: subject, HTML in a frame without scripts and without anything from elsewhere, text."""
+"""A mail as it looks: subject, HTML in a frame without scripts and without anything from elsewhere, text.
+
+The frame takes no focus, which it could not show: what is around it does, and scrolls by keyboard.
+"""
 
 import re
 from html import escape
@@ -14,7 +17,8 @@ def preview(subject: str, html: str, text: str) -> None:
     tag("p", _filled(subject) or "No subject yet", "preview-subject")
     if html.strip():
         page = f"<base target='_blank'>{_filled(html, safe=True)}"
-        tag("iframe", "", "preview", srcdoc=page, sandbox="", title="The mail as HTML")
+        with tag("div", "", "preview-frame", tabindex=0, role="region", aria_label="Preview of the mail"):
+            tag("iframe", "", "preview", srcdoc=page, sandbox="", inert=True, title="The mail as HTML")
     if text.strip():
         tag("pre", _filled(text), "preview")
 

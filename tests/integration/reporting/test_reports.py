@@ -257,12 +257,12 @@ async def test_the_ledger_names_whoever_is_lost(reporting: Reporting) -> None:
 
 
 @pytest.mark.parametrize("seed", [3, 4])
-async def test_views_rebuilt_from_the_log_equal_the_live_ones(reporting: Reporting, seed: int) -> None:
+async def test_views_rebuilt_from_the_log_equal_the_live_ones(reporting: Reporting, seed: int, tmp_path: Path) -> None:
     """Every view of a random history gives the same rows when it is made anew."""
     seq = await record(reporting.log, tale(seed))
     await reporting.projector.wait_for(seq, 10)
     for view in VIEWS:
-        rebuilt = await rebuild(reporting.log, reporting.engine, view, filters=[subjects.ALL_EVENTS])
+        rebuilt = await rebuild(reporting.log, reporting.engine, view, filters=[subjects.ALL_EVENTS], folder=tmp_path)
         assert (rebuilt.digest, rebuilt.switched) == (rebuilt.live_digest, False), view.name
 
 
