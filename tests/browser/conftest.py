@@ -8,6 +8,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from deploy.local import Local
+from shared.eventlog.connection import close
 from tests.browser.site import ARGUMENTS, CHROMIUM, PASSWORD, Site, missing
 from tests.browser.stock import Stock, stocked
 from tests.harness.posthaste import Posthaste
@@ -46,9 +47,11 @@ async def local(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Local
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def stock(local: Local) -> Stock:
-    """Return a mailing that was sent and one that is planned."""
-    return await stocked(local)
+async def stock(local: Local) -> AsyncIterator[Stock]:
+    """Yield a mailing that was sent and one that is planned."""
+    nc = await local.connect("operator")
+    yield await stocked(nc, local)
+    await close(nc)
 
 
 async def people_of(local: Local) -> Posthaste:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nats.aio.client import Client as Connection
+
 from deploy.local import Local
 from shared.contracts import commands
 from shared.contracts.account import Limits
@@ -68,10 +70,9 @@ class Stock:
         return mailing
 
 
-async def stocked(local: Local, people: int = PEOPLE) -> Stock:
-    """Bring an installation there."""
-    client = Client(await local.connect("operator"), "operator", seconds=20)
-    stock = Stock(client, "", "")
+async def stocked(nc: Connection, local: Local, people: int = PEOPLE) -> Stock:
+    """Bring an installation there, asking on `nc`."""
+    stock = Stock(Client(nc, "operator", seconds=20), "", "")
     smtp = {
         "host": local.urls.smtp_host,
         "port": local.urls.smtp_port,

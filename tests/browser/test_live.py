@@ -4,6 +4,7 @@ from statistics import median
 from typing import Any
 
 import pytest
+from nats.aio.client import Client as Connection
 
 from deploy.local import Local
 from shared.contracts import commands, subjects
@@ -31,16 +32,20 @@ _WATCH = """() => {
 
 async def test_numbers_lag_the_log_by_less_than_a_second(window: Open, local: Local) -> None:
     """From the append of an outcome to its number on the page: less than a second, for each of many."""
-    stock = await stocked(local, _PEOPLE)
-    mailing = await stock.draft("Watched", Limits(per_hour=_PER_HOUR))
-    site = await window()
-    await site.sign_in(ANN)
-    await site.goto(f"/mailings/{mailing}")
-    await site.page.evaluate(_WATCH)
-    await stock.do(commands.ScheduleMailing(mailing=mailing))
-    await site.page.locator(".title-row .pill", has_text="Completed").wait_for(timeout=60_000)
-    seen: list[tuple[float, int]] = await site.page.evaluate("window.seen")
-    recorded = await _recorded(local, mailing)
+    nc = await local.connect("operator")
+    try:
+        stock = await stocked(nc, local, _PEOPLE)
+        mailing = await stock.draft("Watched", Limits(per_hour=_PER_HOUR))
+        site = await window()
+        await site.sign_in(ANN)
+        await site.goto(f"/mailings/{mailing}")
+        await site.page.evaluate(_WATCH)
+        await stock.do(commands.ScheduleMailing(mailing=mailing))
+        await site.page.locator(".title-row .pill", has_text="Completed").wait_for(timeout=60_000)
+        seen: list[tuple[float, int]] = await site.page.evaluate("window.seen")
+        recorded = await _recorded(nc, mailing)
+    finally:
+        await close(nc)
     assert recorded[-1][1] == seen[-1][1] == _PEOPLE - 1
     lags = [next(at for at, shown in seen if shown >= count) - at_log for at_log, count in recorded]
     print(f"{len(lags)} appends: lag median {median(lags):.0f} ms, most {max(lags):.0f} ms")  # noqa: T201 - measured
@@ -48,15 +53,11 @@ async def test_numbers_lag_the_log_by_less_than_a_second(window: Open, local: Lo
     assert max(lags) < 1000, lags
 
 
-async def _recorded(local: Local, mailing: str) -> list[tuple[float, int]]:
+async def _recorded(nc: Connection, mailing: str) -> list[tuple[float, int]]:
     """Return when the log said how many were accepted, in milliseconds since 1970."""
-    nc = await local.connect("operator")
-    try:
-        found: list[Any] = []
-        for stored in await Reader(nc, subjects.EVENTS).batch(subjects.chunks_of(mailing), 1, 10_000):
-            found += [commit for commit in await EventLog(nc).load(stored.subject) if commit.seq == stored.seq]
-    finally:
-        await close(nc)
+    found: list[Any] = []
+    for stored in await Reader(nc, subjects.EVENTS).batch(subjects.chunks_of(mailing), 1, 10_000):
+        found += [commit for commit in await EventLog(nc).load(stored.subject) if commit.seq == stored.seq]
     total, told = 0, []
     for commit in sorted(found, key=lambda commit: commit.seq):
         settled = [record.event for record in commit.events if isinstance(record.event, RecipientsSettled)]
