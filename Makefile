@@ -50,7 +50,7 @@ lint: $(READY) ## Style, types, and who may import whom
 .PHONY: test
 test: $(READY) ## All tests: in parallel, then those that measure time alone; the last line counts both
 	@mkdir -p artefacts
-	$(BIN)/python -m pytest -q -n 2 -m "not alone" --stage-out=$(STAGE)
+	$(BIN)/python -m pytest -q -n 3 -m "not alone" --stage-out=$(STAGE)
 	$(BIN)/python -m pytest -q -m alone --stage-in=$(STAGE)
 
 .PHONY: test-postgres

@@ -76,19 +76,20 @@ async def _again(folder: Path, relay: ScriptedSmtp) -> AsyncIterator[System]:
         yield system
 
 
+@pytest.mark.drawn("restored", 1)
 @pytest.mark.parametrize("older", [LOG, PLANNER])
 async def test_nothing_is_sent_before_the_confirmation(older: str, tmp_path: Path) -> None:
     """Half a mailing, a copy, a quarter more, the copy put back: 0 mails until `resume --after-restore`, then all."""
     await _drill([older], tmp_path)
 
 
-@pytest.mark.drawn("system", 3)
+@pytest.mark.drawn("restored", 1)
 async def test_nothing_is_sent_from_a_log_and_databases_that_are_older_than_the_journals(tmp_path: Path) -> None:
     """Log and databases agree with each other; what the sender remembers tells them apart."""
     await _drill([LOG, PLANNER, REPORTING], tmp_path)
 
 
-@pytest.mark.drawn("system", 3)
+@pytest.mark.drawn("restored", 1)
 async def test_a_backup_that_is_put_back_sends_nothing_before_the_confirmation(tmp_path: Path) -> None:
     """Backed up while it sends, put back into a new folder with `posthaste restore`, journals and all memory gone."""
     folder, copy, fresh = tmp_path / "data", tmp_path / "backup", tmp_path / "fresh"
