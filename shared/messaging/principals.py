@@ -84,10 +84,6 @@ class Principals:
             return await self._token(token)
         return None
 
-    async def of_nats_user(self, user: str) -> Principal | None:
-        """Return the principal that a NATS user is."""
-        return nats_principal(user)
-
     async def standings(self) -> dict[str, Standing]:
         """Return all that ever were, by id, as the log has them now."""
         await self._caught_up()
