@@ -17,6 +17,7 @@ from services.planner.account import AccountDecider
 from services.planner.mailing import MailingDecider
 from services.planner.schema import METADATA, insert
 from shared.contracts import account, consent, mailing, subjects
+from shared.contracts.account import AccountEdited
 from shared.contracts.consent import BLOCKING, AddressSuppressed
 from shared.contracts.envelope import Commit, DomainEvent, EventRecord
 from shared.contracts.mailing import DoubtDecided, MailingCancelled, MailingResumed, RateChanged, WindowOpened
@@ -217,6 +218,9 @@ async def _accounts(conn: AsyncConnection, commits: Sequence[Commit]) -> None:
                     row["paused"] = record.event.reason
                 case AccountReleased():
                     row |= {"paused": "", "retry": commit.seq}
+                case AccountEdited():  # whoever waits for a slot may have one sooner
+                    row["retry"] = commit.seq
+                    states[name] = state = decider.evolve(state, record.event)
                 case _:
                     states[name] = state = decider.evolve(state, record.event)
         row["seq"] = commit.seq

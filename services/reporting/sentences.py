@@ -74,6 +74,7 @@ _SENTENCES: dict[type[DomainEvent], Callable[[Any], str]] = {
     mailing.MailingDeleted: lambda _: "Deleted (hidden, history kept)",
     sending.ChunkParked: lambda e: f"A chunk waits for an operator{_because(e.reason)}",
     account.AccountAdded: lambda e: f"Account {e.name!r} added ({e.host}:{e.port})",
+    account.AccountEdited: lambda e: f"Account {e.name!r} changed ({e.host}:{e.port}, {_limits(e.limits)})",
     account.AccountTested: _tested,
     relay.AccountPaused: lambda e: f"The relay refuses the account{_because(e.reason)}",
     relay.AccountReleased: lambda _: "The account may be used again",

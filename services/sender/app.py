@@ -20,12 +20,15 @@ from faststream.nats.message import NatsMessage
 from services.sender import metrics
 from services.sender.attend import Attendant
 from services.sender.confirm import Confirmation
+from services.sender.connections import Connections
 from services.sender.contents import Contents
 from services.sender.flight import Draining
 from services.sender.gates import AccountGate, Gates
 from services.sender.jobs import Lane
 from services.sender.journal import Journal, sweep
 from services.sender.lanes import waiting
+from services.sender.leases import Most
+from services.sender.limits import Rules
 from services.sender.line import Line
 from services.sender.memory import LogMemory
 from services.sender.pacing import Pacing
@@ -56,6 +59,7 @@ from shared.ids import new_id
 from shared.keys import KeyRing
 from shared.messaging.ask import ask
 from shared.messaging.service import Service, run_service
+from shared.providers import Providers
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +91,9 @@ class Sender:
         self.journals = settings.journal_dir or settings.data_dir / "journals"
         self.slots = itertools.count()
         self.lanes: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self.pacing = Bucket(service.nc, subjects.PACING)
+        self.rules = Rules(Providers.load(settings.providers_file))
+        self.connections: dict[str, Connections] = {}
 
     async def start(self) -> None:
         """Read the views up to now, then open a lane for every account and lane."""
@@ -117,10 +124,11 @@ class Sender:
             contents=Contents(content.get, self.keys, settings.public_url),
             means=Means(
                 confirmation,
-                Pacing(Bucket(service.nc, subjects.PACING), self.clock),
+                Pacing(self.pacing, self.clock),
                 BackOff(first=settings.retry_first, longest=settings.retry_longest),
                 settings.window,
                 settings.ack_wait,
+                self.rules,
             ),
             draining=self.draining,
             journals=self.journals,
@@ -177,6 +185,7 @@ class Sender:
                 continue
         self.draining.asked = True
         await asyncio.gather(*self.lanes.values(), return_exceptions=True)
+        await asyncio.gather(*(each.close() for each in self.connections.values()))
 
     async def _trusted(self) -> None:
         """Wait until the log may be worked on, or the process is to end."""
@@ -200,27 +209,45 @@ class Sender:
             self.service.fail(error)
 
     def _lane(self, account: AccountGate, lane: str) -> Lane:
-        count = 1 if lane == subjects.PROMPT else account.settings.connections
-        relay = f"{account.settings.host}:{account.settings.port}"
-        lines = [
-            Line(
+        def new_line() -> Line:
+            return Line(
                 lambda: self._connect(account),
                 lambda: Journal.open(self.journals, self.worker, next(self.slots)),
-                relay,
+                lambda: account.settings,
+                lambda: self.rules.messages(account.account, account.settings, lane),
             )
-            for _ in range(count)
-        ]
+
         return Lane(
             log=self.log,
             account=account,
             lane=lane,
-            lines=lines,
+            new_line=new_line,
+            most_lines=lambda: self._connections_of(account, lane),
+            connections=self._shared(account),
             attendant=self.attendant,
             timers=self.timers,
             draining=self.draining,
             pause_account=self._pause_account,
             ack_wait=self.settings.ack_wait,
         )
+
+    def _connections_of(self, account: AccountGate, lane: str) -> int:
+        return 1 if lane == subjects.PROMPT else self.rules.connections(account.account, account.settings, lane)
+
+    def _shared(self, account: AccountGate) -> Connections:
+        """Return the account's connections in this process, all lanes together."""
+        if (found := self.connections.get(account.account)) is None:
+            found = self.connections[account.account] = Connections(
+                bucket=self.pacing,
+                clock=self.clock,
+                account=account.account,
+                holder=self.worker,
+                most=lambda: Most(account.settings.connections, lambda lane: self._connections_of(account, lane)),
+            )
+            task = asyncio.create_task(found.run())
+            task.add_done_callback(self._ended)
+            self.service.on_stop(_cancelling(task))
+        return found
 
     async def _connect(self, account: AccountGate) -> Connection:
         settings = account.settings

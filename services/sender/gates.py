@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from shared.contracts import subjects
-from shared.contracts.account import AccountAdded, AccountTested, Limits
+from shared.contracts.account import AccountAdded, AccountEdited, AccountSettings, AccountTested, Limits
 from shared.contracts.envelope import Commit, DomainEvent
 from shared.contracts.mailing import (
     DoubtDecided,
@@ -91,7 +91,7 @@ class AccountGate:
     """
 
     account: str
-    settings: AccountAdded
+    settings: AccountSettings
     seq: int = 0
     paused: str = ""
     released: str = ""
@@ -146,6 +146,8 @@ class Gates:
                 continue
             gate.seq = commit.seq
             match event:
+                case AccountEdited():
+                    gate.settings = event
                 case AccountPaused():
                     gate.paused = event.reason
                 case AccountReleased():

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from services.sender import metrics
 from services.sender.attend import Attendant, Done
+from services.sender.connections import Connections
 from services.sender.errors import AuthFailed, RelayError, RelayRefused, TlsFailed
 from services.sender.flight import Draining
 from services.sender.gates import AccountGate
@@ -45,7 +46,9 @@ class Lane:
     log: EventLog
     account: AccountGate
     lane: str
-    lines: list[Line]
+    new_line: Callable[[], Line]
+    most_lines: Callable[[], int]
+    connections: Connections
     attendant: Attendant
     timers: Timers
     draining: Draining
@@ -54,21 +57,26 @@ class Lane:
     held: dict[int, PullMessage] = field(default_factory=dict)
     failures: int = 0
     rests_until: float = 0.0
+    lines: list[Line] = field(default_factory=list)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(self) -> None:
         """Pull and work until the process drains; then wait until every held job is settled."""
         durable = subjects.job_consumer(self.account.account, self.lane)
-        free: asyncio.Queue[Line] = asyncio.Queue()
-        for line in self.lines:
-            free.put_nowait(line)
+        free: asyncio.Queue[Line] = asyncio.LifoQueue()  # the line that just worked first: its connection is open
         beat = asyncio.create_task(self._beat())
         pull: Pull | None = None
         while not self.draining.asked:
             if self.account.paused or asyncio.get_running_loop().time() < self.rests_until:
                 await asyncio.sleep(0.1)
                 continue
-            line = await free.get()
+            if free.empty() and len(self.lines) < self.most_lines():
+                self.lines.append(self.new_line())
+                free.put_nowait(self.lines[-1])
+            try:
+                line = await asyncio.wait_for(free.get(), PATIENCE)
+            except TimeoutError:  # all at work; perhaps more of them are allowed by now
+                continue
             try:
                 pull = pull or await self._pull(durable)
                 jobs = await pull.fetch(1, PATIENCE)
@@ -78,6 +86,11 @@ class Lane:
                 pull, jobs = None, []
                 await asyncio.sleep(1)
             if not jobs:
+                free.put_nowait(line)
+                continue
+            self.held[jobs[0].consumer_seq] = jobs[0]
+            if not await self.connections.enter(self.lane, line):
+                await self._elsewhere(jobs[0])
                 free.put_nowait(line)
                 continue
             task = asyncio.create_task(self._work(jobs[0], line, free))
@@ -107,8 +120,16 @@ class Lane:
                 except Exception as error:  # noqa: BLE001 - disconnected: the next beat, or the takeover, settles it
                     logger.warning("no heartbeat: %s", error, extra={"job": job.subject})
 
+    async def _elsewhere(self, job: PullMessage) -> None:
+        """Give a job back to whoever has a connection for it, and leave others the next ones for a moment."""
+        self.held.pop(job.consumer_seq, None)
+        try:
+            await job.nak(0.5)
+        except Exception as error:  # noqa: BLE001 - disconnected: it comes back after its time
+            logger.info("job not given back: %s", error, extra={"job": job.subject})
+        self.rests_until = max(self.rests_until, asyncio.get_running_loop().time() + 1)
+
     async def _work(self, job: PullMessage, line: Line, free: asyncio.Queue[Line]) -> None:
-        self.held[job.consumer_seq] = job
         try:
             await self._finish(job, await self.attendant.attend(job, line))
         except WrongVersionError as error:
@@ -122,6 +143,7 @@ class Lane:
             await self._failed(job, error)
         finally:
             self.held.pop(job.consumer_seq, None)
+            await self.connections.leave(line)
             free.put_nowait(line)
 
     async def _failed(self, job: PullMessage, error: Exception) -> None:

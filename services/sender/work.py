@@ -22,17 +22,20 @@ from services.sender.confirm import Confirmation
 from services.sender.errors import RelayError, RelayUnreachable
 from services.sender.flight import CLAIM_OVER, Flight, Guard, Watch
 from services.sender.journal import Claim
+from services.sender.limits import Bunch, Rules, account_scope, bunch, mailing_scope, provider_scope
 from services.sender.line import Line
-from services.sender.pacing import Later, Pacing, Slot, window
+from services.sender.pacing import AHEAD, HORIZON, Later, Pacing, Slot, window
 from services.sender.retry import BackOff
 from services.sender.smtp import Connection
 from services.sender.spans import Attempt, Phases
 from services.sender.window import Mail, Result
 from shared import tracing
+from shared.addresses import domain
 from shared.clock import boot_seconds, now
 from shared.contracts import ranges
-from shared.contracts.account import Limits
+from shared.contracts.account import Limits, ProviderLimits
 from shared.contracts.sending import Group
+from shared.contracts.subjects import REST
 
 CLAIM_AHEAD = 0.5
 """Seconds before the first slot of a half-window at which it is claimed."""
@@ -50,6 +53,7 @@ class Means:
     back_off: BackOff
     window: int
     validity: float
+    rules: Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,10 @@ class Work:
     spent: list[Claim] = field(default_factory=list)
     barren: int = 0
     cap: int = 0
+    providers: list[str] = field(default_factory=list)
+    slow: dict[str, ProviderLimits] = field(default_factory=dict)
+    looked: float = -1.0
+    later: dict[str, float] = field(default_factory=dict)
     attempt: Attempt = field(init=False)
 
     def __post_init__(self) -> None:
@@ -115,20 +123,20 @@ class Work:
 
     async def _work(self) -> None:
         while not self.rest.why:
-            connection = await self._connect()
+            connection = await self._connect(self._size())
             coming = await self._claim() if connection is not None else None
             while coming is not None and connection is not None:
                 coming = await self._fly(coming, connection)
-                connection = await self._connect() if coming is not None else connection
+                connection = await self._connect(len(coming.mails)) if coming is not None else connection
             if coming is not None:
                 self._give_back(coming.claimed, coming.witness)
             await self._settle()
             if not self.case.chunk.claimable(now(), 1):
                 break
 
-    async def _connect(self) -> Connection | None:
+    async def _connect(self, mails: int) -> Connection | None:
         try:
-            return await self.line.open()
+            return await self.line.open(mails)
         except RelayError as error:
             self.rest = Rest(f"relay: {error}", trouble=error)
             return None
@@ -140,7 +148,7 @@ class Work:
         ahead = asyncio.ensure_future(self._claim()) if self._size() > 1 else None
         results = await sent
         self.attempt.flown(flight.phases, len(flight.mails))
-        self.line.used()
+        self.line.used(len(flight.mails))
         self._collect(results)
         self.spent.append(flight.witness)
         following = await ahead if ahead is not None else None
@@ -162,14 +170,17 @@ class Work:
             if why := self.watch.closed():
                 self.rest = Rest(why)
                 break
-            indexes = self.case.chunk.claimable(now(), self._size())
-            if not indexes:
+            if (next_ := self._next()) is None:
                 break
+            slots = await self._slots(next_)
             asked = boot_seconds()
-            slots = await self.means.pacing.reserve(self._scopes(), len(indexes))
             if isinstance(slots, Later):
+                if next_.provider:
+                    self.later[next_.provider] = slots.at
+                    continue
                 self.rest = Rest("pacing", at=datetime.fromtimestamp(slots.at, UTC))
                 break
+            indexes = next_.indexes
             if slots is not None:
                 indexes = indexes[: len(slots)]
                 # A claim is young when its mail goes out: it is confirmed late, and it does not run out while waiting.
@@ -188,16 +199,59 @@ class Work:
                 return flight
         return None
 
+    def _next(self) -> Bunch | None:
+        """Return whom to claim next, None where nobody can be; `rest` says so where all wait for their providers."""
+        chunk = self.case.chunk
+        if not (slow := self._slow_providers()):
+            return bunch(chunk.claimable(now(), self._size()), lambda _: "", self._size())
+        soon = self.watch.server_now()
+        self.later = {name: at for name, at in self.later.items() if at > soon}
+        everybody = chunk.claimable(now(), chunk.size)
+        found = bunch(
+            [index for index in everybody if self.providers[index] not in self.later],
+            lambda index: self.providers[index] if self.providers[index] in slow else "",
+            self._size(),
+        )
+        if found is None and everybody:
+            self.rest = Rest("pacing", at=datetime.fromtimestamp(min(self.later.values()), UTC))
+        return found
+
+    async def _slots(self, wanted: Bunch) -> list[Slot] | Later | None:
+        """Reserve slots; for one of several providers no longer than the others can wait."""
+        several = wanted.provider and self.case.ref.lane == REST
+        return await self.means.pacing.reserve(
+            lambda: self._scopes(wanted.provider),
+            len(wanted.indexes),
+            self.case.ref.mailing,
+            AHEAD if several else HORIZON,
+        )
+
+    def _slow_providers(self) -> dict[str, ProviderLimits]:
+        """Return the providers of the chunk whose rate is limited now; looked at anew every half second."""
+        time = boot_seconds()
+        if time >= self.looked + 0.5:
+            rules, ref, settings_ = self.means.rules, self.case.ref, self.watch.account.settings
+            if not self.providers:
+                self.providers = [rules.provider(domain(row.address)) for row in self.case.rows]
+            self.slow = rules.slow(ref.account, settings_, set(self.providers))
+            self.looked = time
+        return self.slow
+
     def _size(self) -> int:
-        """Return how many to claim at once: half of W, one where workers die."""
+        """Return how many to claim at once: half of W, one where workers die, never more than a connection takes."""
         if self.case.chunk.takeovers >= NARROW_AFTER:
             return 1
-        return max(1, window(self._scopes(), self.cap) // 2)
+        return max(1, min(window(self._scopes(), self.cap) // 2, self.line.most() or self.cap))
 
-    def _scopes(self) -> dict[str, Limits]:
-        scopes = {f"account.{self.case.ref.account}": self.watch.account.settings.limits}
+    def _scopes(self, provider: str = "") -> dict[str, Limits]:
+        """Return what limits a mail to a provider now, what most others share first."""
+        ref, rules = self.case.ref, self.means.rules
+        today = datetime.fromtimestamp(self.watch.server_now(), UTC).date()
+        scopes: dict[str, Limits] = {account_scope(ref.account): rules.of_account(self.watch.account.settings, today)}
+        if provider and (limits := self._slow_providers().get(provider)):
+            scopes[provider_scope(ref.account, provider)] = limits
         if self.watch.mailing is not None:
-            scopes[f"mailing.{self.case.ref.mailing}"] = self.watch.mailing.limits
+            scopes[mailing_scope(ref.mailing)] = self.watch.mailing.limits
         return scopes
 
     def _render(self, indexes: Sequence[int], slots: list[Slot] | None) -> Prepared:

@@ -21,7 +21,7 @@ from nats.aio.client import Client
 from services.sender import chunk as chunks
 from shared.clock import now
 from shared.contracts import subjects
-from shared.contracts.account import AccountAdded, AccountTested, Limits
+from shared.contracts.account import AccountAdded, AccountLimits, AccountTested, Limits
 from shared.contracts.content import Content, encode_rows
 from shared.contracts.envelope import DomainEvent, Origin
 from shared.contracts.mailing import DoubtPolicy, MailingDrafted, SendingStarted
@@ -101,7 +101,7 @@ class Sending:
         expected = await self.log.last_seq(subject)
         return await self.log.append(subject, events, expected=expected, origin=Origin(new_id(), "planner", now()))
 
-    async def add_account(self, limits: Limits | None = None) -> None:
+    async def add_account(self, limits: AccountLimits | None = None) -> None:
         """Add the relay as a tested account."""
         added = AccountAdded(
             name="relay",
@@ -110,7 +110,7 @@ class Sending:
             tls="none",
             senders=["news@example.com"],
             connections=self.connections,
-            limits=limits or Limits(),
+            limits=limits or AccountLimits(),
         )
         await self.append(subjects.account(self.account), added, AccountTested(working=True, detail="ok"))
 

@@ -44,6 +44,7 @@ __all__ = ("DATA", "Data", "Nothing")
 
 DATA: dict[type[Command | Query], type[Data]] = {
     commands.AddAccount: AccountDone,
+    commands.EditAccount: AccountDone,
     commands.TestAccount: AccountTried,
     commands.ImportContacts: ImportAccepted,
     commands.OpenCampaign: CampaignDone,

@@ -1,6 +1,6 @@
 """Answers about SMTP accounts."""
 
-from shared.contracts.account import Limits
+from shared.contracts.account import AccountLimits, ProviderLimits, WarmUp
 from shared.contracts.answers.base import Data
 
 
@@ -30,7 +30,10 @@ class AccountRow(Data):
     username: str
     senders: list[str]
     connections: int
-    limits: Limits
+    limits: AccountLimits
+    providers: dict[str, ProviderLimits]
+    warm_up: WarmUp | None
+    per_day_now: int | None
     tested: bool
     working: bool
     detail: str

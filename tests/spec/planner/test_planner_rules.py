@@ -16,6 +16,7 @@ from shared.contracts.campaign import CampaignClosed, CampaignOpened
 from shared.contracts.envelope import Commit, DomainEvent, EventRecord
 from shared.contracts.mailing import DoubtDecided, SendingHours
 from shared.contracts.sending import Group, RecipientsClaimed, RecipientsSettled
+from shared.providers import BUILT_IN
 from tests.harness.decider_spec import spec
 
 ADDED = AccountAdded(name="r", host="relay.example", port=587, senders=["a@example.com"])
@@ -145,7 +146,7 @@ def test_a_mailing_is_complete_when_every_chunk_is() -> None:
 def test_large_providers_have_lanes_of_their_own() -> None:
     """From five per cent of the audience, six at most."""
     assert providers.lanes({"gmail": 10, "yahoo": 4, "": 86}) == {"gmail": "gmail", "yahoo": "rest", "": "rest"}
-    many = dict.fromkeys(providers._DOMAINS, 10) | {"": 0}
+    many = dict.fromkeys(BUILT_IN.table, 10) | {"": 0}
     assert len(set(providers.lanes(many).values())) == 7
 
 
