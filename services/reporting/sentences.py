@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.contracts import account, audience, campaign, log, mailing, relay, sending
-from shared.contracts.account import Limits
+from shared.contracts.account import PERIODS, Limits
 from shared.contracts.envelope import DomainEvent
 
 
@@ -22,7 +22,8 @@ def _until(instant: datetime | None) -> str:
 
 
 def _limits(limits: Limits) -> str:
-    parts = [f"{limits.per_hour} an hour"] if limits.per_hour else []
+    given = [(name.removeprefix("per_"), getattr(limits, name, None)) for name in PERIODS]
+    parts = [f"{most} {'an' if period == 'hour' else 'a'} {period}" for period, most in given if most]
     parts += [f"{limits.seconds_between:g} s between mails"] if limits.seconds_between else []
     return ", ".join(parts) or "none"
 

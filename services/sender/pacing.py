@@ -26,6 +26,8 @@ AHEAD = 0.5
 """Seconds before its time that a slot is reserved."""
 HORIZON = 5.0
 """Seconds a worker waits for its slot; beyond it the chunk is released with a timer."""
+WIDER = 0.1
+"""Most seconds by which an interval is spaced wider, so that a slot may be used so much later."""
 JITTER = 0.02
 """Seconds that the way of a mail to the relay may differ from that of the next one."""
 MARGIN = 1.5
@@ -76,7 +78,8 @@ def spacing(limits: Limits) -> Spacing | None:
         lateness = max(plain - JITTER, LATENESS_DENSE)
         found.append(Spacing(max(plain, (period + lateness + JITTER) / (most + 1)), lateness))
     if between := limits.seconds_between:
-        found.append(Spacing(between + min(JITTER / 2, between / 50), LATENESS_BETWEEN))
+        wider = min(WIDER, between / 50)
+        found.append(Spacing(between + wider, max(wider + 0.005, LATENESS_BETWEEN)))
     if not found:
         return None
     return Spacing(max(s.interval for s in found), min(s.lateness for s in found))

@@ -14,7 +14,19 @@ from collections.abc import Callable, Coroutine
 
 import uvloop
 
-from tests.benchmark import compose, eventlog, hits, imports, pipeline, planning, projection, rates, replay, wire
+from tests.benchmark import (
+    compose,
+    eventlog,
+    hits,
+    imports,
+    pipeline,
+    planning,
+    projection,
+    rates,
+    replay,
+    starts,
+    wire,
+)
 from tests.benchmark.outcome import note
 
 
@@ -42,11 +54,12 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Coroutine[None, None, None]
     "wire": _wire,
     "hits": lambda asked: hits.run(1.0 if asked.quick else hits.SECONDS),
     "eventlog": lambda _: eventlog.run(),
+    "starts": lambda asked: starts.run(4 if asked.quick else starts.STARTS),
     "rates": lambda asked: rates.run(30.0 if asked.quick else rates.HOUR),
 }
 """By name, in the order in which they run; a coroutine is run in an event loop of its own."""
-UNASKED = ("rates",)
-"""Run only when named, or quickly: it takes an hour."""
+UNASKED = ("rates", "starts")
+"""Run only when named, or quickly: an hour, six minutes."""
 
 
 def main() -> None:

@@ -57,16 +57,16 @@ async def test_three_senders_share_the_rate_of_an_account(sending: Sending, rela
 
 
 async def test_three_senders_keep_an_interval(sending: Sending, relay: ScriptedSmtp) -> None:
-    """An interval of 0.4 s: no gap is shorter than 0.38 s, with three senders, one of which is restarted."""
-    await sending.start_mailing("m1", limits=Limits(seconds_between=0.4))
-    refs = await plan_some(sending, 3, 8)
+    """An interval of 1 s: no gap is shorter than 0.98 s, with three senders, one of which is restarted."""
+    await sending.start_mailing("m1", limits=Limits(seconds_between=1))
+    refs = await plan_some(sending, 3, 4)
     senders = [sending.start_sender() for _ in range(3)]
-    await until(lambda: len(relay.accepted) >= 8, 60)
+    await until(lambda: len(relay.accepted) >= 3, 60)
     senders[0].kill(signal.SIGTERM)
     sending.start_sender()
     await sending.finished(*refs, timeout=90)
     gaps = [later - earlier for earlier, later in itertools.pairwise(times(relay))]
-    assert min(gaps) >= 0.38
+    assert min(gaps) >= 0.98
 
 
 async def test_a_provider_is_paced_among_others(sending: Sending, relay: ScriptedSmtp) -> None:
@@ -94,7 +94,7 @@ async def test_connections_are_shared_by_all_lanes_and_senders(sending: Sending,
         await sending.plan("m1", n, [f"slow-{n}x{i}@example.com" for i in range(12)], lane=lanes[n % 3])
         for n in range(6)
     ]
-    most = 0
+    most, relay.slow = 0, 0.05
     for _ in range(2):
         sending.start_sender()
 
