@@ -12,6 +12,7 @@ import asyncio
 import itertools
 import logging
 import platform
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 
 from faststream.nats import NatsRouter
@@ -23,6 +24,7 @@ from services.sender.confirm import Confirmation
 from services.sender.contents import Contents
 from services.sender.flight import Draining
 from services.sender.gates import AccountGate, Gates
+from services.sender.habits import Habits
 from services.sender.jobs import Lane
 from services.sender.journal import Journal, sweep
 from services.sender.lanes import waiting
@@ -33,9 +35,9 @@ from services.sender.probe import try_account
 from services.sender.relay import PauseAccount, RelayDecider, ReleaseAccount
 from services.sender.retry import BackOff
 from services.sender.settings import SenderSettings
-from services.sender.smtp import Connection
+from services.sender.smtp import Connection, Timeouts
 from services.sender.suppression import Suppression
-from services.sender.transport import Relay, connect
+from services.sender.transport import GREETING, Relay, connect
 from services.sender.trust import Trust
 from services.sender.work import Means
 from shared.clock import boot_seconds, now
@@ -85,6 +87,7 @@ class Sender:
         self.gates = Gates(self.log.load)
         self.journals = settings.journal_dir or settings.data_dir / "journals"
         self.slots = itertools.count()
+        self.habits: defaultdict[tuple[str, int], Habits] = defaultdict(Habits)
         self.lanes: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     async def start(self) -> None:
@@ -222,7 +225,7 @@ class Sender:
         )
 
     async def _connect(self, account: AccountGate) -> Connection:
-        settings = account.settings
+        settings, patience = account.settings, self.settings.relay_patience
         return await connect(
             Relay(
                 host=settings.host,
@@ -231,7 +234,10 @@ class Sender:
                 username=settings.username,
                 password=await self._password(account.account) if settings.username else "",
                 local_hostname=self.settings.hostname,
-            )
+            ),
+            timeout=GREETING * patience,
+            timeouts=Timeouts().shortened(patience),
+            habits=self.habits[settings.host, settings.port],
         )
 
     async def _password(self, account_id: str) -> str:

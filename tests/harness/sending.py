@@ -11,6 +11,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -21,13 +22,14 @@ from nats.aio.client import Client
 from services.sender import chunk as chunks
 from shared.clock import now
 from shared.contracts import subjects
-from shared.contracts.account import AccountAdded, AccountTested, Limits
+from shared.contracts.account import AccountAdded, AccountTested, Limits, TlsMode
 from shared.contracts.content import Content, encode_rows
 from shared.contracts.envelope import Commit, DomainEvent, Origin
 from shared.contracts.mailing import DoubtPolicy, MailingDrafted, SendingStarted
 from shared.contracts.sending import PAYLOAD_DIGEST_BYTES, ChunkPlanned
 from shared.contracts.subjects import ChunkRef
 from shared.eventlog.documents import Documents
+from shared.eventlog.keys import Bucket
 from shared.eventlog.objects import Objects
 from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
@@ -103,13 +105,18 @@ class Sending:
         expected = await self.log.last_seq(subject)
         return await self.log.append(subject, events, expected=expected, origin=Origin(new_id(), "planner", now()))
 
-    async def add_account(self, limits: Limits | None = None) -> None:
+    async def add_account(
+        self, limits: Limits | None = None, *, tls: TlsMode = "none", username: str = "", password: str = ""
+    ) -> None:
         """Add the relay as a tested account."""
+        if username:
+            await Bucket(self.nc, subjects.SECRETS).put(self.account, self.keys.seal(password))
         added = AccountAdded(
             name="relay",
             host="127.0.0.1",
             port=self.relay_port,
-            tls="none",
+            tls=tls,
+            username=username,
             senders=["news@example.com"],
             connections=self.connections,
             limits=limits or Limits(),
@@ -151,13 +158,14 @@ class Sending:
         expires_at: datetime | None = None,
         retry_for: int = 86_400,
         lane: str = subjects.REST,
+        names: Mapping[int, str] | None = None,
     ) -> ChunkRef:
-        """Plan one chunk for `addresses`."""
+        """Plan one chunk for `addresses`; `names` by index are other than usual."""
         rows = [
             {
                 "contact": f"c{i}",
                 "address": address,
-                "name": f"Person {i}",
+                "name": (names or {}).get(i, f"Person {i}"),
                 "address_key": self.keys.address_key(address),
                 "lists": ["l1"],
                 "fields": {"name": f"Person {i}"},
