@@ -5,6 +5,7 @@ and all. The same content, chunk, row, index and date give the same bytes on eve
 be rendered raises `RenderError` for that recipient only; a template that cannot be compiled raises `CompileError`.
 
 By construction the body is quoted-printable, canonical for DKIM (relaxed) and needs no dot-stuffing (see `quoted`).
+Where the domain has keys, signatures go on top (see `dkim`).
 With tracking `anonymous` all recipients share one recipient token; Message-ID and unsubscribe stay their own.
 """
 
@@ -16,6 +17,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from services.sender import headers, parts
+from services.sender.dkim import DomainKey, Signing
 from services.sender.headers import HeaderError
 from services.sender.quoted import LINE_BREAK, SOFT_BREAK, encode, encode_value
 from shared import tokens
@@ -56,9 +58,16 @@ class Rendered(NamedTuple):
 
 
 def compile_content(
-    content: Content, *, mailing: str, public_url: str, signer: Signer, tracking: Tracking, domain: str
+    content: Content,
+    *,
+    mailing: str,
+    public_url: str,
+    signer: Signer,
+    tracking: Tracking,
+    domain: str,
+    keys: Sequence[DomainKey] = (),
 ) -> "Compiled":
-    """Compile the content of a mailing; `domain` is the right side of Message-ID.
+    """Compile the content of a mailing; `domain` is the right side of Message-ID, with each of `keys` it is signed.
 
     Raises:
         CompileError: A placeholder, an address or a setting is wrong; the planner refuses such drafts.
@@ -71,7 +80,7 @@ def compile_content(
     links = {url: place for place, url in enumerate(content.links)}
     urls = parts.Urls(public_url, signer, mailing, tracking, links)
     try:
-        return Compiled(content, urls, domain)
+        return Compiled(content, urls, domain, keys)
     except (TemplateError, HeaderError) as error:
         raise CompileError(f"mailing {mailing}: {error}") from error
 
@@ -79,7 +88,7 @@ def compile_content(
 class Compiled:
     """A mailing's content as bytes between slots; hands out a composer for each chunk."""
 
-    def __init__(self, content: Content, urls: parts.Urls, domain: str) -> None:
+    def __init__(self, content: Content, urls: parts.Urls, domain: str, keys: Sequence[DomainKey]) -> None:
         self.signer = urls.signer
         self.mailing = urls.mailing
         self.fields = parts.Fields()
@@ -93,10 +102,21 @@ class Compiled:
         if size > MAX_MESSAGE * 3 // 4:
             raise CompileError(f"mailing {self.mailing}: a mail would take {size} bytes")
         self.longest_value = (MAX_MESSAGE - size) // len(self.order)
+        self.signing, self.split = self._signing(keys)
 
     def for_chunk(self, n: int) -> "ChunkComposer":
         """Return the composer of chunk `n`."""
         return ChunkComposer(self, n)
+
+    def _signing(self, keys: Sequence[DomainKey]) -> tuple[Signing | None, int]:
+        """Return what signs, None without a key, and the place of the piece in which the body begins."""
+        split = next(place for place in range(0, len(self.static), 2) if b"\r\n\r\n" in self.static[place])
+        last_field, _, body = self.static[split].partition(b"\r\n\r\n")
+        head: list[bytes | int] = [*self.static[:split], last_field + b"\r\n"]
+        head[1::2] = self.order[: split // 2]
+        if split == len(self.static) - 1:  # all recipients share the whole body
+            body = body.removesuffix(END_OF_MESSAGE)
+        return (Signing(keys, head, body) if keys else None), split
 
     def _head(self, content: Content, public_url: str, domain: str) -> list[bytes | int]:
         """Fields that all recipients share first, then the personal ones; the body's own fields follow."""
@@ -135,6 +155,7 @@ class ChunkComposer:
         self._merges_subject = parts.SUBJECT in compiled.order
         self._envelope = b"MAIL FROM:<" + compiled.sender + b">\r\nRCPT TO:<%b>\r\nDATA\r\n"
         self._static = compiled.static
+        self._signing, self._split = compiled.signing, compiled.split + 1
         self._choose: Callable[[Sequence[bytes]], tuple[bytes, ...]] = itemgetter(*compiled.order)
         self._date = (-1, b"")
         self._lists: list[str] | None = None
@@ -188,8 +209,18 @@ class ChunkComposer:
             cells.append(cell)
         pieces = self._static.copy()
         pieces[1::2] = self._choose(cells)
-        message = b"".join(pieces)
+        message = b"".join(pieces) if self._signing is None else self._signed(self._signing, pieces, cells, date)
         return Rendered(self._envelope % address, message, hashlib.sha256(message).digest()[:MAIL_DIGEST_BYTES])
+
+    def _signed(self, signing: Signing, pieces: list[bytes], cells: list[bytes], date: int) -> bytes:
+        rest = b"".join(pieces[self._split :])
+        signatures = signing.fields(cells, memoryview(rest)[: -len(END_OF_MESSAGE)], date)
+        return b"".join([signatures, *pieces[: self._split], rest])
+
+    @property
+    def signs(self) -> bool:
+        """Whether rendering takes so long that it has to happen off the event loop."""
+        return self._signing is not None
 
     def _values(self, fields: Mapping[str, Any], address: str, name: str) -> list[str]:
         values: list[str] = []

@@ -43,7 +43,7 @@ class AccountRows(Data):
 
 
 class Resealed(Data):
-    """Which passwords were sealed anew with the first key, and which open with no key any more."""
+    """Which accounts' passwords and signing keys were sealed anew, and which open with no key any more."""
 
     active: str
     resealed: list[str]
