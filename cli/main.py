@@ -9,12 +9,12 @@ import typer
 
 from cli import (
     account,
-    dkim,
     audit,
     backup,
     campaign,
     contacts,
     demo,
+    dkim,
     doctor,
     doubt,
     keys,

@@ -46,7 +46,13 @@ Ask = Callable[[str, bytes], Awaitable[bytes | None]]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of a planner; `vault` is `secrets` as documents that can be erased, `ask` asks any sender, `facts_at` waits until the facts hold a sequence."""
+    """The parts of a planner.
+
+    Attributes:
+        vault: `secrets` as documents, which can be erased.
+        ask: Asks any sender.
+        facts_at: Waits until the facts hold a sequence.
+    """
 
     settings: PlannerSettings
     engine: AsyncEngine

@@ -1,4 +1,4 @@
-"""Commands about the keys that sign for a domain. The private key is sealed into SECRETS before the event that names it.
+"""Commands about the keys that sign for a domain. A private key is sealed into SECRETS before the event that names it.
 
 A private key outlives its retirement until no chunk pins its selector that may still be sent, so that every attempt at
 a mail has the same bytes; then housekeeping overwrites it. Ten minutes are left to plans that are under way.
@@ -24,6 +24,7 @@ from shared.eventlog.store import EventLog
 Result = Answer | Refusal
 
 _UNDER_WAY = timedelta(minutes=10)
+_FACTS_S = 60.0
 _USED = Refusal(code="selector_used", message="This selector names another key: choose a new one.", field="selector")
 
 
@@ -102,7 +103,7 @@ async def sweep(parts: Parts) -> int:
     gone = [(name, selector) for name, selector in await _retired(parts.log) if await _kept(parts, name, selector)]
     if not gone:
         return 0
-    await parts.facts_at(await parts.log.last_seq(subjects.ALL_PLANS), _UNDER_WAY.total_seconds())
+    await parts.facts_at(await parts.log.last_seq(subjects.ALL_PLANS), _FACTS_S)
     pinned = await _pinned(parts.log, parts.board)
     erased = [each for each in gone if each[1] not in pinned]
     for name, selector in erased:

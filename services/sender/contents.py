@@ -1,4 +1,4 @@
-"""Frozen templates, fetched by hash and compiled once per mailing with the keys that sign; the few last used are kept."""
+"""Frozen templates, fetched by hash and compiled once per mailing with its signing keys; the few last used are kept."""
 
 import asyncio
 from collections import OrderedDict

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -19,6 +20,7 @@ from pathlib import Path
 from nats.aio.client import Client
 
 from services.sender import chunk as chunks
+from shared.addresses import domain
 from shared.clock import now
 from shared.contracts import subjects
 from shared.contracts.account import AccountAdded, AccountTested, Limits
@@ -28,6 +30,7 @@ from shared.contracts.mailing import DoubtPolicy, MailingDrafted, SendingStarted
 from shared.contracts.sending import PAYLOAD_DIGEST_BYTES, ChunkPlanned
 from shared.contracts.subjects import ChunkRef
 from shared.eventlog.documents import Documents
+from shared.eventlog.keys import Bucket
 from shared.eventlog.objects import Objects
 from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
@@ -114,6 +117,11 @@ class Sending:
         )
         await self.append(subjects.account(self.account), added, AccountTested(working=True, detail="ok"))
 
+    async def add_key(self, selector: str, pem: str) -> None:
+        """Let a key sign for the domain of `content`."""
+        place = subjects.signing_key(domain(self.content.sender_address), selector)
+        await Bucket(self.nc, subjects.SECRETS).put(place, self.keys.seal(pem))
+
     async def start_mailing(
         self,
         mailing: str,
@@ -149,6 +157,7 @@ class Sending:
         expires_at: datetime | None = None,
         retry_for: int = 86_400,
         lane: str = subjects.REST,
+        selectors: Sequence[str] = (),
     ) -> ChunkRef:
         """Plan one chunk for `addresses`."""
         rows = [
@@ -180,6 +189,7 @@ class Sending:
             token_key=self.keys.active,
             expires_at=expires_at,
             retry_for=retry_for,
+            selectors=list(selectors),
         )
         await self.append(subjects.plan(mailing, self.account, lane, n), planned)
         return ref

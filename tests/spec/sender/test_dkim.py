@@ -70,7 +70,7 @@ def test_what_must_be_covered_is() -> None:
             selectors(name + b": added@evil.example\r\n" + signed, PUBLISHED)
 
 
-@pytest.mark.parametrize("place", [b"Hi An", b"Anna <", b"List-Unsubscribe-Post: List", b">sale"])
+@pytest.mark.parametrize("place", [b"Hi An", b"Anna <", b"List-Unsubscribe-Post: List", b"<html><body"])
 def test_a_changed_byte_breaks_the_signature(place: bytes) -> None:
     """Of the header or of the body, shared by all or not."""
     signed = message(content(subject="Hi {{ first }}"), FAST)
