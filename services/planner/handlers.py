@@ -19,7 +19,6 @@ from services.planner.idempotency import Act, once
 from services.planner.orders import Command
 from services.planner.parts import Parts
 from services.planner.redrive import redrive
-from services.planner.steps import step
 from services.planner.test_mails import Sample
 from shared import clock, tracing
 from shared.addresses import AddressError, domain, parse
@@ -32,6 +31,7 @@ from shared.database import reading
 from shared.eventlog.handling import handle
 from shared.keys import KeyRingError
 from shared.messaging.answers import Caller, CommandRouter
+from shared.steps import step
 
 C = TypeVar("C", bound=commands.Command)
 Result = Answer | Refusal
@@ -171,7 +171,7 @@ async def _frozen(parts: Parts, mailing: str, act: Act, frozen: AudienceFrozen) 
     done = await parts.order(act, mailing, orders.Freeze(frozen))
     if isinstance(done, Refusal):
         return done
-    await step("freeze.appended")
+    step("freeze.appended")
     await forget_others(parts.engine, mailing, frozen.object)
     data = {"recipients": frozen.recipients, "skipped": frozen.skipped, "chunks": frozen.chunks, "lanes": frozen.lanes}
     return done.model_copy(update={"data": {**done.data, **data}})

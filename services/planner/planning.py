@@ -23,7 +23,6 @@ from services.planner.content import uses
 from services.planner.domain import folded
 from services.planner.fan_out import Piece
 from services.planner.mailing import Mailing
-from services.planner.steps import step
 from shared import clock, tracing
 from shared.addresses import domain
 from shared.contracts import subjects
@@ -38,6 +37,7 @@ from shared.eventlog.objects import Objects
 from shared.eventlog.store import EventLog
 from shared.ids import derived_id
 from shared.keys import KeyRing
+from shared.steps import step
 
 LARGEST_PAYLOAD = 512 * 1024
 AT_ONCE = 8
@@ -117,7 +117,7 @@ class Planning:
             if len(contacts) != piece.size:  # never plan less than was frozen: nobody would miss the rest
                 found = f"{len(contacts)} of {piece.size} recipients"
                 raise CacheError(f"the audience in SQL holds {found} of chunk {piece.n} of mailing {mailing}")
-            await step("plan.read")
+            step("plan.read")
             return await self.append(plan, contacts, await self.put(mailing, piece.n, rows))
 
     async def put(self, mailing: str, n: int, rows: list[dict[str, Any]]) -> bytes:
@@ -130,7 +130,7 @@ class Planning:
         if len(payload) > LARGEST_PAYLOAD:
             raise PayloadError(f"the payload of chunk {n} of mailing {mailing} takes {len(payload)} bytes")
         stored = await self._payloads.put_once(subjects.payload(mailing, n), payload)
-        await step("plan.payload")
+        step("plan.payload")
         return stored
 
     async def stored(self, mailing: str, n: int) -> bytes:
@@ -173,7 +173,7 @@ class Planning:
             seq = await self._log.append(subject, [planned], expected=0, origin=origin)
         except WrongVersionError:  # planned before, by whoever it was: the facts have it, or will
             seq = 0
-        await step("plan.appended")
+        step("plan.appended")
         _trace(plan, len(contacts), seq)
         return seq
 

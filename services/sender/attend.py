@@ -36,6 +36,7 @@ from shared.eventlog.errors import EventLogError, MissingError
 from shared.eventlog.pull import PullMessage
 from shared.eventlog.server_clock import ServerClock
 from shared.eventlog.store import EventLog
+from shared.steps import step
 from shared.tokens import UnknownKeyError
 
 logger = logging.getLogger(__name__)
@@ -120,6 +121,7 @@ class Attendant:
             await case.append(Park(f"cannot be rendered: {error}", again=again))
             return Done()
         await self._take(case, job)
+        step("chunk.taken")
         for _ in range(2):  # whom a decision has sent again, a cancel or the deadline may end
             await self._decided(case, watch)
         return await self._send(watch, line, composer)

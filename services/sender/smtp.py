@@ -19,6 +19,7 @@ from services.sender import wire
 from services.sender.link import BODY, DATA, DEAD, DOT, IDLE, MAIL, QUIT, RCPT, RSET, Capabilities, Link, Timeouts
 from services.sender.reply import Phase, parse, queue_id
 from services.sender.window import Guard, Mail, Result, Window, Witness
+from shared.steps import step
 
 __all__ = ["Capabilities", "Connection", "Guard", "Mail", "Phase", "Result", "Timeouts", "Witness"]
 
@@ -321,7 +322,9 @@ class Connection(Link):
         """Write what ends with the final dot, and the next envelope behind it."""
         envelope = self._open_ahead()
         turn.window.witness.dot(turn.mail.index)
+        step("dot.journalled")
         self._write(ending + envelope if envelope else ending)
+        step("dot.written")
         self._enter(DOT)
 
     def _wait(self, instant: float) -> None:

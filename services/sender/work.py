@@ -34,6 +34,7 @@ from shared.clock import boot_seconds, now
 from shared.contracts import ranges
 from shared.contracts.account import Limits
 from shared.contracts.sending import Group
+from shared.steps import step
 
 CLAIM_AHEAD = 0.5
 """Seconds before the first slot of a half-window at which it is claimed."""
@@ -147,6 +148,7 @@ class Work:
         sent = connection.send(flight.mails, flight.guard, flight.witness)
         ahead = asyncio.ensure_future(self._claim()) if self._size() > 1 else None
         results = await sent
+        step("window.answered")
         self.attempt.flown(flight.phases, len(flight.mails))
         self.line.used()
         self._collect(results)
@@ -240,14 +242,17 @@ class Work:
         valid_until = boot_seconds() + self.means.validity
         # Begun before the append, so that a claim cut off by death has its evidence: nothing was sent under it.
         witness = self.line.journal.begin(ref.mailing, ref.n, chunk.seq, indexes)
+        step("claim.journalled")
         phases = Phases()
         await self._settle(prepared)
+        step("claim.appended")
         phases.confirm = tracing.begin()
         metrics.claimed(len(indexes))
         try:
             await self.means.confirmation.confirmed(ref.mailing)
         except Exception as error:  # noqa: BLE001 - unconfirmed: nothing is sent, the claim is given back, the job rests
             self.rest = Rest(f"not confirmed: {error!r}", at=now() + timedelta(seconds=1))
+        step("claim.confirmed")
         phases.ready = tracing.begin()
         if why := self.watch.closed():
             self.rest = Rest(why)
@@ -303,9 +308,12 @@ class Work:
             digests = b64encode(b"".join(mail.digest for mail in prepared.mails.values())).decode()
             command = replace(command, claim=tuple(prepared.mails), digests=digests, date=prepared.date)
         await self.case.append(command)
+        if groups:
+            step("outcome.appended")
         self.attempt.settled(groups)
         del self.groups[: len(groups)], self.spent[: len(spent)]
         for witness in spent:
             witness.end()
+            step("journal.ended")
         if not self.groups:
             self.base = 0

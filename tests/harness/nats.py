@@ -21,6 +21,7 @@ from typing import Any
 
 import nats
 
+from tests.harness.toll import strike
 from tests.harness.waiting import until_sync
 
 _CLUSTER_READY = 30.0
@@ -161,6 +162,7 @@ class NatsServer:
 
     def freeze(self) -> None:
         """Stop it from running without ending it: connections stay open and nothing is answered."""
+        strike()
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
@@ -172,6 +174,7 @@ class NatsServer:
             self._process.send_signal(number)
 
     def _end(self, number: signal.Signals) -> None:
+        strike()
         if self._watchdog is not None:
             self._watchdog.kill()
             self._watchdog.wait()

@@ -25,7 +25,7 @@ from shared.clock import now
 from shared.contracts import subjects
 from shared.contracts.account import AccountAdded, AccountTested, Limits
 from shared.contracts.content import Content, encode_rows
-from shared.contracts.envelope import DomainEvent, Origin
+from shared.contracts.envelope import Commit, DomainEvent, Origin
 from shared.contracts.mailing import DoubtPolicy, MailingDrafted, SendingStarted
 from shared.contracts.sending import PAYLOAD_DIGEST_BYTES, ChunkPlanned
 from shared.contracts.subjects import ChunkRef
@@ -36,6 +36,7 @@ from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
 from shared.ids import new_id
 from shared.keys import KeyRing
+from tests.harness.toll import strike
 from tests.harness.waiting import until
 
 SECRET_KEYS = "tests-secret-key-of-at-least-32-characters"
@@ -63,6 +64,7 @@ class SenderProcess:
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         """Signal it; SIGKILL is waited for."""
+        strike()
         self.process.send_signal(number)
         if number == signal.SIGKILL:
             self.process.wait(30)
@@ -216,13 +218,17 @@ class Sending:
         self.senders.append(sender)
         return sender
 
+    async def chunk_commits(self, ref: ChunkRef) -> list[Commit]:
+        """Return what stands in the log of a chunk."""
+        return await self.log.load(subjects.chunk(ref.mailing, ref.n))
+
     async def chunk(self, ref: ChunkRef) -> chunks.Chunk:
         """Fold a chunk from the log."""
         planned = await self.log.load(subjects.plan(ref.mailing, ref.account, ref.lane, ref.n))
         plan = planned[0].events[0].event
         assert isinstance(plan, ChunkPlanned)
         state = chunks.initial(len(plan.contacts), plan.doubt)
-        for commit in await self.log.load(subjects.chunk(ref.mailing, ref.n)):
+        for commit in await self.chunk_commits(ref):
             for record in commit.events:
                 chunks.evolve(state, record.event, seq=commit.seq, recorded_at=commit.recorded_at)
         return state
