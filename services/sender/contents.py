@@ -41,7 +41,7 @@ class Contents:
             UnknownKeyError: The token key is gone.
             ValueError: It does not compile, or a signing key does not open.
         """
-        key = (plan.mailing, plan.content, plan.tracking, plan.token_key, *plan.selectors)
+        key = (plan.mailing, plan.account, plan.content, plan.tracking, plan.token_key, *plan.selectors)
         async with self._lock:
             compiled = self._compiled.get(key)
             if compiled is None:
@@ -56,6 +56,7 @@ class Contents:
                     signer=Signer(self._keys, plan.token_key),
                     tracking=plan.tracking,
                     domain=domain,
+                    account=plan.account,
                     keys=signing,
                 )
                 self._compiled[key] = compiled

@@ -31,6 +31,7 @@ class AccountRow(Data):
     senders: list[str]
     connections: int
     limits: Limits
+    bounce_domain: str
     tested: bool
     working: bool
     detail: str

@@ -1,11 +1,12 @@
 """SMTP accounts and their secrets."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
 from shared.contracts.account import Limits, TlsMode
 from shared.contracts.commands.base import Command, Id, Name, Query
+from shared.contracts.commands.domains import DomainName
 
 
 class AddAccount(Command):
@@ -22,6 +23,7 @@ class AddAccount(Command):
     senders: list[str] = Field(min_length=1)
     connections: int = Field(default=10, ge=1, le=200)
     limits: Limits = Limits()
+    bounce_domain: DomainName | Literal[""] = ""
 
 
 class TestAccount(Command):
