@@ -52,7 +52,7 @@ from shared.eventlog.handling import handle
 from shared.eventlog.keys import Bucket
 from shared.eventlog.objects import Objects
 from shared.eventlog.reader import Reader
-from shared.eventlog.server_clock import ServerClock
+from shared.eventlog.server_clock import leading
 from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
 from shared.ids import new_id
@@ -84,7 +84,6 @@ class Sender:
         self.secrets = Bucket(service.nc, subjects.SECRETS)
         self.worker = new_id(6)
         self.draining = Draining()
-        self.clock = ServerClock(service.nc)
         self.timers = Timers(service.nc)
         self.gates = Gates(self.log.load)
         self.journals = settings.journal_dir or settings.data_dir / "journals"
@@ -94,7 +93,7 @@ class Sender:
     async def start(self) -> None:
         """Read the views up to now, then open a lane for every account and lane."""
         service, settings = self.service, self.settings
-        await self.clock.sync()
+        self.clock = await leading(service.nc)
         self.journals.mkdir(parents=True, exist_ok=True)
         self.memory = LogMemory(self.journals)
         self.log.on_append = self._appended

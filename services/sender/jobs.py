@@ -10,7 +10,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from services.sender import metrics
 from services.sender.attend import Attendant, Done
@@ -168,4 +168,4 @@ class Lane:
         logger.warning(
             "lane rests %.1f s: %s", rest, trouble, extra={"account": self.account.account, "lane": self.lane}
         )
-        return datetime.now(UTC) + timedelta(seconds=rest)
+        return now() + timedelta(seconds=rest)

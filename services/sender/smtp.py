@@ -10,7 +10,6 @@ never used again: results so far stay, mails not begun come back NOT_SENT. `send
 """
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -19,6 +18,7 @@ from services.sender import wire
 from services.sender.link import BODY, DATA, DEAD, DOT, IDLE, MAIL, QUIT, RCPT, RSET, Capabilities, Link, Timeouts
 from services.sender.reply import Phase, parse, queue_id
 from services.sender.window import Guard, Mail, Result, Window, Witness
+from shared.clock import millis
 from shared.steps import step
 
 __all__ = ["Capabilities", "Connection", "Guard", "Mail", "Phase", "Result", "Timeouts", "Witness"]
@@ -224,7 +224,7 @@ class Connection(Link):
             if phase == Phase.MAIL:  # it has not heard of the recipient yet
                 reason = "the relay closes"
                 self._settle(
-                    Result(turn.mail.index, Phase.NOT_SENT, 421, enhanced, self.last_words, "", _now(), reason)
+                    Result(turn.mail.index, Phase.NOT_SENT, 421, enhanced, self.last_words, "", millis(), reason)
                 )
             else:
                 self._settle(_said(turn, phase, 421, lines))
@@ -351,7 +351,7 @@ class Connection(Link):
     def _slipped(self, reason: str) -> None:
         """End a connection that seems to owe us a reply: what was taken for the last dot's may have been another's."""
         if (turn := self._unsure) is not None:
-            result = Result(turn.mail.index, Phase.DOT, at_ms=_now(), reason=f"replies out of step: {reason}")
+            result = Result(turn.mail.index, Phase.DOT, at_ms=millis(), reason=f"replies out of step: {reason}")
             turn.window.keep(turn.place, result)
         self._fail(reason)
 
@@ -367,7 +367,7 @@ class Connection(Link):
         self._sure()
         if (turn := self._current) is not None:
             phase = Phase.DOT if state == DOT else Phase.NOT_SENT
-            self._settle(turn.refused or Result(turn.mail.index, phase, at_ms=_now(), reason=reason))
+            self._settle(turn.refused or Result(turn.mail.index, phase, at_ms=millis(), reason=reason))
         if (turn := self._ahead) is not None:
             self._ahead = None
             turn.window.settle(turn.place, Result(turn.mail.index, Phase.NOT_SENT, reason=reason))
@@ -380,11 +380,7 @@ class Connection(Link):
 def _said(turn: _Turn, phase: Phase, code: int, lines: list[bytes]) -> Result:
     enhanced, text = parse(lines)
     queued = queue_id(text) if code < 300 else ""
-    return Result(turn.mail.index, phase, code, enhanced, text, queued, _now(), "")
-
-
-def _now() -> int:
-    return int(time.time() * 1000)
+    return Result(turn.mail.index, phase, code, enhanced, text, queued, millis(), "")
 
 
 _HANDLERS: Final = (

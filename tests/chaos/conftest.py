@@ -84,7 +84,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def _write_rows(terminalreporter: pytest.TerminalReporter, report: pytest.TestReport, outcome: str) -> None:
     name = report.nodeid.removeprefix("tests/chaos/test_").replace(".py::test_", ": ").replace("_", " ")
-    for _, found in report.user_properties or [("toll", {})]:
+    tolls = [found for name, found in report.user_properties if isinstance(found, dict)]
+    for found in tolls or [{}]:
         cells = [found.get(column) for column in COLUMNS[:-2]] + [found.get("seconds"), outcome]
         shown = [f"{cell:.1f}" if isinstance(cell, float) else "-" if cell is None else str(cell) for cell in cells]
         terminalreporter.write_line(f"{name[:86]:<88}" + "".join(f"{cell:>10}" for cell in shown))
