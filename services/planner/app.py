@@ -104,6 +104,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         test_mails=test_mails,
         contents=contents,
         secrets=Bucket(nc, subjects.SECRETS),
+        vault=Documents(nc, subjects.bucket(subjects.SECRETS)),
         keys=keys,
         guard=guard,
         principals=principals,

@@ -93,7 +93,7 @@ class TestMails:
         self._planned.add(test)
 
     async def _rows(self, sample: Sample) -> list[dict[str, Any]]:
-        fields = await self._planning.fields(sample.state.draft.content) if sample.state.draft else ()
+        fields = (await self._planning.used(sample.state.draft.content)).fields if sample.state.draft else ()
         rows: list[dict[str, Any]] = []
         async with self._reading.connect() as conn:
             example = await _example(conn, sample)

@@ -11,9 +11,11 @@ SIGTERM begins nothing new, waits for open dots and gives back the rest.
 import asyncio
 import itertools
 import logging
+import os
 import platform
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from faststream.nats import NatsRouter
 from faststream.nats.message import NatsMessage
@@ -44,8 +46,9 @@ from shared.clock import boot_seconds, now
 from shared.contracts import subjects
 from shared.contracts.commands import Probe, ProbeResult
 from shared.contracts.envelope import Commit, Origin
+from shared.dkim_keys import SigningKey
 from shared.eventlog.documents import Documents
-from shared.eventlog.errors import LogBehindViewError
+from shared.eventlog.errors import LogBehindViewError, MissingError
 from shared.eventlog.follow import Follower
 from shared.eventlog.handling import handle
 from shared.eventlog.keys import Bucket
@@ -116,13 +119,14 @@ class Sender:
             gates=self.gates,
             suppression=self.suppression,
             payloads=Documents(service.nc, subjects.PAYLOADS),
-            contents=Contents(content.get, self.keys, settings.public_url),
+            contents=Contents(content.get, self._signing_key, self.keys, settings.public_url),
             means=Means(
                 confirmation,
                 Pacing(Bucket(service.nc, subjects.PACING), self.clock),
                 BackOff(first=settings.retry_first, longest=settings.retry_longest),
                 settings.window,
                 settings.ack_wait,
+                ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="signing"),
             ),
             draining=self.draining,
             journals=self.journals,
@@ -243,6 +247,12 @@ class Sender:
     async def _password(self, account_id: str) -> str:
         sealed = await self.secrets.get(account_id)
         return self.keys.unseal(sealed[0]) if sealed else ""
+
+    async def _signing_key(self, domain: str, selector: str) -> SigningKey:
+        kept = await self.secrets.get(subjects.signing_key(domain, selector))
+        if kept is None:
+            raise MissingError(f"no key {selector} signs for {domain}")
+        return SigningKey(self.keys.unseal(kept[0]))
 
     async def _pause_account(self, account_id: str, reason: str) -> None:
         origin = Origin(f"{self.worker}.pause.{new_id()}", "sender", now(), account_id)

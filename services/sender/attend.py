@@ -113,7 +113,7 @@ class Attendant:
                 return idle
         try:
             case.rows = await fetch_rows(self.payloads, case.plan)
-            composer = (await self.contents.of(case.plan)).for_chunk(case.plan.n)
+            composer = (await self.contents.of(case.plan)).for_chunk(case.plan.n, account.settings.bounce_domain)
         except (MissingError, UnknownKeyError, ValueError) as error:
             # Nothing can be sent as it was planned: parked for the operator, who is told why. A mailing that is being
             # sent does not know of it, or was resumed: it fails (again) only when it is told (again).

@@ -11,6 +11,7 @@ import asyncio
 import random
 from base64 import b64encode
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -43,13 +44,20 @@ BARREN_CONNECTIONS = 3
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What all workers share. `window`: most recipients claimed at once; `validity`: seconds of a claim."""
+    """What all workers share.
+
+    Attributes:
+        window: Most recipients claimed at once.
+        validity: Seconds of a claim.
+        signing: Where mails are signed, beside the event loop.
+    """
 
     confirmation: Confirmation
     pacing: Pacing
     back_off: BackOff
     window: int
     validity: float
+    signing: Executor
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +187,7 @@ class Work:
                 reserved = boot_seconds()
                 await asyncio.sleep(slots[0].at - ahead - self.watch.server_now())
                 asked += boot_seconds() - reserved
-            prepared = self._render(indexes, slots)
+            prepared = await self._render(indexes, slots)
             if not prepared.mails:
                 await self._settle()
                 continue
@@ -202,10 +210,21 @@ class Work:
             scopes[f"mailing.{self.case.ref.mailing}"] = self.watch.mailing.limits
         return scopes
 
-    def _render(self, indexes: Sequence[int], slots: list[Slot] | None) -> Prepared:
+    async def _render(self, indexes: Sequence[int], slots: list[Slot] | None) -> Prepared:
         """Render `indexes`; those that do not render are skipped in the same commit as the claim."""
         date = int(now().timestamp())
+        if self.composer.signs:
+            loop = asyncio.get_running_loop()
+            mails, skipped = await loop.run_in_executor(self.means.signing, self._rendered, indexes, date)
+        else:
+            mails, skipped = self._rendered(indexes, date)
+        self.groups += skipped
+        return Prepared(mails, date, dict(zip(mails, slots, strict=False)) if slots else {})
+
+    def _rendered(self, indexes: Sequence[int], date: int) -> tuple[dict[int, Rendered], list[Group]]:
+        """Return the mails and the groups of those who get none; changes nothing, as it runs beside the event loop."""
         mails: dict[int, Rendered] = {}
+        skipped: list[Group] = []
         for index in indexes:
             row = self.case.rows[index]
             try:
@@ -213,8 +232,8 @@ class Work:
                     raise RenderError(row.fault)
                 mails[index] = self.composer.render(row.data, index, self.case.chunk.dates.get(index, date))
             except RenderError as error:
-                self.groups.append(Group(outcome="skipped", indexes=str(index), cause=f"render: {error}"))
-        return Prepared(mails, date, dict(zip(mails, slots, strict=False)) if slots else {})
+                skipped.append(Group(outcome="skipped", indexes=str(index), cause=f"render: {error}"))
+        return mails, skipped
 
     async def _claim_rendered(self, prepared: Prepared) -> Flight | None:
         """Claim and confirm; None when all were skipped, or nothing may go out after all."""
@@ -255,7 +274,7 @@ class Work:
             wait = prepared.slots[index].at - self.watch.server_now()
             not_before = asyncio.get_running_loop().time() + wait
         rendered = prepared.mails[index]
-        return Mail(index, rendered.envelope, rendered.message, not_before)
+        return Mail(index, rendered.envelope, rendered.message, not_before, rendered.dsn)
 
     def _collect(self, results: Sequence[Result]) -> None:
         """Turn what came back into groups for the next commit."""

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -20,6 +20,7 @@ from pathlib import Path
 from nats.aio.client import Client
 
 from services.sender import chunk as chunks
+from shared.addresses import domain
 from shared.clock import now
 from shared.contracts import subjects
 from shared.contracts.account import AccountAdded, AccountTested, Limits, TlsMode
@@ -123,6 +124,11 @@ class Sending:
         )
         await self.append(subjects.account(self.account), added, AccountTested(working=True, detail="ok"))
 
+    async def add_key(self, selector: str, pem: str) -> None:
+        """Let a key sign for the domain of `content`."""
+        place = subjects.signing_key(domain(self.content.sender_address), selector)
+        await Bucket(self.nc, subjects.SECRETS).put(place, self.keys.seal(pem))
+
     async def start_mailing(
         self,
         mailing: str,
@@ -159,6 +165,7 @@ class Sending:
         retry_for: int = 86_400,
         lane: str = subjects.REST,
         names: Mapping[int, str] | None = None,
+        selectors: Sequence[str] = (),
     ) -> ChunkRef:
         """Plan one chunk for `addresses`; `names` by index are other than usual."""
         rows = [
@@ -190,6 +197,7 @@ class Sending:
             token_key=self.keys.active,
             expires_at=expires_at,
             retry_for=retry_for,
+            selectors=list(selectors),
         )
         await self.append(subjects.plan(mailing, self.account, lane, n), planned)
         return ref
