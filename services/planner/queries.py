@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from services.planner import administration, audience_rows, audit, imports, lists
+from services.planner import administration, audience_rows, audit, imports, lists, signing
 from services.planner.census import Census
 from services.planner.parts import Parts
 from services.planner.plain_text import text_from_html
@@ -108,6 +108,7 @@ async def census(parts: Parts, _: commands.Census) -> Answer | Refusal:
 
 QUERIES: dict[type[commands.Query], Query] = {
     commands.Accounts: accounts,
+    commands.DomainKeys: signing.domain_keys,
     commands.Lists: all_lists,
     commands.ImportStatus: import_status,
     commands.RejectedRows: rejected_rows,
