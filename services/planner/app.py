@@ -117,8 +117,8 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     requests = CommandRouter("planner", audit=audit.record)
     handlers.register(requests, parts)
     queries.register(requests, parts)
-    service.include(requests)
-    service.broker.include_router(_word_of(guard))
+    service.include(requests.router)
+    service.include(_word_of(guard))
     gate = Gate(principals, settings)
     flows = {api.UPLOAD.name: Uploads(gate, Documents(nc, subjects.INBOX), settings).take}
     serve(service, create_app("planner", requests, gate, settings, flows), settings)

@@ -145,7 +145,7 @@ class Sender:
             service.on_stop(_cancelling(task))
         metrics.show(lambda: len(self.lanes), self.gates.accounts.values)
         service.spawn("lanes", self._keep_lanes(), grace=settings.drain)
-        service.broker.include_router(self._probes())
+        service.include(self._probes())
 
     def _appended(self, before: int, seq: int, event_id: str) -> None:
         """Note a commit of ours; one that is not behind all we saw before stands in another log: end, and ask again."""
