@@ -21,13 +21,12 @@ from services.planner.mailing import FINAL, MailingDecider
 from services.planner.orders import Command, Complete, Fail, Tick
 from services.planner.planning import PayloadError, Planning
 from services.planner.settings import PlannerSettings
-from services.planner.steps import step
 from services.planner.test_mails import TestMails
 from shared import clock, tracing
 from shared.contracts import subjects
 from shared.contracts.commands import Refusal
 from shared.contracts.envelope import Commit, Origin
-from shared.contracts.relay import AccountPaused, AccountReleased
+from shared.contracts.relay import AccountPaused, AccountReleased, ProviderReleased
 from shared.contracts.sending import ChunkFinished, ChunkParked, ChunkPassed
 from shared.contracts.subjects import ChunkRef
 from shared.eventlog.errors import EventLogError
@@ -35,6 +34,7 @@ from shared.eventlog.handling import handle
 from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
 from shared.ids import new_id
+from shared.steps import step
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class Process:
             events = [record.event for record in commit.events]
             if kind == "mailing" or (kind == "chunk" and any(isinstance(event, _MOVES) for event in events)):
                 self.note(entity)
-            elif any(isinstance(event, AccountReleased) for event in events):
+            elif any(isinstance(event, AccountReleased | ProviderReleased) for event in events):
                 self._released.set()
             elif any(isinstance(event, AccountPaused) for event in events):
                 for mailing in await self._reach.board.active():
@@ -169,7 +169,7 @@ class Process:
         await self._reach.test_mails.repair(fact.state)
         if fact.retry > await self._reach.board.mark(mailing):
             await self._fire(await self._reach.board.owed(mailing))
-            await step("process.retried")
+            step("process.retried")
             await self._reach.board.set_mark(mailing, fact.retry)
         if await self._tick(fact):
             return  # what it caused comes back through the facts
@@ -190,7 +190,7 @@ class Process:
             return False
         account = await self._reach.board.account(fact.state.draft.account)
         done = await self._decide(fact.id, Tick(now, account))
-        await step("process.ticked")
+        step("process.ticked")
         return done
 
     async def _arm(self, fact: MailingFact) -> None:

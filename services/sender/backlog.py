@@ -4,13 +4,13 @@ The guard is asked right before a mail comes out; one that it holds back, or tha
 the way and never heard of by the relay.
 """
 
-import time
 from collections import deque
 
 from services.sender.link import Capabilities
 from services.sender.offers import fit
 from services.sender.reply import Phase, parse, queue_id
 from services.sender.window import Mail, Result, Window
+from shared.clock import millis
 
 
 class Turn:
@@ -34,7 +34,7 @@ class Turn:
         """Return what the relay's reply means for the mail."""
         enhanced, text = parse(lines)
         queued = queue_id(text) if code < 300 else ""
-        return Result(self.mail.index, phase, code, enhanced, text, queued, now_ms())
+        return Result(self.mail.index, phase, code, enhanced, text, queued, millis())
 
 
 class Backlog:
@@ -74,8 +74,3 @@ class Backlog:
         """Settle every mail that was not begun as not sent."""
         while self._windows:
             self._windows.popleft().give_back(reason)
-
-
-def now_ms() -> int:
-    """Return the present instant in milliseconds since 1970."""
-    return int(time.time() * 1000)

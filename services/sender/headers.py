@@ -9,6 +9,7 @@ import time
 from binascii import b2a_base64
 
 from shared import addresses
+from shared.ids import derived_id
 
 MAX_TEXT = 1_000
 MAX_DISPLAY_NAME = 200
@@ -117,6 +118,12 @@ def recipient(text: str) -> bytes:
         return addresses.parse(text).encode()
     except addresses.AddressError as error:
         raise HeaderError("bad address") from error
+
+
+def feedback_id(mailing: str, campaign: str, account: str, domain: str) -> bytes:
+    """Return the field by which receivers sum up complaints: of a mailing, a campaign, an account, a sender."""
+    sender = derived_id("sender", domain.lower())
+    return f"Feedback-ID: {mailing}:{campaign or '-'}:{account or '-'}:{sender}\r\n".encode()
 
 
 def date(seconds: int) -> bytes:

@@ -14,11 +14,13 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from services.sender import wire
-from services.sender.backlog import Backlog, Turn, now_ms
+from services.sender.backlog import Backlog, Turn
 from services.sender.habits import End
 from services.sender.link import BODY, DATA, DEAD, DOT, IDLE, MAIL, QUIT, RCPT, RSET, Capabilities, Link, Timeouts
 from services.sender.reply import Phase, parse
 from services.sender.window import SPENT, Guard, Mail, Result, Window, Witness
+from shared.clock import millis
+from shared.steps import step
 
 __all__ = ["Capabilities", "Connection", "Guard", "Mail", "Phase", "Result", "Timeouts", "Witness"]
 
@@ -224,7 +226,7 @@ class Connection(Link):
             if phase == Phase.MAIL:  # it has not heard of the recipient yet
                 reason = "the relay closes"
                 self.end.dismissed = True
-                now, words = now_ms(), self.last_words
+                now, words = millis(), self.last_words
                 self._settle(
                     Result(turn.mail.index, Phase.NOT_SENT, 421, enhanced, words, at_ms=now, reason=reason, again=True)
                 )
@@ -319,7 +321,9 @@ class Connection(Link):
         self._bodies += 1
         envelope = self._open_ahead()
         turn.window.witness.dot(turn.mail.index)
+        step("dot.journalled")
         self._write(ending + envelope if envelope else ending)
+        step("dot.written")
         self._enter(DOT)
 
     def _wait(self, instant: float) -> None:
@@ -346,7 +350,7 @@ class Connection(Link):
     def _slipped(self, reason: str) -> None:
         """End a connection that seems to owe us a reply: what was taken for the last dot's may have been another's."""
         if (turn := self._unsure) is not None:
-            result = Result(turn.mail.index, Phase.DOT, at_ms=now_ms(), reason=f"replies out of step: {reason}")
+            result = Result(turn.mail.index, Phase.DOT, at_ms=millis(), reason=f"replies out of step: {reason}")
             turn.window.keep(turn.place, result)
         self.end.unanswered = self.end.mismatched = True
         self._fail(reason)
@@ -380,7 +384,7 @@ class Connection(Link):
         self._sure()
         if (turn := self._current) is not None:
             phase = Phase.DOT if state == DOT else Phase.NOT_SENT
-            ended = Result(turn.mail.index, phase, at_ms=now_ms(), reason=reason, again=phase == Phase.NOT_SENT)
+            ended = Result(turn.mail.index, phase, at_ms=millis(), reason=reason, again=phase == Phase.NOT_SENT)
             self._settle(turn.refused or ended)
         if (turn := self._ahead) is not None:
             self._ahead = None

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -20,11 +20,12 @@ from pathlib import Path
 from nats.aio.client import Client
 
 from services.sender import chunk as chunks
+from shared.addresses import domain
 from shared.clock import now
 from shared.contracts import subjects
 from shared.contracts.account import AccountAdded, AccountTested, Limits, TlsMode
 from shared.contracts.content import Content, encode_rows
-from shared.contracts.envelope import DomainEvent, Origin
+from shared.contracts.envelope import Commit, DomainEvent, Origin
 from shared.contracts.mailing import DoubtPolicy, MailingDrafted, SendingStarted
 from shared.contracts.sending import PAYLOAD_DIGEST_BYTES, ChunkPlanned
 from shared.contracts.subjects import ChunkRef
@@ -35,6 +36,7 @@ from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
 from shared.ids import new_id
 from shared.keys import KeyRing
+from tests.harness.toll import strike
 from tests.harness.waiting import until
 
 SECRET_KEYS = "tests-secret-key-of-at-least-32-characters"
@@ -62,6 +64,7 @@ class SenderProcess:
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         """Signal it; SIGKILL is waited for."""
+        strike()
         self.process.send_signal(number)
         if number == signal.SIGKILL:
             self.process.wait(30)
@@ -121,6 +124,11 @@ class Sending:
         )
         await self.append(subjects.account(self.account), added, AccountTested(working=True, detail="ok"))
 
+    async def add_key(self, selector: str, pem: str) -> None:
+        """Let a key sign for the domain of `content`."""
+        place = subjects.signing_key(domain(self.content.sender_address), selector)
+        await Bucket(self.nc, subjects.SECRETS).put(place, self.keys.seal(pem))
+
     async def start_mailing(
         self,
         mailing: str,
@@ -157,6 +165,7 @@ class Sending:
         retry_for: int = 86_400,
         lane: str = subjects.REST,
         names: Mapping[int, str] | None = None,
+        selectors: Sequence[str] = (),
     ) -> ChunkRef:
         """Plan one chunk for `addresses`; `names` by index are other than usual."""
         rows = [
@@ -188,6 +197,7 @@ class Sending:
             token_key=self.keys.active,
             expires_at=expires_at,
             retry_for=retry_for,
+            selectors=list(selectors),
         )
         await self.append(subjects.plan(mailing, self.account, lane, n), planned)
         return ref
@@ -214,13 +224,17 @@ class Sending:
         self.senders.append(sender)
         return sender
 
+    async def chunk_commits(self, ref: ChunkRef) -> list[Commit]:
+        """Return what stands in the log of a chunk."""
+        return await self.log.load(subjects.chunk(ref.mailing, ref.n))
+
     async def chunk(self, ref: ChunkRef) -> chunks.Chunk:
         """Fold a chunk from the log."""
         planned = await self.log.load(subjects.plan(ref.mailing, ref.account, ref.lane, ref.n))
         plan = planned[0].events[0].event
         assert isinstance(plan, ChunkPlanned)
         state = chunks.initial(len(plan.contacts), plan.doubt)
-        for commit in await self.log.load(subjects.chunk(ref.mailing, ref.n)):
+        for commit in await self.chunk_commits(ref):
             for record in commit.events:
                 chunks.evolve(state, record.event, seq=commit.seq, recorded_at=commit.recorded_at)
         return state

@@ -19,8 +19,27 @@ class AccountTried(AccountDone):
     extensions: list[str]
 
 
+class SlowedRow(Data):
+    """A provider that gets less for a time: `per_hour` just now, everything again at `until` if nothing is heard."""
+
+    provider: str
+    rule: str
+    since: str
+    per_hour: int
+    until: str
+
+
+class SuspendedRow(Data):
+    """A provider ("": the whole account) that gets nothing before `until`."""
+
+    provider: str
+    rule: str
+    since: str
+    until: str
+
+
 class AccountRow(Data):
-    """One account, without its secrets."""
+    """One account, without its secrets. `paused`: why nothing goes out over it, until a test is good."""
 
     account: str
     name: str
@@ -31,9 +50,13 @@ class AccountRow(Data):
     senders: list[str]
     connections: int
     limits: Limits
+    bounce_domain: str
     tested: bool
     working: bool
     detail: str
+    paused: str
+    slowed: list[SlowedRow]
+    suspended: list[SuspendedRow]
 
 
 class AccountRows(Data):
@@ -43,7 +66,7 @@ class AccountRows(Data):
 
 
 class Resealed(Data):
-    """Which passwords were sealed anew with the first key, and which open with no key any more."""
+    """Which accounts' passwords and signing keys were sealed anew, and which open with no key any more."""
 
     active: str
     resealed: list[str]

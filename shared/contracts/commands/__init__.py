@@ -44,6 +44,13 @@ from shared.contracts.commands.contacts import (
     PreviewImport,
     RejectedRows,
 )
+from shared.contracts.commands.domains import (
+    AddDomainKey,
+    DomainKeys,
+    OfDomainKey,
+    RetireDomainKey,
+    UseDomainKey,
+)
 from shared.contracts.commands.mailings import (
     Audience,
     CancelMailing,
@@ -92,6 +99,7 @@ from shared.contracts.commands.reports import (
 __all__ = (
     "Accounts",
     "AddAccount",
+    "AddDomainKey",
     "AddUser",
     "Answer",
     "Audience",
@@ -108,6 +116,7 @@ __all__ = (
     "ContactProblems",
     "DecideDoubt",
     "DeleteMailing",
+    "DomainKeys",
     "Doubts",
     "Draft",
     "DraftMailing",
@@ -124,6 +133,7 @@ __all__ = (
     "LogTrust",
     "Mailings",
     "Name",
+    "OfDomainKey",
     "OpenCampaign",
     "OpenSession",
     "Outcomes",
@@ -145,6 +155,7 @@ __all__ = (
     "ResealSecrets",
     "ResumeAfterRestore",
     "ResumeMailing",
+    "RetireDomainKey",
     "RevokeToken",
     "ScheduleMailing",
     "Secret",
@@ -155,6 +166,7 @@ __all__ = (
     "Timeline",
     "Tokens",
     "UnscheduleMailing",
+    "UseDomainKey",
     "Users",
     "VerifyLedger",
     "ViewHealth",
