@@ -14,7 +14,19 @@ from collections.abc import Callable, Coroutine
 
 import uvloop
 
-from tests.benchmark import compose, dkim, eventlog, hits, imports, pipeline, planning, projection, replay, wire
+from tests.benchmark import (
+    compose,
+    dkim,
+    eventlog,
+    hits,
+    imports,
+    pipeline,
+    planning,
+    projection,
+    relays,
+    replay,
+    wire,
+)
 from tests.benchmark.outcome import note
 
 
@@ -46,6 +58,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Coroutine[None, None, None]
     "planning": lambda asked: planning.run(5_000 if asked.quick else planning.CONTACTS),
     "compose": lambda asked: compose.run(2_000 if asked.quick else compose.MAILS),
     "wire": _wire,
+    "relays": lambda asked: relays.run(1_000 if asked.quick else relays.MAILS, 1 if asked.quick else relays.ROUNDS),
     "hits": lambda asked: hits.run(1.0 if asked.quick else hits.SECONDS),
     "eventlog": lambda _: eventlog.run(),
 }
