@@ -50,6 +50,7 @@ for nouns in (account, contacts, campaign, mailing, doubt, token, user, streams,
 command(app, "backup")(backup.backup)
 command(app, "restore")(backup.restore)
 command(app, "doctor")(doctor.doctor)
+command(app, "stop")(resume.stop)
 command(app, "resume")(resume.resume)
 command(app, "ledger")(ledger.ledger)
 command(app, "views")(views.views)

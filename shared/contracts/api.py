@@ -68,6 +68,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.PauseMailing, "planner", "POST", f"{_MAILING}/pause", "send"),
     Endpoint(commands.ResumeMailing, "planner", "POST", f"{_MAILING}/resume", "send"),
     Endpoint(commands.CancelMailing, "planner", "POST", f"{_MAILING}/cancel", "send"),
+    Endpoint(commands.StopEverything, "planner", "POST", "/stop", "send"),
+    Endpoint(commands.ResumeStopped, "planner", "POST", "/resume", "send"),
     Endpoint(commands.ChangeRate, "planner", "PUT", f"{_MAILING}/rate", "send"),
     Endpoint(commands.DecideDoubt, "planner", "POST", f"{_MAILING}/doubts", "send"),
     Endpoint(commands.Redrive, "planner", "POST", "/parked/{seq}/redrive", "administer"),

@@ -41,6 +41,8 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.PauseMailing: _MAILING | {"reason": "a wrong price"},
     commands.ResumeMailing: _MAILING,
     commands.CancelMailing: _MAILING | {"reason": "sold out"},
+    commands.StopEverything: {"reason": "a wrong price"},
+    commands.ResumeStopped: {},
     commands.ChangeRate: _MAILING | {"limits": {"per_hour": 1000, "seconds_between": 0.5}},
     commands.DecideDoubt: _MAILING | {"n": 3, "indexes": "0-4,7", "decision": "resend"},
     commands.DeleteMailing: _MAILING,

@@ -18,6 +18,7 @@ from shared.contracts.answers.contacts import (
     RejectedRowsPage,
 )
 from shared.contracts.answers.mailings import (
+    AllDone,
     AudienceFrozenNow,
     CampaignDone,
     CampaignRows,
@@ -56,6 +57,8 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.PauseMailing: MailingDone,
     commands.ResumeMailing: MailingDone,
     commands.CancelMailing: MailingDone,
+    commands.StopEverything: AllDone,
+    commands.ResumeStopped: AllDone,
     commands.ChangeRate: MailingDone,
     commands.DecideDoubt: MailingDone,
     commands.DeleteMailing: MailingDone,
