@@ -29,6 +29,9 @@ async def add(
     seconds_between: Annotated[
         float | None, typer.Option("--seconds-between", help="Least pause between mails.")
     ] = None,
+    bounce_domain: Annotated[
+        str, typer.Option("--bounce-domain", help="Domain that mail comes back to; else it goes to the sender.")
+    ] = "",
     key: KeyOption = "",
 ) -> None:
     """Add an SMTP account.
@@ -52,6 +55,7 @@ async def add(
             senders=sender,
             connections=connections,
             limits=Limits(per_hour=per_hour, seconds_between=seconds_between),
+            bounce_domain=bounce_domain,
         ),
         key=key,
     )

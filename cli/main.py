@@ -14,6 +14,7 @@ from cli import (
     campaign,
     contacts,
     demo,
+    dkim,
     doctor,
     doubt,
     keys,
@@ -45,7 +46,7 @@ app = typer.Typer(
 
 command(app, "up")(up.up)
 command(app, "demo")(demo.demo)
-for nouns in (account, contacts, campaign, mailing, doubt, token, user, streams, parked, keys):
+for nouns in (account, dkim, contacts, campaign, mailing, doubt, token, user, streams, parked, keys):
     app.add_typer(nouns.app)
 command(app, "backup")(backup.backup)
 command(app, "restore")(backup.restore)

@@ -167,6 +167,15 @@ class Board:
             )
             return [ChunkRef(*row) for row in await conn.execute(query)]
 
+    async def sendable(self) -> list[ChunkRef]:
+        """Return the chunks of which a mail may still go out: unfinished ones, and those with a recipient in doubt."""
+        c = CHUNKS.c
+        query = select(c.account, c.lane, c.mailing, c.n, c.finished, c.totals)
+        query = query.where(and_(c.size > 0, or_(c.finished.is_(False), c.totals.contains("in_doubt"))))
+        async with self._reading.connect() as conn:
+            rows = list(await conn.execute(query))
+        return [ChunkRef(*row[:4]) for row in rows if not row[4] or orjson.loads(row[5]).get("in_doubt")]
+
     async def mark(self, of: str) -> int:
         """Return up to which sequence retries were published for a mailing or an account."""
         async with self._reading.connect() as conn:

@@ -21,7 +21,6 @@ from services.planner.mailing import FINAL, MailingDecider
 from services.planner.orders import Command, Complete, Fail, Stop, Tick
 from services.planner.planning import PayloadError, Planning
 from services.planner.settings import PlannerSettings
-from services.planner.steps import step
 from services.planner.test_mails import TestMails
 from services.planner.thresholds import why_stop
 from shared import clock, tracing
@@ -36,6 +35,7 @@ from shared.eventlog.handling import handle
 from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
 from shared.ids import new_id
+from shared.steps import step
 
 logger = logging.getLogger(__name__)
 
@@ -177,7 +177,7 @@ class Process:
         await self._reach.test_mails.repair(fact.state)
         if fact.retry > await self._reach.board.mark(mailing):
             await self._fire(await self._reach.board.owed(mailing))
-            await step("process.retried")
+            step("process.retried")
             await self._reach.board.set_mark(mailing, fact.retry)
         if await self._tick(fact):
             return  # what it caused comes back through the facts
@@ -198,7 +198,7 @@ class Process:
             return False
         account = await self._reach.board.account(fact.state.draft.account)
         done = await self._decide(fact.id, Tick(now, account))
-        await step("process.ticked")
+        step("process.ticked")
         return done
 
     async def _arm(self, fact: MailingFact) -> None:

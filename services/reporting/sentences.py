@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from shared.contracts import account, audience, campaign, log, mailing, relay, sending
+from shared.contracts import account, audience, campaign, domain, log, mailing, relay, sending
 from shared.contracts.account import Limits
 from shared.contracts.envelope import DomainEvent
 
@@ -79,6 +79,9 @@ _SENTENCES: dict[type[DomainEvent], Callable[[Any], str]] = {
     sending.ChunkParked: lambda e: f"A chunk waits for an operator{_because(e.reason)}",
     account.AccountAdded: lambda e: f"Account {e.name!r} added ({e.host}:{e.port})",
     account.AccountTested: _tested,
+    domain.DomainKeyAdded: lambda e: f"Key {e.selector!r} ({e.algorithm}) of {e.domain} added",
+    domain.DomainKeyUsed: lambda e: f"Key {e.selector!r} signs from now on",
+    domain.DomainKeyRetired: lambda e: f"Key {e.selector!r} retired",
     relay.AccountPaused: lambda e: f"The relay refuses the account{_because(e.reason)}",
     relay.AccountReleased: lambda _: "The account may be used again",
     relay.ProviderSlowed: lambda e: f"{_whom(e.provider)} gets {e.per_hour} mails an hour, more and more ({e.rule})",

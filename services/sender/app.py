@@ -11,8 +11,11 @@ SIGTERM begins nothing new, waits for open dots and gives back the rest.
 import asyncio
 import itertools
 import logging
+import os
 import platform
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from faststream.nats import NatsRouter
 from faststream.nats.message import NatsMessage
@@ -24,6 +27,7 @@ from services.sender.confirm import Confirmation
 from services.sender.contents import Contents
 from services.sender.flight import Draining
 from services.sender.gates import AccountGate, Gates
+from services.sender.habits import Habits
 from services.sender.jobs import Lane
 from services.sender.journal import Journal, sweep
 from services.sender.lanes import waiting
@@ -37,23 +41,24 @@ from services.sender.retry import BackOff
 from services.sender.settings import SenderSettings
 from services.sender.shaper import Shaper
 from services.sender.shaping import rules
-from services.sender.smtp import Connection
+from services.sender.smtp import Connection, Timeouts
 from services.sender.suppression import Suppression
-from services.sender.transport import Relay, connect
+from services.sender.transport import GREETING, Relay, connect
 from services.sender.trust import Trust
 from services.sender.work import Means
 from shared.clock import boot_seconds, now
 from shared.contracts import subjects
 from shared.contracts.commands import Probe, ProbeResult
 from shared.contracts.envelope import Commit, Origin
+from shared.dkim_keys import SigningKey
 from shared.eventlog.documents import Documents
-from shared.eventlog.errors import LogBehindViewError
+from shared.eventlog.errors import LogBehindViewError, MissingError
 from shared.eventlog.follow import Follower
 from shared.eventlog.handling import handle
 from shared.eventlog.keys import Bucket
 from shared.eventlog.objects import Objects
 from shared.eventlog.reader import Reader
-from shared.eventlog.server_clock import ServerClock
+from shared.eventlog.server_clock import leading
 from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
 from shared.ids import new_id
@@ -85,18 +90,18 @@ class Sender:
         self.secrets = Bucket(service.nc, subjects.SECRETS)
         self.worker = new_id(6)
         self.draining = Draining()
-        self.clock = ServerClock(service.nc)
         self.timers = Timers(service.nc)
         self.gates = Gates(self.log.load)
         self.journals = settings.journal_dir or settings.data_dir / "journals"
         self.slots = itertools.count()
+        self.habits: defaultdict[tuple[str, int], Habits] = defaultdict(Habits)
         self.lanes: dict[tuple[str, str], asyncio.Task[None]] = {}
         self.breakers: dict[str, Breaker] = {}
 
     async def start(self) -> None:
         """Read the views up to now, then open a lane for every account and lane."""
         service, settings = self.service, self.settings
-        await self.clock.sync()
+        self.clock = await leading(service.nc)
         self.journals.mkdir(parents=True, exist_ok=True)
         self.memory = LogMemory(self.journals)
         self.log.on_append = self._appended
@@ -119,7 +124,7 @@ class Sender:
             gates=self.gates,
             suppression=self.suppression,
             payloads=Documents(service.nc, subjects.PAYLOADS),
-            contents=Contents(content.get, self.keys, settings.public_url),
+            contents=Contents(content.get, self._signing_key, self.keys, settings.public_url),
             means=Means(
                 confirmation,
                 Pacing(Bucket(service.nc, subjects.PACING), self.clock),
@@ -127,6 +132,7 @@ class Sender:
                 Shaper(rules(settings.shaping_rules), self._say),
                 settings.window,
                 settings.ack_wait,
+                ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="signing"),
             ),
             draining=self.draining,
             journals=self.journals,
@@ -230,7 +236,7 @@ class Sender:
         )
 
     async def _connect(self, account: AccountGate) -> Connection:
-        settings = account.settings
+        settings, patience = account.settings, self.settings.relay_patience
         return await connect(
             Relay(
                 host=settings.host,
@@ -239,12 +245,21 @@ class Sender:
                 username=settings.username,
                 password=await self._password(account.account) if settings.username else "",
                 local_hostname=self.settings.hostname,
-            )
+            ),
+            timeout=GREETING * patience,
+            timeouts=Timeouts().shortened(patience),
+            habits=self.habits[settings.host, settings.port],
         )
 
     async def _password(self, account_id: str) -> str:
         sealed = await self.secrets.get(account_id)
         return self.keys.unseal(sealed[0]) if sealed else ""
+
+    async def _signing_key(self, domain: str, selector: str) -> SigningKey:
+        kept = await self.secrets.get(subjects.signing_key(domain, selector))
+        if kept is None:
+            raise MissingError(f"no key {selector} signs for {domain}")
+        return SigningKey(self.keys.unseal(kept[0]))
 
     async def _pause_account(self, account_id: str, reason: str) -> None:
         await self._say(account_id, PauseAccount(reason))

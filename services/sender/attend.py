@@ -36,6 +36,7 @@ from shared.eventlog.errors import EventLogError, MissingError
 from shared.eventlog.pull import PullMessage
 from shared.eventlog.server_clock import ServerClock
 from shared.eventlog.store import EventLog
+from shared.steps import step
 from shared.tokens import UnknownKeyError
 
 logger = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ class Attendant:
                 return idle
         try:
             case.rows = await fetch_rows(self.payloads, case.plan)
-            composer = (await self.contents.of(case.plan)).for_chunk(case.plan.n)
+            composer = (await self.contents.of(case.plan)).for_chunk(case.plan.n, account.settings.bounce_domain)
         except (MissingError, UnknownKeyError, ValueError) as error:
             # Nothing can be sent as it was planned: parked for the operator, who is told why. A mailing that is being
             # sent does not know of it, or was resumed: it fails (again) only when it is told (again).
@@ -120,6 +121,7 @@ class Attendant:
             await case.append(Park(f"cannot be rendered: {error}", again=again))
             return Done()
         await self._take(case, job)
+        step("chunk.taken")
         for _ in range(2):  # whom a decision has sent again, a cancel or the deadline may end
             await self._decided(case, watch)
         return await self._send(watch, line, composer)

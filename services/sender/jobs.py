@@ -10,7 +10,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from services.sender import metrics
 from services.sender.attend import Attendant, Done
@@ -27,6 +27,7 @@ from shared.eventlog.pull import Pull, PullMessage, ensure_consumer
 from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
 from shared.messaging.parking import park
+from shared.steps import step
 
 logger = logging.getLogger(__name__)
 
@@ -123,6 +124,7 @@ class Lane:
 
     async def _work(self, job: PullMessage, line: Line, free: asyncio.Queue[Line], *, trial: bool) -> None:
         self.held[job.consumer_seq] = job
+        step("job.pulled")
         try:
             await self._finish(job, await self.attendant.attend(job, line))
         except WrongVersionError as error:
@@ -166,7 +168,9 @@ class Lane:
             await self.timers.fire(ref.due_retry)
         elif at is not None:
             await self.timers.arm(ref.retry_timer, ref.due_retry, max(at, now()))
+            step("timer.armed")
         await job.ack()
+        step("job.acked")
 
     async def _trouble(self, trouble: RelayError) -> datetime | None:
         """Open the breaker, or pause the account where the relay refuses it as a whole; return when to come back."""
@@ -178,4 +182,4 @@ class Lane:
         logger.warning(
             "lane rests %.1f s: %s", rest, trouble, extra={"account": self.account.account, "lane": self.lane}
         )
-        return datetime.now(UTC) + timedelta(seconds=rest)
+        return now() + timedelta(seconds=rest)

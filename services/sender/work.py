@@ -11,6 +11,7 @@ import asyncio
 import random
 from base64 import b64encode
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -27,7 +28,6 @@ from services.sender.pacing import Later, Pacing, Slot, window
 from services.sender.retry import BackOff
 from services.sender.shaper import Shaper
 from services.sender.slowing import Turn, shaped_turns, turns_of
-from services.sender.smtp import Connection
 from services.sender.spans import Attempt, Phases
 from services.sender.window import Mail, Result
 from shared import tracing
@@ -35,6 +35,7 @@ from shared.clock import boot_seconds, now
 from shared.contracts import ranges
 from shared.contracts.account import Limits
 from shared.contracts.sending import Group
+from shared.steps import step
 
 CLAIM_AHEAD = 0.5
 """Seconds before the first slot of a half-window at which it is claimed."""
@@ -48,7 +49,13 @@ BARREN_CONNECTIONS = 3
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What all workers share. `window`: most recipients claimed at once; `validity`: seconds of a claim."""
+    """What all workers share.
+
+    Attributes:
+        window: Most recipients claimed at once.
+        validity: Seconds of a claim.
+        signing: Where mails are signed, beside the event loop.
+    """
 
     confirmation: Confirmation
     pacing: Pacing
@@ -56,6 +63,7 @@ class Means:
     shaper: Shaper
     window: int
     validity: float
+    signing: Executor
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,40 +129,42 @@ class Work:
 
     async def _work(self) -> None:
         while not self.rest.why:
-            connection = await self._connect()
-            coming = await self._claim() if connection is not None else None
-            while coming is not None and connection is not None:
-                coming = await self._fly(coming, connection)
-                connection = await self._connect() if coming is not None else connection
+            connected = await self._connect()
+            coming = await self._claim() if connected else None
+            while coming is not None and connected:
+                coming = await self._fly(coming)
+                connected = await self._connect() if coming is not None else connected
             if coming is not None:
                 self._give_back(coming.claimed, coming.witness)
             await self._settle()
             if not self.case.chunk.claimable(now(), 1):
                 break
 
-    async def _connect(self) -> Connection | None:
+    async def _connect(self) -> bool:
         try:
-            return await self.line.open()
+            await self.line.open()
         except RelayError as error:
             self.rest = Rest(f"relay: {error}", trouble=error)
-            return None
+            return False
+        return True
 
-    async def _fly(self, flight: Flight, connection: Connection) -> Flight | None:
+    async def _fly(self, flight: Flight) -> Flight | None:
         """Send one half-window while the next is claimed; return the next, None when there is none."""
         flight.phases.wire = tracing.begin()
-        sent = connection.send(flight.mails, flight.guard, flight.witness)
+        sent = asyncio.ensure_future(self.line.carry(flight.mails, flight.guard, flight.witness))
         ahead = asyncio.ensure_future(self._claim()) if self._size() > 1 else None
         results = await sent
+        step("window.answered")
         self.attempt.flown(flight.phases, len(flight.mails))
-        self.line.used()
         self._collect(results)
         self.spent.append(flight.witness)
         await self.means.shaper.heard(self.case.ref, results, self.case.rows)
         following = await ahead if ahead is not None else None
         answered = any(result.code not in (0, 421) for result in results)
-        if connection.botched:
+        broken = self.line.botched
+        if broken:
             await self.line.close()
-        self.barren = 0 if answered or not connection.botched else self.barren + 1
+        self.barren = 0 if answered or not broken else self.barren + 1
         if self.barren >= BARREN_CONNECTIONS:
             trouble = RelayUnreachable("the relay drops connections")
             self.rest = Rest("relay drops connections", trouble=trouble)
@@ -184,7 +194,7 @@ class Work:
                 reserved = boot_seconds()
                 await asyncio.sleep(slots[0].at - ahead - self.watch.server_now())
                 asked += boot_seconds() - reserved
-            prepared = self._render(indexes, slots)
+            prepared = await self._render(indexes, slots)
             if not prepared.mails:
                 await self._settle()
                 continue
@@ -232,10 +242,21 @@ class Work:
             scopes[f"mailing.{self.case.ref.mailing}"] = self.watch.mailing.limits
         return scopes
 
-    def _render(self, indexes: Sequence[int], slots: list[Slot] | None) -> Prepared:
+    async def _render(self, indexes: Sequence[int], slots: list[Slot] | None) -> Prepared:
         """Render `indexes`; those that do not render are skipped in the same commit as the claim."""
         date = int(now().timestamp())
+        if self.composer.signs:
+            loop = asyncio.get_running_loop()
+            mails, skipped = await loop.run_in_executor(self.means.signing, self._rendered, indexes, date)
+        else:
+            mails, skipped = self._rendered(indexes, date)
+        self.groups += skipped
+        return Prepared(mails, date, dict(zip(mails, slots, strict=False)) if slots else {})
+
+    def _rendered(self, indexes: Sequence[int], date: int) -> tuple[dict[int, Rendered], list[Group]]:
+        """Return the mails and the groups of those who get none; changes nothing, as it runs beside the event loop."""
         mails: dict[int, Rendered] = {}
+        skipped: list[Group] = []
         for index in indexes:
             row = self.case.rows[index]
             try:
@@ -243,8 +264,8 @@ class Work:
                     raise RenderError(row.fault)
                 mails[index] = self.composer.render(row.data, index, self.case.chunk.dates.get(index, date))
             except RenderError as error:
-                self.groups.append(Group(outcome="skipped", indexes=str(index), cause=f"render: {error}"))
-        return Prepared(mails, date, dict(zip(mails, slots, strict=False)) if slots else {})
+                skipped.append(Group(outcome="skipped", indexes=str(index), cause=f"render: {error}"))
+        return mails, skipped
 
     async def _claim_rendered(self, prepared: Prepared) -> Flight | None:
         """Claim and confirm; None when all were skipped, or nothing may go out after all."""
@@ -253,14 +274,17 @@ class Work:
         valid_until = boot_seconds() + self.means.validity
         # Begun before the append, so that a claim cut off by death has its evidence: nothing was sent under it.
         witness = self.line.journal.begin(ref.mailing, ref.n, chunk.seq, indexes)
+        step("claim.journalled")
         phases = Phases()
         await self._settle(prepared)
+        step("claim.appended")
         phases.confirm = tracing.begin()
         metrics.claimed(len(indexes))
         try:
             await self.means.confirmation.confirmed(ref.mailing)
         except Exception as error:  # noqa: BLE001 - unconfirmed: nothing is sent, the claim is given back, the job rests
             self.rest = Rest(f"not confirmed: {error!r}", at=now() + timedelta(seconds=1))
+        step("claim.confirmed")
         phases.ready = tracing.begin()
         if why := self.watch.closed():
             self.rest = Rest(why, at=self.watch.reopens())
@@ -282,7 +306,7 @@ class Work:
             wait = prepared.slots[index].at - self.watch.server_now()
             not_before = asyncio.get_running_loop().time() + wait
         rendered = prepared.mails[index]
-        return Mail(index, rendered.envelope, rendered.message, not_before)
+        return Mail(index, rendered.envelope, rendered.message, not_before, rendered.dsn)
 
     def _collect(self, results: Sequence[Result]) -> None:
         """Turn what came back into groups for the next commit."""
@@ -317,9 +341,12 @@ class Work:
             digests = b64encode(b"".join(mail.digest for mail in prepared.mails.values())).decode()
             command = replace(command, claim=tuple(prepared.mails), digests=digests, date=prepared.date)
         await self.case.append(command)
+        if groups:
+            step("outcome.appended")
         self.attempt.settled(groups)
         del self.groups[: len(groups)], self.spent[: len(spent)]
         for witness in spent:
             witness.end()
+            step("journal.ended")
         if not self.groups:
             self.base = 0

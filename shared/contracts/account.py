@@ -24,7 +24,11 @@ class Limits(BaseModel):
 
 
 class AccountAdded(DomainEvent):
-    """An SMTP account can be used once it is tested. The password stays in SECRETS under the account's id."""
+    """An SMTP account can be used once it is tested. The password stays in SECRETS under the account's id.
+
+    Attributes:
+        bounce_domain: Where mail that comes back goes, each to a return path of its own; "" means to the sender.
+    """
 
     TYPE: ClassVar[str] = "account.added/1"
 
@@ -36,6 +40,7 @@ class AccountAdded(DomainEvent):
     senders: list[str]
     connections: int = 10
     limits: Limits = Limits()
+    bounce_domain: str = ""
 
 
 class AccountTested(DomainEvent):

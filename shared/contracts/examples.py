@@ -7,6 +7,7 @@ from shared.contracts.commands import Command, Query
 
 _MAILING = {"mailing": "dbhqj1pk0kha"}
 _USER = {"user": "u4m7k1x9s2td"}
+_KEY = {"domain": "shop.example", "selector": "p2027a"}
 _UPLOAD = {"upload": "w0f4k2m9xq7z"}
 _DRAFT: dict[str, Any] = {
     "campaign": "c7m2hs0k4tqd",
@@ -29,6 +30,10 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
         "senders": ["news@shop.example"],
     },
     commands.TestAccount: {"account": "a91kfm3xw2rb", "to": "postmaster@shop.example"},
+    commands.AddDomainKey: _KEY | {"algorithm": "rsa"},
+    commands.UseDomainKey: _KEY,
+    commands.RetireDomainKey: _KEY,
+    commands.DomainKeys: {},
     commands.ImportContacts: _UPLOAD | {"parts": 1, "list": "readers", "columns": {"E-Mail": "email"}},
     commands.OpenCampaign: {"name": "May", "lists": ["readers"]},
     commands.DraftMailing: _DRAFT,

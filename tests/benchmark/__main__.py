@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 
 import uvloop
 
-from tests.benchmark import compose, eventlog, hits, imports, pipeline, planning, projection, replay, wire
+from tests.benchmark import compose, dkim, eventlog, hits, imports, pipeline, planning, projection, replay, wire
 from tests.benchmark.outcome import note
 
 
@@ -28,12 +28,18 @@ def _replay(asked: argparse.Namespace) -> Coroutine[None, None, None]:
     return replay.run(asked.recipients or (5_000 if asked.quick else replay.RECIPIENTS))
 
 
+def _dkim(asked: argparse.Namespace) -> Coroutine[None, None, None]:
+    recipients = asked.recipients or (2_000 if asked.quick else dkim.RECIPIENTS)
+    return dkim.run(recipients, asked.rounds or (1 if asked.quick else dkim.ROUNDS), asked.connections)
+
+
 def _wire(asked: argparse.Namespace) -> None:
     wire.run(5_000 if asked.quick else wire.MAILS, 1 if asked.quick else wire.ROUNDS)
 
 
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], Coroutine[None, None, None] | None]] = {
     "pipeline": _pipeline,
+    "dkim": _dkim,
     "replay": _replay,
     "projection": lambda asked: projection.run(10_000 if asked.quick else projection.MAILS),
     "import": lambda asked: imports.run(asked.recipients or (10_000 if asked.quick else imports.ROWS)),

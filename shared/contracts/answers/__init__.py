@@ -17,6 +17,7 @@ from shared.contracts.answers.contacts import (
     ListRows,
     RejectedRowsPage,
 )
+from shared.contracts.answers.domains import DomainKeyRow, DomainKeyRows
 from shared.contracts.answers.mailings import (
     AllDone,
     AudienceFrozenNow,
@@ -71,6 +72,10 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.Audience: AudiencePage,
     commands.Redrive: Redriven,
     commands.ChangePassword: UserDone,
+    commands.AddDomainKey: DomainKeyRow,
+    commands.UseDomainKey: DomainKeyRow,
+    commands.RetireDomainKey: DomainKeyRow,
+    commands.DomainKeys: DomainKeyRows,
     commands.ResealSecrets: Resealed,
     commands.ResumeAfterRestore: Resumed,
     commands.LogTrust: Trust,

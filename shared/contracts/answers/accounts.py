@@ -50,6 +50,7 @@ class AccountRow(Data):
     senders: list[str]
     connections: int
     limits: Limits
+    bounce_domain: str
     tested: bool
     working: bool
     detail: str
@@ -65,7 +66,7 @@ class AccountRows(Data):
 
 
 class Resealed(Data):
-    """Which passwords were sealed anew with the first key, and which open with no key any more."""
+    """Which accounts' passwords and signing keys were sealed anew, and which open with no key any more."""
 
     active: str
     resealed: list[str]

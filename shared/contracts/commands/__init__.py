@@ -44,6 +44,13 @@ from shared.contracts.commands.contacts import (
     PreviewImport,
     RejectedRows,
 )
+from shared.contracts.commands.domains import (
+    AddDomainKey,
+    DomainKeys,
+    OfDomainKey,
+    RetireDomainKey,
+    UseDomainKey,
+)
 from shared.contracts.commands.mailings import (
     Audience,
     CancelMailing,
@@ -94,6 +101,7 @@ from shared.contracts.commands.reports import (
 __all__ = (
     "Accounts",
     "AddAccount",
+    "AddDomainKey",
     "AddUser",
     "Answer",
     "Audience",
@@ -110,6 +118,7 @@ __all__ = (
     "ContactProblems",
     "DecideDoubt",
     "DeleteMailing",
+    "DomainKeys",
     "Doubts",
     "Draft",
     "DraftMailing",
@@ -126,6 +135,7 @@ __all__ = (
     "LogTrust",
     "Mailings",
     "Name",
+    "OfDomainKey",
     "OpenCampaign",
     "OpenSession",
     "Outcomes",
@@ -148,6 +158,7 @@ __all__ = (
     "ResumeAfterRestore",
     "ResumeMailing",
     "ResumeStopped",
+    "RetireDomainKey",
     "RevokeToken",
     "ScheduleMailing",
     "Secret",
@@ -159,6 +170,7 @@ __all__ = (
     "Timeline",
     "Tokens",
     "UnscheduleMailing",
+    "UseDomainKey",
     "Users",
     "VerifyLedger",
     "ViewHealth",

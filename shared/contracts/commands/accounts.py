@@ -1,11 +1,12 @@
 """SMTP accounts and their secrets."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
 from shared.contracts.account import Limits, TlsMode
 from shared.contracts.commands.base import Command, Id, Name, Query
+from shared.contracts.commands.domains import DomainName
 
 
 class AddAccount(Command):
@@ -22,6 +23,7 @@ class AddAccount(Command):
     senders: list[str] = Field(min_length=1)
     connections: int = Field(default=10, ge=1, le=200)
     limits: Limits = Limits()
+    bounce_domain: DomainName | Literal[""] = ""
 
 
 class TestAccount(Command):
@@ -35,7 +37,7 @@ class TestAccount(Command):
 
 
 class ResealSecrets(Command):
-    """Seal all SMTP passwords with the first key of the ring, once every service has it."""
+    """Seal all SMTP passwords and signing keys with the first key of the ring, once every service has it."""
 
     NAME: ClassVar[str] = "keys.reseal"
 
