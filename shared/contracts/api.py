@@ -54,6 +54,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.UseDomainKey, "planner", "POST", "/domains/{domain}/keys/{selector}/use", "administer"),
     Endpoint(commands.RetireDomainKey, "planner", "POST", "/domains/{domain}/keys/{selector}/retire", "administer"),
     Endpoint(commands.DomainKeys, "planner", "GET", "/keys", "view"),
+    Endpoint(commands.Preflight, "planner", "GET", "/accounts/{account}/preflight", "administer"),
     Endpoint(commands.Lists, "planner", "GET", "/lists", "view"),
     Endpoint(commands.ImportContacts, "planner", "POST", "/imports", "add_recipient"),
     Endpoint(commands.ImportStatus, "planner", "GET", "/imports/{upload}", "view"),

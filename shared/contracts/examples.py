@@ -53,6 +53,7 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.DeleteMailing: _MAILING,
     commands.Redrive: {"seq": 17},
     commands.Accounts: {},
+    commands.Preflight: {"account": "a91kfm3xw2rb"},
     commands.Lists: {},
     commands.ImportStatus: _UPLOAD,
     commands.RejectedRows: _UPLOAD | {"limit": 20},

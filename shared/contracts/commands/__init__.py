@@ -6,6 +6,7 @@ A module for each area; all names stand here, too. Where a request is answered a
 from shared.contracts.commands.accounts import (
     Accounts,
     AddAccount,
+    Preflight,
     ResealSecrets,
     TestAccount,
 )
@@ -143,6 +144,7 @@ __all__ = (
     "ParkedMessages",
     "Password",
     "PauseMailing",
+    "Preflight",
     "PreviewImport",
     "Probe",
     "ProbeResult",

@@ -117,7 +117,7 @@ class CancelMailing(Command):
 class StopEverything(Command):
     """Pause every mailing that sends or will, all with one reason."""
 
-    NAME: ClassVar[str] = "mailing.stop_all"
+    NAME: ClassVar[str] = "mailings.stop"
 
     reason: str = Field(default="", max_length=400)
 
@@ -125,7 +125,7 @@ class StopEverything(Command):
 class ResumeStopped(Command):
     """Let the mailings go on that were stopped all at once, and no others."""
 
-    NAME: ClassVar[str] = "mailing.resume_all"
+    NAME: ClassVar[str] = "mailings.resume"
 
 
 class ChangeRate(Command):
