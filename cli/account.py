@@ -40,6 +40,9 @@ WarmUpDays = Annotated[
     str,
     typer.Option("--warm-up", metavar="DAY:MAILS,...", help="Mails a day from that day on, as 1:500,2:1000,7:5000."),
 ]
+BounceDomain = Annotated[
+    str, typer.Option("--bounce-domain", help="Domain that mail comes back to; else it goes to the sender.")
+]
 
 
 @command(app, "add")
@@ -61,6 +64,7 @@ async def add(
     provider: Provider = None,
     warm_up_from: WarmUpFrom = "",
     warm_up: WarmUpDays = "",
+    bounce_domain: BounceDomain = "",
     key: KeyOption = "",
 ) -> None:
     """Add an SMTP account.
@@ -90,6 +94,7 @@ async def add(
         "limits": limits,
         "providers": _providers(provider or []),
         "warm_up": _warm_up(warm_up_from, warm_up),
+        "bounce_domain": bounce_domain,
     }
     answer = await session.ask(commands.AddAccount.model_validate(wanted), key=key)
     session.out.done(
@@ -118,6 +123,7 @@ async def edit(
     provider: Provider = None,
     warm_up_from: WarmUpFrom = "",
     warm_up: WarmUpDays = "",
+    bounce_domain: BounceDomain = "",
     no_warm_up: Annotated[bool, typer.Option("--no-warm-up", help="End the warm-up.")] = False,
     key: KeyOption = "",
 ) -> None:
@@ -132,6 +138,7 @@ async def edit(
     rows = (await session.ask(commands.Accounts())).get("accounts", [])
     wanted = {name: row[name] for row in rows if row["account"] == found for name in _FIELDS}
     given = {"name": name, "host": host, "senders": sender, "port": port, "tls": tls, "connections": connections}
+    given["bounce_domain"] = bounce_domain
     wanted |= {name: value for name, value in given.items() if value}
     wanted |= {} if username is None else {"username": username}
     limits = {
@@ -153,25 +160,6 @@ async def edit(
     session.out.done(answer, f"Changed account {found}.")
 
 
-@command(app, "show")
-async def show(
-    session: Session, account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="Id or name.")]
-) -> None:
-    """Show one SMTP account: its limits, those of providers, its warm-up and how many mails that leaves today.
-
-    Example: `posthaste account show relay`
-    """
-    found = await choices.account_id(session, account)
-    rows = (await session.ask(commands.Accounts())).get("accounts", [])
-    row = next(row for row in rows if row["account"] == found)
-    if session.out.as_json:
-        session.out.json(row)
-    else:
-        session.out.screen.print(
-            pairs({name.replace("_", " ").capitalize(): row[name] for name in _SHOWN} | _more(row))
-        )
-
-
 @command(app, "test")
 async def test(
     session: Session,
@@ -186,6 +174,49 @@ async def test(
     """
     answer = await session.ask(commands.TestAccount(account=await choices.account_id(session, account), to=to))
     session.out.done(answer, f"[green]Works.[/green] {text(answer.get('detail', ''))}")
+
+
+@command(app, "show")
+async def show(
+    session: Session,
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="Id or name.")],
+) -> None:
+    """Show one account: limits, warm-up, whether it works, which providers get less or nothing for a time, and why.
+
+    Example: `posthaste account show relay`
+    """
+    chosen = await choices.account_id(session, account)
+    accounts = (await session.ask(commands.Accounts()))["accounts"]
+    found = next(each for each in accounts if each["account"] == chosen)
+    shaping = [
+        *({**each, "gets": f"{each['per_hour']} an hour"} for each in found["slowed"]),
+        *({**each, "gets": "nothing"} for each in found["suspended"]),
+    ]
+    if session.out.as_json:
+        session.out.json(found)
+        return
+    session.out.screen.print(pairs({name.capitalize(): found[name] for name in _SHOWN} | _more(found)))
+    columns = {"provider": "Provider", "gets": "Gets", "until": "Until", "since": "Since", "rule": "Rule"}
+    rows = [{**each, "provider": each["provider"] or "all"} for each in shaping]
+    session.out.rows({"rows": rows}, "rows", columns, empty="No provider is slowed or suspended.")
+
+
+@command(app, "preflight")
+async def preflight(
+    session: Session,
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="Id or name.")],
+) -> None:
+    """Check what providers look at: SPF, the DKIM keys, DMARC and alignment in DNS, TLS, one-click; with remedies.
+
+    Exit code 1 if anything is bad.
+
+    Example: `posthaste account preflight relay`
+    """
+    answer = await session.ask(commands.Preflight(account=await choices.account_id(session, account)))
+    columns = {"state": "State", "name": "Check", "about": "Domain", "detail": "Detail", "remedy": "Remedy"}
+    session.out.rows(answer, "checks", columns)
+    if answer["verdict"] == "bad":
+        raise typer.Exit(1)
 
 
 @command(app, "list")
@@ -210,7 +241,10 @@ async def list_accounts(session: Session) -> None:
     session.out.rows(await session.ask(commands.Accounts()), "accounts", columns, empty=empty)
 
 
-_FIELDS = ("name", "host", "port", "tls", "username", "senders", "connections", "limits", "providers", "warm_up")
+_FIELDS = (
+    *("name", "host", "port", "tls", "username", "senders", "connections"),
+    *("limits", "providers", "warm_up", "bounce_domain"),
+)
 
 _SHOWN = ("account", "name", "host", "port", "tls", "username", "senders", "connections", "limits", "working", "detail")
 

@@ -1,8 +1,8 @@
 """Large mailbox providers as data: which domains are theirs, which MX hosts, and how they want to be sent to.
 
 The table of this program (providers.toml) under the operator's file of the same form, where there is one
-(`POSTHASTE_PROVIDERS_FILE`). A provider named there is added, or its fields are replaced. `default` holds the limits of
-every domain that is nobody's.
+(`POSTHASTE_PROVIDERS_FILE`). A provider named there is added, or its fields are replaced. `default` holds for every
+provider that says nothing else.
 """
 
 import tomllib
@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, TypeAdapter
 
 from shared.contracts.account import ProviderLimits
+from shared.contracts.subjects import PROMPT, REST
 
 DEFAULT = "default"
 _BUILT_IN = Path(__file__).with_suffix(".toml")
@@ -68,6 +69,12 @@ class Providers:
         """Return the provider of a domain in lower case, "" for all but those of the table."""
         return self.domains.get(domain, "")
 
+    def of_mail(self, lane: str, address: str) -> str:
+        """Return whose mail it is: the lane's own provider; in a mixed lane that of the address, else `rest`."""
+        if lane not in (REST, PROMPT):
+            return lane
+        return self.of_domain(address.rpartition("@")[2].lower()) or REST
+
     def of_mx(self, hosts: Collection[str]) -> str:
         """Return the provider that all of a domain's MX hosts belong to, "" where it is not one."""
         names = [host.rstrip(".").lower() for host in hosts]
@@ -78,7 +85,7 @@ class Providers:
         return ""
 
     def limits(self, name: str, of_account: ProviderLimits | None = None) -> ProviderLimits:
-        """Return the limits of a provider ("" for domains that are nobody's), with those an account sets for it."""
+        """Return the limits of a provider, with those an account sets for it."""
         return merged(self.table.get(DEFAULT), self.table.get(name), of_account)
 
 

@@ -42,7 +42,7 @@ from shared.eventlog.objects import Objects
 from shared.eventlog.projector import Projector
 from shared.eventlog.pull import Pull
 from shared.eventlog.reader import Reader
-from shared.eventlog.server_clock import ServerClock
+from shared.eventlog.server_clock import leading
 from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
 from shared.keys import KeyRing
@@ -62,6 +62,7 @@ _FACTS_S = 30.0
 async def start(service: Service, settings: PlannerSettings) -> None:
     """Put the planner together on the connection of `service`."""
     nc, keys = service.nc, KeyRing.of(settings.secret_keys, settings.address_pepper)
+    service.spawn("clock", (await leading(nc)).run())
     engine = FairEngine(create_engine(settings, "planner"))
     service.on_stop(engine.dispose)
     await migrate(engine, "services.planner.migrations")
@@ -105,6 +106,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         test_mails=test_mails,
         contents=contents,
         secrets=Bucket(nc, subjects.SECRETS),
+        vault=Documents(nc, subjects.bucket(subjects.SECRETS)),
         keys=keys,
         guard=guard,
         principals=principals,
@@ -117,15 +119,14 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     requests = CommandRouter("planner", audit=audit.record)
     handlers.register(requests, parts)
     queries.register(requests, parts)
-    service.include(requests)
-    service.broker.include_router(_word_of(guard))
+    service.include(requests.router)
+    service.include(_word_of(guard))
     gate = Gate(principals, settings)
     flows = {api.UPLOAD.name: Uploads(gate, Documents(nc, subjects.INBOX), settings).take}
     serve(service, create_app("planner", requests, gate, settings, flows), settings)
     service.check("facts", lambda: ", ".join(f"{name}: {why}" for name, why in facts.paused.items()))
     metrics.show(subjects.PLANNER_FACTS, facts)
     service.spawn("census", Census(engine, stuck_seconds=settings.stuck_seconds).run())
-    service.spawn("clock", ServerClock(nc).run())  # it shows how far ours is off: starts and windows go by ours
     timers = Pull(nc, subjects.TIMERS, subjects.PLANNER_TIMERS)
     service.spawn("guard", guard.run())
     service.spawn("facts", guard.then(facts.run))

@@ -117,6 +117,7 @@ def _frozen(draft: DraftMailing, list_name: str, list_id: str, *, unsubscribe: b
         list_name=list_name,
         list_id=list_id,
         unsubscribe=unsubscribe,
+        campaign=draft.campaign,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from services.planner import administration, fan_out, lists, orders, sign_in
+from services.planner import administration, fan_out, lists, orders, sign_in, signing, standstill
 from services.planner.account import AccountDecider, Add, Edit, RecordTest, problem
 from services.planner.audience import Wanted, digest
 from services.planner.audience_rows import forget_others
@@ -19,7 +19,6 @@ from services.planner.idempotency import Act, once
 from services.planner.orders import Command
 from services.planner.parts import Parts
 from services.planner.redrive import redrive
-from services.planner.steps import step
 from services.planner.test_mails import Sample
 from shared import clock, tracing
 from shared.addresses import AddressError, domain, parse
@@ -32,6 +31,7 @@ from shared.database import reading
 from shared.eventlog.handling import handle
 from shared.keys import KeyRingError
 from shared.messaging.answers import Caller, CommandRouter
+from shared.steps import step
 
 C = TypeVar("C", bound=commands.Command)
 Result = Answer | Refusal
@@ -151,6 +151,7 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
         tracking=wanted.tracking,
         limits=wanted.limits,
         retry_for=wanted.retry_for,
+        stop=wanted.stop,
     )
     account = await parts.account(wanted.account)
     order = orders.Draft(drafted, content.sender_address, campaign, account, edit)
@@ -186,7 +187,7 @@ async def _frozen(parts: Parts, mailing: str, act: Act, frozen: AudienceFrozen) 
     done = await parts.order(act, mailing, orders.Freeze(frozen))
     if isinstance(done, Refusal):
         return done
-    await step("freeze.appended")
+    step("freeze.appended")
     await forget_others(parts.engine, mailing, frozen.object)
     data = {"recipients": frozen.recipients, "skipped": frozen.skipped, "chunks": frozen.chunks, "lanes": frozen.lanes}
     return done.model_copy(update={"data": {**done.data, **data}})
@@ -244,20 +245,21 @@ async def decide_doubt(parts: Parts, wanted: commands.DecideDoubt, act: Act) -> 
 
 
 async def reseal_secrets(parts: Parts, _: commands.ResealSecrets, _act: Act) -> Result:
-    """Seal every password anew that another key sealed; what somebody changes meanwhile is left to the next run."""
+    """Seal anew what another key sealed; what somebody changes meanwhile is left to the next run."""
     resealed: list[str] = []
     closed: list[str] = []
-    for account in await parts.board.accounts():
-        entry = await parts.secrets.get(account.id)
+    accounts = {account.id: account.id for account in await parts.board.accounts()}
+    for key, name in (accounts | await signing.sealed_keys(parts.log)).items():
+        entry = await parts.secrets.get(key)
         if entry is None or parts.keys.sealed_by_first(entry[0]):
             continue
         try:
-            password = parts.keys.unseal(entry[0])
+            secret = parts.keys.unseal(entry[0])
         except KeyRingError:  # nobody can open it any more: named in the answer
-            closed.append(account.id)
+            closed.append(name)
             continue
-        if await parts.secrets.swap(account.id, parts.keys.seal(password), entry[1]) is not None:
-            resealed.append(account.id)
+        if await parts.secrets.swap(key, parts.keys.seal(secret), entry[1]) is not None:
+            resealed.append(name)
     return Answer(ok=True, data={"active": parts.keys.active, "resealed": resealed, "closed": closed})
 
 
@@ -289,11 +291,16 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.UnscheduleMailing: _plain(lambda _: orders.Unschedule()),
     commands.PauseMailing: _plain(lambda wanted: orders.Pause(wanted.reason)),
     commands.ResumeMailing: resume_mailing,
+    commands.StopEverything: standstill.stop_everything,
+    commands.ResumeStopped: standstill.resume_stopped,
     commands.CancelMailing: _plain(lambda wanted: orders.Cancel(wanted.reason)),
     commands.ChangeRate: _plain(lambda wanted: orders.Rate(wanted.limits)),
     commands.DecideDoubt: decide_doubt,
     commands.DeleteMailing: _plain(lambda _: orders.Delete()),
     commands.Redrive: redrive,
+    commands.AddDomainKey: signing.add_key,
+    commands.UseDomainKey: signing.use_key,
+    commands.RetireDomainKey: signing.retire_key,
     commands.ResealSecrets: reseal_secrets,
     commands.ResumeAfterRestore: resume_after_restore,
     commands.IssueToken: administration.issue_token,
@@ -303,7 +310,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.SetPassword: administration.set_password,
     commands.RemoveUser: administration.remove_user,
 }
-QUIETER = (commands.PauseMailing, commands.CancelMailing, commands.ResumeAfterRestore)
+QUIETER = (commands.PauseMailing, commands.StopEverything, commands.CancelMailing, commands.ResumeAfterRestore)
 """What may be asked while the log is not trusted."""
 _ANSWER_IS_SECRET = frozenset({commands.IssueToken})
 

@@ -28,7 +28,6 @@ from services.planner.csv_preview import preview
 from services.planner.csv_rows import CsvError, CsvFile, Options, Reject, Row
 from services.planner.directory import Directory
 from services.planner.schema import METADATA, insert, roomy
-from services.planner.steps import step
 from shared import clock
 from shared.contracts import subjects
 from shared.contracts.audience import ContactsImported
@@ -41,6 +40,7 @@ from shared.eventlog.store import EventLog
 from shared.ids import derived_id
 from shared.keys import KeyRing
 from shared.providers import BUILT_IN, Providers
+from shared.steps import step
 
 logger = logging.getLogger(__name__)
 
@@ -173,7 +173,7 @@ class Importer:
                     ahead.cancel()
                     return False
                 done += len(piece)
-                await step("import.batch")
+                step("import.batch")
         except (CsvError, MissingError) as error:  # it cannot be read on: say where, keep what is in
             await self._fail(upload, error)
             return False
@@ -251,9 +251,9 @@ class Importer:
         )
         part = subjects.partition(hashlib.sha256(row.list.encode()).hexdigest())
         origin = Origin(derived_id("import", upload), "planner", clock.now(), principal=row.principal)
-        await step("import.recorded")
+        step("import.recorded")
         position = await self._log.append_journal(subjects.audience(part), [event], origin=origin)
-        await step("import.announced")
+        step("import.announced")
         for place in range(ImportContacts.model_validate_json(row.wanted).parts):
             await self._inbox.erase(subjects.upload_part(upload, place))
         await self._mark(upload, {"state": "done", "position": position})

@@ -20,7 +20,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.planner import sources
 from services.planner.directory import Directory
 from services.planner.schema import METADATA, insert
-from services.planner.steps import step
 from shared import clock, metrics
 from shared.contracts import intake, subjects
 from shared.contracts.audience import ContactsSynced
@@ -36,6 +35,7 @@ from shared.keys import KeyRing
 from shared.messaging.parking import park
 from shared.messaging.policy import nak_delay
 from shared.providers import BUILT_IN, Providers
+from shared.steps import step
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ class Intake:
         await self._apply(good)
         await self._announce()
         await asyncio.gather(*(self.erase(message.seq) for message in messages if message.seq not in parked))
-        await step("intake.erased")
+        step("intake.erased")
         for message in messages:
             await message.ack()
 
@@ -146,7 +146,7 @@ class Intake:
                 await conn.execute(insert(conn, NOTES).values(id=new_id(20), event=event))
         _EVENTS.labels("taken").inc(len(told) - counts.stale)
         _EVENTS.labels("stale").inc(counts.stale)
-        await step("intake.committed")
+        step("intake.committed")
 
     async def _announce(self) -> None:
         """Append what was noted to the log; what a crash left is appended by whoever comes next."""
@@ -158,7 +158,7 @@ class Intake:
             await self._log.append_journal(
                 subjects.audience(part), [event], origin=Origin(note, "planner", clock.now())
             )
-            await step("intake.announced")
+            step("intake.announced")
             async with self._engine.begin() as conn:
                 await conn.execute(delete(NOTES).where(NOTES.c.id == note))
         if notes:

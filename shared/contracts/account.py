@@ -93,6 +93,7 @@ class AccountSettings(DomainEvent):
     Attributes:
         connections: Connections at a time, over all lanes and senders.
         providers: Limits for single mailbox providers, by name, instead of those of the table.
+        bounce_domain: Where mail that comes back goes, each to a return path of its own; "" means to the sender.
     """
 
     name: str
@@ -105,6 +106,7 @@ class AccountSettings(DomainEvent):
     limits: AccountLimits = AccountLimits()
     providers: dict[str, ProviderLimits] = {}
     warm_up: WarmUp | None = None
+    bounce_domain: str = ""
 
 
 def limits_on(account: AccountSettings, today: date) -> AccountLimits:

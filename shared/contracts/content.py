@@ -18,6 +18,7 @@ class Content(BaseModel):
         links: Tracked targets in order; the link id is the place in this list. `href`s in `html` and URLs in `text`
             that equal one of them are tracked.
         list_id: List-Id of RFC 2919 without brackets, e.g. `news.example.com`.
+        campaign: Id of its campaign, for Feedback-ID.
         unsubscribe: Append an unsubscribe link where the template has no `{{ unsubscribe_url }}`.
     """
 
@@ -33,6 +34,7 @@ class Content(BaseModel):
     list_name: str = ""
     list_id: str = ""
     unsubscribe: bool = True
+    campaign: str = ""
 
     def encoded(self) -> bytes:
         """Return the bytes whose SHA-256 names the object."""

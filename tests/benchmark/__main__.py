@@ -16,6 +16,7 @@ import uvloop
 
 from tests.benchmark import (
     compose,
+    dkim,
     eventlog,
     hits,
     imports,
@@ -23,6 +24,7 @@ from tests.benchmark import (
     planning,
     projection,
     rates,
+    relays,
     replay,
     starts,
     wire,
@@ -40,18 +42,25 @@ def _replay(asked: argparse.Namespace) -> Coroutine[None, None, None]:
     return replay.run(asked.recipients or (5_000 if asked.quick else replay.RECIPIENTS))
 
 
+def _dkim(asked: argparse.Namespace) -> Coroutine[None, None, None]:
+    recipients = asked.recipients or (2_000 if asked.quick else dkim.RECIPIENTS)
+    return dkim.run(recipients, asked.rounds or (1 if asked.quick else dkim.ROUNDS), asked.connections)
+
+
 def _wire(asked: argparse.Namespace) -> None:
     wire.run(5_000 if asked.quick else wire.MAILS, 1 if asked.quick else wire.ROUNDS)
 
 
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], Coroutine[None, None, None] | None]] = {
     "pipeline": _pipeline,
+    "dkim": _dkim,
     "replay": _replay,
     "projection": lambda asked: projection.run(10_000 if asked.quick else projection.MAILS),
     "import": lambda asked: imports.run(asked.recipients or (10_000 if asked.quick else imports.ROWS)),
     "planning": lambda asked: planning.run(5_000 if asked.quick else planning.CONTACTS),
     "compose": lambda asked: compose.run(2_000 if asked.quick else compose.MAILS),
     "wire": _wire,
+    "relays": lambda asked: relays.run(1_000 if asked.quick else relays.MAILS, 1 if asked.quick else relays.ROUNDS),
     "hits": lambda asked: hits.run(1.0 if asked.quick else hits.SECONDS),
     "eventlog": lambda _: eventlog.run(),
     "starts": lambda asked: starts.run(4 if asked.quick else starts.STARTS),

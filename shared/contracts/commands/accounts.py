@@ -1,11 +1,12 @@
 """SMTP accounts and their secrets."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
 from shared.contracts.account import AccountLimits, ProviderLimits, TlsMode, WarmUp
 from shared.contracts.commands.base import Command, Id, Name, Query
+from shared.contracts.commands.domains import DomainName
 
 ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,15}$")]
 
@@ -21,6 +22,7 @@ class _Account(Command):
     limits: AccountLimits = AccountLimits()
     providers: dict[ProviderName, ProviderLimits] = Field(default={}, max_length=100)
     warm_up: WarmUp | None = None
+    bounce_domain: DomainName | Literal[""] = ""
 
 
 class AddAccount(_Account):
@@ -51,9 +53,17 @@ class TestAccount(Command):
 
 
 class ResealSecrets(Command):
-    """Seal all SMTP passwords with the first key of the ring, once every service has it."""
+    """Seal all SMTP passwords and signing keys with the first key of the ring, once every service has it."""
 
     NAME: ClassVar[str] = "keys.reseal"
+
+
+class Preflight(Query):
+    """What providers look at -> {verdict, checks: [{name, about, state, detail, remedy}]}."""
+
+    NAME: ClassVar[str] = "account.preflight"
+
+    account: Id
 
 
 class Accounts(Query):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.sender.limits import Rules, bunch, lowered, provider_scope
+from services.sender.limits import Rules
 from shared.contracts.account import AccountAdded, AccountLimits, ProviderLimits, WarmUp, limits_on
 from shared.providers import BUILT_IN, Providers, merged
 
@@ -56,50 +56,28 @@ def test_an_operators_file_adds_and_replaces(tmp_path: Path) -> None:
     assert (table.limits("gmail").connections, table.limits("gmail").messages) == (5, 10)
     assert table.of_domain("firm.example") == "firm"
     assert table.limits("firm") == ProviderLimits(per_hour=9, per_minute=60)
-    assert table.limits("nobody.example") == ProviderLimits(per_hour=9)
+    assert table.of_mail("rest", "Ann@FIRM.example") == "firm"
+    assert table.of_mail("gmail", "ann@x.example") == "gmail"
+    assert table.of_mail("rest", "ann@x.example") == "rest"
     file.write_text("[gmail]\nper_month = 10\n")
     with pytest.raises(ValueError, match="per_month"):
         Providers.load(file)
 
 
-def test_what_slows_down_only_lowers() -> None:
-    """The lowest of each, the longest pause."""
-    limits = ProviderLimits(per_second=10, connections=2, seconds_between=1)
-    slow = [ProviderLimits(per_second=50, connections=1, per_minute=6), ProviderLimits(per_minute=1, seconds_between=9)]
-    assert lowered(limits, slow) == ProviderLimits(per_second=10, connections=1, per_minute=1, seconds_between=9)
-    assert lowered(limits, []) == limits
-
-
 def test_limits_of_a_lane() -> None:
     """The account's, the provider's in its own lane, and what an account says of a provider comes last."""
     rules = Rules(BUILT_IN)
-    assert rules.connections("a", ACCOUNT, "rest") == 8
-    assert rules.connections("a", ACCOUNT, "gmail") == 5
-    assert rules.messages("a", ACCOUNT, "gmail") == 50
-    assert rules.messages("a", ACCOUNT, "rest") is None
+    lanes = ("prompt", "rest", "gmail")
+    assert [rules.connections(ACCOUNT, lane) for lane in lanes] == [1, 8, 5]
+    assert [rules.messages(ACCOUNT, lane) for lane in lanes] == [0, 0, 50]
     own = ACCOUNT.model_copy(update={"providers": {"gmail": ProviderLimits(connections=20, messages=70)}})
-    assert rules.connections("a", own, "gmail") == 8
+    assert rules.connections(own, "gmail") == 8
+    assert rules.messages(own, "gmail") == 70
     few = own.model_copy(update={"limits": AccountLimits(messages=60)})
-    assert rules.messages("a", few, "gmail") == 60
-    slowed = Rules(BUILT_IN, lambda _account, provider: [ProviderLimits(per_minute=1)] if provider == "gmail" else [])
-    assert slowed.slow("a", ACCOUNT, {"gmail", "x.example"}) == {
-        "gmail": ProviderLimits(connections=5, messages=50, per_minute=1)
-    }
-    assert rules.slow("a", ACCOUNT, {"gmail", "x.example"}) == {}
-
-
-def test_a_domain_is_not_written_into_its_scope() -> None:
-    """A domain may be a person's name; a provider's name is ours."""
-    assert provider_scope("a", "gmail") == "provider.a.gmail"
-    assert "ann" not in provider_scope("a", "ann-meyer.example")
-
-
-def test_a_bunch_has_one_provider() -> None:
-    """The first recipient's, in order, as many as wanted."""
-    providers = ["", "g", "", "g", ""]
-    assert bunch([1, 2, 3, 4], lambda index: providers[index], 9).indexes == [1, 3]
-    assert bunch([0, 1, 2, 3, 4], lambda index: providers[index], 2).indexes == [0, 2]
-    assert bunch([], lambda _: "", 9) is None
+    assert [rules.messages(few, lane) for lane in lanes] == [60, 60, 60]
+    assert rules.paced(ACCOUNT) == {}
+    slow = ACCOUNT.model_copy(update={"providers": {"gmail": ProviderLimits(per_minute=9)}})
+    assert rules.paced(slow) == {"gmail": ProviderLimits(connections=5, messages=50, per_minute=9)}
 
 
 def test_a_warm_up_lowers_the_limit_of_the_day() -> None:
