@@ -13,6 +13,7 @@ import itertools
 import logging
 import os
 import platform
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -25,6 +26,7 @@ from services.sender.confirm import Confirmation
 from services.sender.contents import Contents
 from services.sender.flight import Draining
 from services.sender.gates import AccountGate, Gates
+from services.sender.habits import Habits
 from services.sender.jobs import Lane
 from services.sender.journal import Journal, sweep
 from services.sender.lanes import waiting
@@ -35,9 +37,9 @@ from services.sender.probe import try_account
 from services.sender.relay import PauseAccount, RelayDecider, ReleaseAccount
 from services.sender.retry import BackOff
 from services.sender.settings import SenderSettings
-from services.sender.smtp import Connection
+from services.sender.smtp import Connection, Timeouts
 from services.sender.suppression import Suppression
-from services.sender.transport import Relay, connect
+from services.sender.transport import GREETING, Relay, connect
 from services.sender.trust import Trust
 from services.sender.work import Means
 from shared.clock import boot_seconds, now
@@ -88,6 +90,7 @@ class Sender:
         self.gates = Gates(self.log.load)
         self.journals = settings.journal_dir or settings.data_dir / "journals"
         self.slots = itertools.count()
+        self.habits: defaultdict[tuple[str, int], Habits] = defaultdict(Habits)
         self.lanes: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     async def start(self) -> None:
@@ -226,7 +229,7 @@ class Sender:
         )
 
     async def _connect(self, account: AccountGate) -> Connection:
-        settings = account.settings
+        settings, patience = account.settings, self.settings.relay_patience
         return await connect(
             Relay(
                 host=settings.host,
@@ -235,7 +238,10 @@ class Sender:
                 username=settings.username,
                 password=await self._password(account.account) if settings.username else "",
                 local_hostname=self.settings.hostname,
-            )
+            ),
+            timeout=GREETING * patience,
+            timeouts=Timeouts().shortened(patience),
+            habits=self.habits[settings.host, settings.port],
         )
 
     async def _password(self, account_id: str) -> str:

@@ -171,7 +171,7 @@ class ChunkComposer:
             raise RenderError("erased")
         text = row.get("address") or ""
         name = row.get("name") or ""
-        address = headers.address(text)
+        address = headers.recipient(text)
         who = b"%b%d" % (self._who, index)
         mac = self._signer.recipient_mac(who)
         message_id = b"%b.%b" % (who, mac)

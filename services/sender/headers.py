@@ -97,18 +97,27 @@ def mailbox(name: str, address: bytes, what: str) -> bytes:
 
 
 def address(text: str) -> bytes:
-    """Return the address for envelope and header (domain as A-labels).
+    """Return one of our own addresses for envelope and header (domain as A-labels).
 
     Raises:
         HeaderError: It is no address, or its local part is not ASCII.
     """
-    try:
-        parsed = addresses.parse(text)
-    except addresses.AddressError as error:
-        raise HeaderError("bad address") from error
+    parsed = recipient(text)
     if not parsed.isascii():
         raise HeaderError("needs SMTPUTF8")
-    return parsed.encode()
+    return parsed
+
+
+def recipient(text: str) -> bytes:
+    """Return a recipient's address for envelope and header (domain as A-labels, another script as UTF-8, RFC 6532).
+
+    Raises:
+        HeaderError: It is no address.
+    """
+    try:
+        return addresses.parse(text).encode()
+    except addresses.AddressError as error:
+        raise HeaderError("bad address") from error
 
 
 def feedback_id(mailing: str, campaign: str, account: str, domain: str) -> bytes:

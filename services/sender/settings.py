@@ -19,6 +19,7 @@ class SenderSettings(Settings):
         hostname: What the sender calls itself in EHLO; "" is the machine's name.
         trust_seconds: For so long a sender that starts waits for the planner's word that the log is the one it knows;
             after that its own memory decides. 0 does not ask.
+        relay_patience: Share of the time-outs of RFC 5321 that relays get. Below 1 it makes duplicates: for tests only.
         drain: Seconds that SIGTERM leaves for open dots (compose and Kubernetes grant one minute more).
     """
 
@@ -28,6 +29,7 @@ class SenderSettings(Settings):
     retry_longest: float = Field(default=14_400.0, gt=0)
     journal_dir: Path | None = None
     hostname: str = ""
+    relay_patience: float = Field(default=1.0, gt=0, le=1.0)
     drain: float = Field(default=600.0, gt=0)
     trust_seconds: float = Field(default=30.0, ge=0)
 

@@ -48,7 +48,7 @@ BY_DETAIL: Final[dict[str, tuple[Scope, str]]] = {
     "6.0": ("content", "content"),
     "6.1": ("content", "content"),
     "6.3": ("content", "content"),
-    "6.7": ("address", "needs-smtputf8"),
+    "6.7": ("unknown", "needs-smtputf8"),
     "7.0": ("unknown", "policy"),
     "7.1": ("unknown", "policy"),
     "7.2": ("address", "list-problem"),

@@ -26,7 +26,6 @@ from services.sender.journal import Claim
 from services.sender.line import Line
 from services.sender.pacing import Later, Pacing, Slot, window
 from services.sender.retry import BackOff
-from services.sender.smtp import Connection
 from services.sender.spans import Attempt, Phases
 from services.sender.window import Mail, Result
 from shared import tracing
@@ -124,40 +123,41 @@ class Work:
 
     async def _work(self) -> None:
         while not self.rest.why:
-            connection = await self._connect()
-            coming = await self._claim() if connection is not None else None
-            while coming is not None and connection is not None:
-                coming = await self._fly(coming, connection)
-                connection = await self._connect() if coming is not None else connection
+            connected = await self._connect()
+            coming = await self._claim() if connected else None
+            while coming is not None and connected:
+                coming = await self._fly(coming)
+                connected = await self._connect() if coming is not None else connected
             if coming is not None:
                 self._give_back(coming.claimed, coming.witness)
             await self._settle()
             if not self.case.chunk.claimable(now(), 1):
                 break
 
-    async def _connect(self) -> Connection | None:
+    async def _connect(self) -> bool:
         try:
-            return await self.line.open()
+            await self.line.open()
         except RelayError as error:
             self.rest = Rest(f"relay: {error}", trouble=error)
-            return None
+            return False
+        return True
 
-    async def _fly(self, flight: Flight, connection: Connection) -> Flight | None:
+    async def _fly(self, flight: Flight) -> Flight | None:
         """Send one half-window while the next is claimed; return the next, None when there is none."""
         flight.phases.wire = tracing.begin()
-        sent = connection.send(flight.mails, flight.guard, flight.witness)
+        sent = asyncio.ensure_future(self.line.carry(flight.mails, flight.guard, flight.witness))
         ahead = asyncio.ensure_future(self._claim()) if self._size() > 1 else None
         results = await sent
         step("window.answered")
         self.attempt.flown(flight.phases, len(flight.mails))
-        self.line.used()
         self._collect(results)
         self.spent.append(flight.witness)
         following = await ahead if ahead is not None else None
         answered = any(result.code not in (0, 421) for result in results)
-        if connection.botched:
+        broken = self.line.botched
+        if broken:
             await self.line.close()
-        self.barren = 0 if answered or not connection.botched else self.barren + 1
+        self.barren = 0 if answered or not broken else self.barren + 1
         if self.barren >= BARREN_CONNECTIONS:
             trouble = RelayUnreachable("the relay drops connections")
             self.rest = Rest("relay drops connections", trouble=trouble)

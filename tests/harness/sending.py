@@ -11,7 +11,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -23,7 +23,7 @@ from services.sender import chunk as chunks
 from shared.addresses import domain
 from shared.clock import now
 from shared.contracts import subjects
-from shared.contracts.account import AccountAdded, AccountTested, Limits
+from shared.contracts.account import AccountAdded, AccountTested, Limits, TlsMode
 from shared.contracts.content import Content, encode_rows
 from shared.contracts.envelope import Commit, DomainEvent, Origin
 from shared.contracts.mailing import DoubtPolicy, MailingDrafted, SendingStarted
@@ -91,6 +91,7 @@ class Sending:
     folder: Path
     account: str = "acc1"
     connections: int = 4
+    bounce_domain: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     senders: list[SenderProcess] = field(default_factory=list)
     content: Content = CONTENT
@@ -106,16 +107,22 @@ class Sending:
         expected = await self.log.last_seq(subject)
         return await self.log.append(subject, events, expected=expected, origin=Origin(new_id(), "planner", now()))
 
-    async def add_account(self, limits: Limits | None = None) -> None:
+    async def add_account(
+        self, limits: Limits | None = None, *, tls: TlsMode = "none", username: str = "", password: str = ""
+    ) -> None:
         """Add the relay as a tested account."""
+        if username:
+            await Bucket(self.nc, subjects.SECRETS).put(self.account, self.keys.seal(password))
         added = AccountAdded(
             name="relay",
             host="127.0.0.1",
             port=self.relay_port,
-            tls="none",
+            tls=tls,
+            username=username,
             senders=["news@example.com"],
             connections=self.connections,
             limits=limits or Limits(),
+            bounce_domain=self.bounce_domain,
         )
         await self.append(subjects.account(self.account), added, AccountTested(working=True, detail="ok"))
 
@@ -159,14 +166,15 @@ class Sending:
         expires_at: datetime | None = None,
         retry_for: int = 86_400,
         lane: str = subjects.REST,
+        names: Mapping[int, str] | None = None,
         selectors: Sequence[str] = (),
     ) -> ChunkRef:
-        """Plan one chunk for `addresses`."""
+        """Plan one chunk for `addresses`; `names` by index are other than usual."""
         rows = [
             {
                 "contact": f"c{i}",
                 "address": address,
-                "name": f"Person {i}",
+                "name": (names or {}).get(i, f"Person {i}"),
                 "address_key": self.keys.address_key(address),
                 "lists": ["l1"],
                 "fields": {"name": f"Person {i}"},

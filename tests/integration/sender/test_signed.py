@@ -8,6 +8,7 @@ from shared.contracts.content import Content
 from shared.contracts.ranges import unpack
 from shared.contracts.sending import MAIL_DIGEST_BYTES, RecipientsClaimed
 from shared.contracts.subjects import ChunkRef
+from shared.tokens import verify_bounce
 from tests.harness.dkim import ED25519, RSA, records, selectors
 from tests.harness.sending import Sending
 from tests.harness.smtp import ScriptedSmtp
@@ -57,6 +58,9 @@ async def _claimed(sending: Sending, ref: ChunkRef) -> dict[int, list[bytes]]:
 
 async def test_every_mail_verifies_and_every_attempt_is_the_same(sending: Sending, relay: ScriptedSmtp) -> None:
     """What the relay took is what was rendered and claimed, whichever attempt it was; both signatures hold."""
+    relay.options.extensions += ("DSN",)
+    sending.account, sending.bounce_domain = "acc2", "bounces.example.com"
+    await sending.add_account()
     await sending.add_key("r1", RSA)
     await sending.add_key("e1", ED25519)
     refs = []
@@ -80,6 +84,13 @@ async def test_every_mail_verifies_and_every_attempt_is_the_same(sending: Sendin
         ref, index = digests[mail.recipient]
         assert sha256(mail.content + b".\r\n").digest()[:MAIL_DIGEST_BYTES] == claims[ref][index][0]
         assert selectors(mail.content, PUBLISHED) == ["r1", "e1"]
+        local, _, domain = mail.sender.partition("@")
+        who = verify_bounce(sending.keys, local)
+        assert domain == "bounces.example.com"
+        assert who is not None
+        assert (who.mailing, who.n, who.index) == (ref.mailing, ref.n, index)
+        assert f"RET=HDRS ENVID={ref.mailing}.0.{index}." in mail.parameters[0]
+        assert f"NOTIFY=FAILURE,DELAY ORCPT=rfc822;{mail.recipient}" in mail.parameters[1]
 
 
 async def test_without_its_key_a_chunk_is_parked(sending: Sending, relay: ScriptedSmtp) -> None:

@@ -350,7 +350,6 @@ def test_one_body_alone_makes_a_simple_message() -> None:
         ({"fields": {"first": "Anna"}}, "missing field company"),
         ({"address": "anna"}, "bad address"),
         ({"address": "anna@example.com\r\nDATA"}, "bad address"),
-        ({"address": "δοκιμή@example.com"}, "needs SMTPUTF8"),
         ({"name": "Anna\r\nBcc: x@y.example"}, "control character in name"),
         ({"fields": {"company": "A\x00B"}}, "control character in subject"),
         ({"fields": {"company": "\ud800"}}, "control character in subject"),
@@ -365,6 +364,15 @@ def test_a_recipient_that_cannot_be_rendered_is_named_by_reason(changes: dict[st
         made.render(row(**changes), 7, DATE)
     assert refused.value.reason == reason
     assert made.render(row(), 8, DATE).message
+
+
+def test_an_address_of_another_script_goes_as_it_is_its_domain_as_a_labels() -> None:
+    """Only a local part can be beyond ASCII: it is never changed, and the envelope then asks for SMTPUTF8."""
+    mail = composer(content()).render(row(address="δοκιμή@bücher.example"), 7, DATE)
+    whole = "δοκιμή@xn--bcher-kva.example"
+    assert f"RCPT TO:<{whole}>".encode() in mail.envelope
+    assert f"<{whole}>".encode() in mail.message.partition(b"\r\n\r\n")[0]
+    assert mail.message.partition(b"\r\n\r\n")[2].isascii()
 
 
 def test_values_of_any_size_do_not_make_mails_of_any_size() -> None:
