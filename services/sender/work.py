@@ -38,6 +38,9 @@ from shared.steps import step
 CLAIM_AHEAD = 0.5
 """Seconds before the first slot of a half-window at which it is claimed."""
 
+BYTES_AHEAD = 2_000_000
+"""A half-window has at most so many bytes of mails, unless one mail alone has more."""
+
 BARREN_CONNECTIONS = 3
 """So many connections in a row that ended without an answer, or with 421 alone: the relay is taken to be down."""
 
@@ -202,7 +205,8 @@ class Work:
         """Return how many to claim at once: half of W, one where workers die."""
         if self.case.chunk.takeovers >= NARROW_AFTER:
             return 1
-        return max(1, window(self._scopes(), self.cap) // 2)
+        most = max(1, BYTES_AHEAD // self.composer.size)
+        return max(1, min(most, window(self._scopes(), self.cap) // 2))
 
     def _scopes(self) -> dict[str, Limits]:
         scopes = {f"account.{self.case.ref.account}": self.watch.account.settings.limits}

@@ -52,6 +52,7 @@ from shared.contracts.commands.domains import (
     UseDomainKey,
 )
 from shared.contracts.commands.mailings import (
+    Attachment,
     Audience,
     CancelMailing,
     ChangeRate,
@@ -102,6 +103,7 @@ __all__ = (
     "AddDomainKey",
     "AddUser",
     "Answer",
+    "Attachment",
     "Audience",
     "AuditTrail",
     "Campaigns",
