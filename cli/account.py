@@ -7,7 +7,7 @@ import typer
 
 from cli import choices
 from cli.commands import KeyOption, command, group
-from cli.output import text
+from cli.output import pairs, text
 from cli.session import Session
 from shared.contracts import commands
 from shared.contracts.account import Limits, TlsMode
@@ -78,6 +78,44 @@ async def test(
     """
     answer = await session.ask(commands.TestAccount(account=await choices.account_id(session, account), to=to))
     session.out.done(answer, f"[green]Works.[/green] {text(answer.get('detail', ''))}")
+
+
+@command(app, "show")
+async def show(
+    session: Session,
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="Id or name.")],
+) -> None:
+    """Show one account: whether it works, and which providers behind it get less or nothing for a time, and why.
+
+    Example: `posthaste account show relay`
+    """
+    chosen = await choices.account_id(session, account)
+    accounts = (await session.ask(commands.Accounts()))["accounts"]
+    found = next(each for each in accounts if each["account"] == chosen)
+    shaping = [
+        *({**each, "gets": f"{each['per_hour']} an hour"} for each in found["slowed"]),
+        *({**each, "gets": "nothing"} for each in found["suspended"]),
+    ]
+    if session.out.as_json:
+        session.out.json(found)
+        return
+    names = (
+        "account",
+        "name",
+        "host",
+        "port",
+        "tls",
+        "username",
+        "senders",
+        "connections",
+        "limits",
+        "working",
+        "detail",
+    )
+    session.out.screen.print(pairs({name.capitalize(): found[name] for name in names}))
+    columns = {"provider": "Provider", "gets": "Gets", "until": "Until", "since": "Since", "rule": "Rule"}
+    rows = [{**each, "provider": each["provider"] or "all"} for each in shaping]
+    session.out.rows({"rows": rows}, "rows", columns, empty="No provider is slowed or suspended.")
 
 
 @command(app, "list")

@@ -8,6 +8,7 @@ Pure. Rules:
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
@@ -15,17 +16,42 @@ from shared.addresses import AddressError, canonical, parse
 from shared.contracts.account import AccountAdded, AccountTested
 from shared.contracts.commands import Refusal
 from shared.contracts.envelope import DomainEvent
+from shared.contracts.relay import EVERYTHING, ProviderReleased, ProviderSlowed, ProviderSuspended
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Account(BaseModel):
-    """State of one account; `added` is None while there is none, `tested` before its first test."""
+    """State of one account; `added` is None while there is none, `tested` before its first test.
+
+    Attributes:
+        slowed: What senders said of providers that get less, by provider; whether it still holds is a matter of time.
+        suspended: The same of those that get nothing, "" for the account as a whole.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     added: AccountAdded | None = None
     tested: AccountTested | None = None
+    slowed: dict[str, ProviderSlowed] = {}
+    suspended: dict[str, ProviderSuspended] = {}
+
+    def shaped(self, event: DomainEvent) -> "Account":
+        """Return the account after what a sender said of one of its providers."""
+        match event:
+            case ProviderSlowed(provider=provider):
+                return self.model_copy(update={"slowed": {**self.slowed, provider: event}})
+            case ProviderSuspended(provider=provider):
+                return self.model_copy(update={"suspended": {**self.suspended, provider: event}})
+            case ProviderReleased(provider=provider, what=what):
+                left = {name: each for name, each in getattr(self, what).items() if name != provider}
+                return self.model_copy(update={what: left})
+            case _:
+                raise TypeError(f"{event.TYPE} is not about a provider")
+
+    def waits(self, lane: str, now: datetime) -> bool:
+        """Tell whether nothing may go out in a lane just now."""
+        return any(name in self.suspended and self.suspended[name].until > now for name in (EVERYTHING, lane))
 
     @property
     def working(self) -> bool:

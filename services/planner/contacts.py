@@ -29,11 +29,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.planner.providers import provider
 from services.planner.schema import METADATA, execute_many, insert, values_of
 from shared import clock
 from shared.addresses import domain
 from shared.bulk import append_rows
+from shared.contracts.providers import provider
 from shared.database import is_postgresql
 
 PAGE = 256

@@ -16,11 +16,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.planner.account import AccountDecider
 from services.planner.mailing import MailingDecider
 from services.planner.schema import METADATA, insert
-from shared.contracts import account, consent, mailing, subjects
+from shared.contracts import account, consent, mailing, relay, subjects
 from shared.contracts.consent import BLOCKING, AddressSuppressed
 from shared.contracts.envelope import Commit, DomainEvent, EventRecord
 from shared.contracts.mailing import DoubtDecided, MailingCancelled, MailingResumed, RateChanged, WindowOpened
-from shared.contracts.relay import AccountPaused, AccountReleased
+from shared.contracts.relay import (
+    AccountPaused,
+    AccountReleased,
+    ProviderReleased,
+    ProviderSlowed,
+    ProviderSuspended,
+)
 from shared.contracts.sending import (
     ChunkFinished,
     ChunkParked,
@@ -132,8 +138,7 @@ class Facts:
             *account.EVENTS,
             *consent.EVENTS,
             *_CHUNK_EVENTS,
-            AccountPaused,
-            AccountReleased,
+            *relay.EVENTS,
         )
     )
 
@@ -217,6 +222,10 @@ async def _accounts(conn: AsyncConnection, commits: Sequence[Commit]) -> None:
                     row["paused"] = record.event.reason
                 case AccountReleased():
                     row |= {"paused": "", "retry": commit.seq}
+                case ProviderSlowed() | ProviderSuspended() | ProviderReleased():
+                    states[name] = state = state.shaped(record.event)
+                    if isinstance(record.event, ProviderReleased) and record.event.what == "suspended":
+                        row["retry"] = commit.seq
                 case _:
                     states[name] = state = decider.evolve(state, record.event)
         row["seq"] = commit.seq

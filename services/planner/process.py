@@ -26,7 +26,7 @@ from shared import clock, tracing
 from shared.contracts import subjects
 from shared.contracts.commands import Refusal
 from shared.contracts.envelope import Commit, Origin
-from shared.contracts.relay import AccountPaused, AccountReleased
+from shared.contracts.relay import AccountPaused, AccountReleased, ProviderReleased
 from shared.contracts.sending import ChunkFinished, ChunkParked, ChunkPassed
 from shared.contracts.subjects import ChunkRef
 from shared.eventlog.errors import EventLogError
@@ -81,7 +81,7 @@ class Process:
             events = [record.event for record in commit.events]
             if kind == "mailing" or (kind == "chunk" and any(isinstance(event, _MOVES) for event in events)):
                 self.note(entity)
-            elif any(isinstance(event, AccountReleased) for event in events):
+            elif any(isinstance(event, AccountReleased | ProviderReleased) for event in events):
                 self._released.set()
             elif any(isinstance(event, AccountPaused) for event in events):
                 for mailing in await self._reach.board.active():

@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from services.planner import administration, audience_rows, audit, imports, lists, signing
+from services.planner.account import Account
 from services.planner.census import Census
 from services.planner.parts import Parts
 from services.planner.plain_text import text_from_html
+from shared import clock
 from shared.contracts import commands
 from shared.contracts.commands import Answer, Refusal
 from shared.contracts.content import Content
+from shared.contracts.relay import ProviderSlowed, ProviderSuspended
 from shared.database import reading
 from shared.messaging.answers import Caller, CommandRouter
 
@@ -31,11 +35,36 @@ async def accounts(parts: Parts, _: commands.Accounts) -> Answer | Refusal:
             "tested": fact.state.tested is not None,
             "working": fact.state.working and not fact.paused,
             "detail": fact.paused or (fact.state.tested.detail if fact.state.tested else ""),
+            "paused": fact.paused,
+            **_shaping(fact.state, clock.now()),
         }
         for fact in await parts.board.accounts()
         if fact.state.added is not None
     ]
     return Answer(ok=True, data={"accounts": found})
+
+
+def _shaping(state: Account, at: datetime) -> dict[str, list[dict[str, Any]]]:
+    """Return which providers get less or nothing at `at`."""
+    slowed = [
+        {**event.model_dump(include={"provider", "rule"}), **_span(event), "per_hour": rate}
+        for _, event in sorted(state.slowed.items())
+        if (rate := event.rate(at)) is not None
+    ]
+    suspended = [
+        {**event.model_dump(include={"provider", "rule"}), **_span(event)}
+        for _, event in sorted(state.suspended.items())
+        if event.until > at
+    ]
+    return {"slowed": slowed, "suspended": suspended}
+
+
+def _span(event: ProviderSlowed | ProviderSuspended) -> dict[str, str]:
+    return {"since": _iso(event.since), "until": _iso(event.until)}
+
+
+def _iso(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 async def all_lists(parts: Parts, _: commands.Lists) -> Answer | Refusal:

@@ -21,6 +21,10 @@ def _until(instant: datetime | None) -> str:
     return f" until {_time(instant)}" if instant else ""
 
 
+def _whom(provider: str) -> str:
+    return f"Provider {provider}" if provider else "The account"
+
+
 def _limits(limits: Limits) -> str:
     parts = [f"{limits.per_hour} an hour"] if limits.per_hour else []
     parts += [f"{limits.seconds_between:g} s between mails"] if limits.seconds_between else []
@@ -80,6 +84,9 @@ _SENTENCES: dict[type[DomainEvent], Callable[[Any], str]] = {
     domain.DomainKeyRetired: lambda e: f"Key {e.selector!r} retired",
     relay.AccountPaused: lambda e: f"The relay refuses the account{_because(e.reason)}",
     relay.AccountReleased: lambda _: "The account may be used again",
+    relay.ProviderSlowed: lambda e: f"{_whom(e.provider)} gets {e.per_hour} mails an hour, more and more ({e.rule})",
+    relay.ProviderSuspended: lambda e: f"{_whom(e.provider)} gets nothing{_until(e.until)} ({e.rule})",
+    relay.ProviderReleased: lambda e: f"{_whom(e.provider)} is no longer {e.what}",
     audience.ContactsImported: _imported,
     log.LogContinued: lambda e: (
         f"The log was restored and confirmed at position {e.end}; it goes on as {e.incarnation}"

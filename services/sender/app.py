@@ -22,6 +22,7 @@ from faststream.nats.message import NatsMessage
 
 from services.sender import metrics
 from services.sender.attend import Attendant
+from services.sender.breaker import Breaker
 from services.sender.confirm import Confirmation
 from services.sender.contents import Contents
 from services.sender.flight import Draining
@@ -34,9 +35,12 @@ from services.sender.line import Line
 from services.sender.memory import LogMemory
 from services.sender.pacing import Pacing
 from services.sender.probe import try_account
-from services.sender.relay import PauseAccount, RelayDecider, ReleaseAccount
+from services.sender.relay import Command as RelayCommand
+from services.sender.relay import PauseAccount, RelayDecider, ReleaseAccount, ReleaseDue
 from services.sender.retry import BackOff
 from services.sender.settings import SenderSettings
+from services.sender.shaper import Shaper
+from services.sender.shaping import rules
 from services.sender.smtp import Connection, Timeouts
 from services.sender.suppression import Suppression
 from services.sender.transport import GREETING, Relay, connect
@@ -92,6 +96,7 @@ class Sender:
         self.slots = itertools.count()
         self.habits: defaultdict[tuple[str, int], Habits] = defaultdict(Habits)
         self.lanes: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self.breakers: dict[str, Breaker] = {}
 
     async def start(self) -> None:
         """Read the views up to now, then open a lane for every account and lane."""
@@ -124,6 +129,7 @@ class Sender:
                 confirmation,
                 Pacing(Bucket(service.nc, subjects.PACING), self.clock),
                 BackOff(first=settings.retry_first, longest=settings.retry_longest),
+                Shaper(rules(settings.shaping_rules), self._say),
                 settings.window,
                 settings.ack_wait,
                 ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="signing"),
@@ -137,7 +143,7 @@ class Sender:
             task = asyncio.create_task(work)
             task.add_done_callback(self._ended)
             service.on_stop(_cancelling(task))
-        metrics.show(lambda: len(self.lanes), self._paused_accounts)
+        metrics.show(lambda: len(self.lanes), self.gates.accounts.values)
         service.spawn("lanes", self._keep_lanes(), grace=settings.drain)
         service.broker.include_router(self._probes())
 
@@ -156,9 +162,6 @@ class Sender:
         else:
             self.gates.apply(commit)
 
-    def _paused_accounts(self) -> int:
-        return sum(1 for account in self.gates.accounts.values() if account.paused)
-
     async def _keep_lanes(self) -> None:
         """Open lanes as accounts appear; when the process is to end, let every lane drain."""
         await self._trusted()
@@ -169,7 +172,10 @@ class Sender:
                 wanted, looked = await waiting(jobs), boot_seconds()
             for account in list(self.gates.accounts.values()):
                 if account.released:
-                    await self._release_account(account)
+                    cause, account.released = account.released, ""
+                    await self._say(account.account, ReleaseAccount(cause))
+                if account.over(now()):
+                    await self._say(account.account, ReleaseDue(now()))
                 for lane in (*LANES, *(lane for of, lane in sorted(wanted) if of == account.account)):
                     if (account.account, lane) not in self.lanes:
                         task = asyncio.create_task(self._lane(account, lane).run())
@@ -226,6 +232,7 @@ class Sender:
             draining=self.draining,
             pause_account=self._pause_account,
             ack_wait=self.settings.ack_wait,
+            breaker=self.breakers.setdefault(account.account, Breaker()),
         )
 
     async def _connect(self, account: AccountGate) -> Connection:
@@ -255,14 +262,14 @@ class Sender:
         return SigningKey(self.keys.unseal(kept[0]))
 
     async def _pause_account(self, account_id: str, reason: str) -> None:
-        origin = Origin(f"{self.worker}.pause.{new_id()}", "sender", now(), account_id)
-        await handle(self.log, RelayDecider(), subjects.relay(account_id), PauseAccount(reason), origin)
+        await self._say(account_id, PauseAccount(reason))
         logger.error("account paused: %s", reason, extra={"account": account_id})
 
-    async def _release_account(self, account: AccountGate) -> None:
-        cause, account.released = account.released, ""
-        origin = Origin(f"{self.worker}.release.{new_id()}", "sender", now(), account.account, cause)
-        await handle(self.log, RelayDecider(), subjects.relay(account.account), ReleaseAccount(cause), origin)
+    async def _say(self, account_id: str, command: RelayCommand) -> None:
+        """Carry out a command on what we know of the account's relay."""
+        cause = command.cause if isinstance(command, ReleaseAccount) else ""
+        origin = Origin(f"{self.worker}.relay.{new_id()}", "sender", now(), account_id, cause)
+        await handle(self.log, RelayDecider(), subjects.relay(account_id), command, origin)
 
     def _probes(self) -> NatsRouter:
         router = NatsRouter()

@@ -1,8 +1,8 @@
 """The jobs of one lane of an account: pulled when a line is free, worked, and settled with the queue.
 
 A job is a hint. It is held only while its chunk is being sent or will be within seconds; else the chunk's timer is set
-and the job is acked. It goes back for at most five seconds where another worker may still hold the chunk. A lane whose
-relay is in trouble is not pulled: it rests, longer each time, with jitter; no mail is charged for that.
+and the job is acked. It goes back for at most five seconds where another worker may still hold the chunk. While the
+relay is down (the account's breaker) or the lane's provider is suspended, nothing is pulled; no mail is charged for it.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from services.sender import metrics
 from services.sender.attend import Attendant, Done
+from services.sender.breaker import Breaker
 from services.sender.errors import AuthFailed, RelayError, RelayRefused, TlsFailed
 from services.sender.flight import Draining
 from services.sender.gates import AccountGate
@@ -33,8 +34,9 @@ logger = logging.getLogger(__name__)
 GIVE_BACK = 5.0
 TRIES = 3
 """Deliveries of a job that fails by a fault of ours before it is parked."""
-LONGEST_REST = 60.0
 PATIENCE = 2.0
+TRIAL = 0.2
+"""Seconds a lane waits for a job with which to try a relay that was down; then another lane may."""
 
 PauseAccountOf = Callable[[str, str], Awaitable[None]]
 
@@ -52,9 +54,8 @@ class Lane:
     draining: Draining
     pause_account: PauseAccountOf
     ack_wait: float
+    breaker: Breaker
     held: dict[int, PullMessage] = field(default_factory=dict)
-    failures: int = 0
-    rests_until: float = 0.0
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(self) -> None:
@@ -66,13 +67,17 @@ class Lane:
         beat = asyncio.create_task(self._beat())
         pull: Pull | None = None
         while not self.draining.asked:
-            if self.account.paused or asyncio.get_running_loop().time() < self.rests_until:
+            if not self._may():
                 await asyncio.sleep(0.1)
                 continue
             line = await free.get()
+            if not self._may():
+                free.put_nowait(line)
+                continue
+            trial = self.breaker.begin()
             try:
                 pull = pull or await self._pull(durable)
-                jobs = await pull.fetch(1, PATIENCE)
+                jobs = await pull.fetch(1, TRIAL if trial else PATIENCE)
             except (ConsumerGoneError, EventLogError) as error:
                 # The consumer was deleted with its stream, or the server is away: make it anew, after a moment.
                 logger.warning("job consumer lost: %s", error, extra={"durable": durable})
@@ -80,8 +85,11 @@ class Lane:
                 await asyncio.sleep(1)
             if not jobs:
                 free.put_nowait(line)
+                if trial:
+                    self.breaker.let_go()
+                    await asyncio.sleep(2 * TRIAL)
                 continue
-            task = asyncio.create_task(self._work(jobs[0], line, free))
+            task = asyncio.create_task(self._work(jobs[0], line, free, trial=trial))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
         await asyncio.gather(*self.tasks)
@@ -89,6 +97,12 @@ class Lane:
         for line in self.lines:
             await line.close()
             line.journal.close()
+
+    def _may(self) -> bool:
+        """Tell whether work may be begun."""
+        if self.account.paused or not self.breaker.may(asyncio.get_running_loop().time()):
+            return False
+        return not self.account.suspended or self.account.held(self.lane, now()) is None
 
     async def _pull(self, durable: str) -> Pull:
         config = JOB_CONSUMER | {
@@ -108,7 +122,7 @@ class Lane:
                 except Exception as error:  # noqa: BLE001 - disconnected: the next beat, or the takeover, settles it
                     logger.warning("no heartbeat: %s", error, extra={"job": job.subject})
 
-    async def _work(self, job: PullMessage, line: Line, free: asyncio.Queue[Line]) -> None:
+    async def _work(self, job: PullMessage, line: Line, free: asyncio.Queue[Line], *, trial: bool) -> None:
         self.held[job.consumer_seq] = job
         step("job.pulled")
         try:
@@ -124,6 +138,8 @@ class Lane:
             await self._failed(job, error)
         finally:
             self.held.pop(job.consumer_seq, None)
+            if trial:
+                self.breaker.let_go()
             free.put_nowait(line)
 
     async def _failed(self, job: PullMessage, error: Exception) -> None:
@@ -146,7 +162,7 @@ class Lane:
         if done.trouble is not None:
             at = await self._trouble(done.trouble)
         elif done.worked:
-            self.failures = 0
+            self.breaker.worked()
             metrics.worked(self.account.account, self.lane)
         if done.at_once:
             await self.timers.fire(ref.due_retry)
@@ -157,14 +173,12 @@ class Lane:
         step("job.acked")
 
     async def _trouble(self, trouble: RelayError) -> datetime | None:
-        """Let the lane rest, or pause the account where the relay refuses it as a whole; return when to come back."""
+        """Open the breaker, or pause the account where the relay refuses it as a whole; return when to come back."""
         if isinstance(trouble, AuthFailed | TlsFailed | RelayRefused):
             await self.pause_account(self.account.account, f"{type(trouble).__name__}: {trouble}")
             return None
-        self.failures += 1
         metrics.trouble(self.account.account, self.lane)
-        rest = min(2.0 ** (self.failures - 1), LONGEST_REST) * (1 + 0.25 * random.random())  # noqa: S311 - spreads load
-        self.rests_until = max(self.rests_until, asyncio.get_running_loop().time() + rest)
+        rest = self.breaker.failed(asyncio.get_running_loop().time(), random.random())  # noqa: S311 - spreads load
         logger.warning(
             "lane rests %.1f s: %s", rest, trouble, extra={"account": self.account.account, "lane": self.lane}
         )

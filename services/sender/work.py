@@ -21,11 +21,13 @@ from services.sender.chunk import NARROW_AFTER, Advance
 from services.sender.compose import ChunkComposer, Rendered, RenderError
 from services.sender.confirm import Confirmation
 from services.sender.errors import RelayError, RelayUnreachable
-from services.sender.flight import CLAIM_OVER, Flight, Guard, Watch
+from services.sender.flight import CLAIM_OVER, SUSPENDED, Flight, Guard, Watch
 from services.sender.journal import Claim
 from services.sender.line import Line
 from services.sender.pacing import Later, Pacing, Slot, window
 from services.sender.retry import BackOff
+from services.sender.shaper import Shaper
+from services.sender.slowing import Turn, shaped_turns, turns_of
 from services.sender.spans import Attempt, Phases
 from services.sender.window import Mail, Result
 from shared import tracing
@@ -40,6 +42,9 @@ CLAIM_AHEAD = 0.5
 
 BYTES_AHEAD = 2_000_000
 """A half-window has at most so many bytes of mails, unless one mail alone has more."""
+
+PACING = "pacing"
+"""Why a work rests whose next slot is far."""
 
 BARREN_CONNECTIONS = 3
 """So many connections in a row that ended without an answer, or with 421 alone: the relay is taken to be down."""
@@ -58,6 +63,7 @@ class Means:
     confirmation: Confirmation
     pacing: Pacing
     back_off: BackOff
+    shaper: Shaper
     window: int
     validity: float
     signing: Executor
@@ -155,6 +161,7 @@ class Work:
         self.attempt.flown(flight.phases, len(flight.mails))
         self._collect(results)
         self.spent.append(flight.witness)
+        await self.means.shaper.heard(self.case.ref, results, self.case.rows)
         following = await ahead if ahead is not None else None
         answered = any(result.code not in (0, 421) for result in results)
         broken = self.line.botched
@@ -173,15 +180,15 @@ class Work:
         """Pace, render, settle and claim, confirm; None when nothing may be claimed now (`rest` may say why)."""
         while not self.rest.why:
             if why := self.watch.closed():
-                self.rest = Rest(why)
+                self.rest = Rest(why, at=self.watch.reopens())
                 break
-            indexes = self.case.chunk.claimable(now(), self._size())
-            if not indexes:
+            turns = self._turns()
+            if not turns:
                 break
             asked = boot_seconds()
-            slots = await self.means.pacing.reserve(self._scopes(), len(indexes))
+            indexes, slots = await self._reserve(turns)
             if isinstance(slots, Later):
-                self.rest = Rest("pacing", at=datetime.fromtimestamp(slots.at, UTC))
+                self.rest = Rest(PACING, at=datetime.fromtimestamp(slots.at, UTC))
                 break
             if slots is not None:
                 indexes = indexes[: len(slots)]
@@ -201,6 +208,26 @@ class Work:
                 return flight
         return None
 
+    def _turns(self) -> list[Turn]:
+        """Return who may be claimed next: a slowed provider after all others; none with `rest` set where all wait."""
+        chunk, size = self.case.chunk, self._size()
+        if not self.watch.shaped:
+            return turns_of(chunk.claimable(now(), size))
+        found = shaped_turns(chunk, self.watch.account, self.watch.provider, now(), size)
+        if not found.turns and found.reopens is not None:
+            self.rest = Rest(SUSPENDED, at=found.reopens)
+        return found.turns
+
+    async def _reserve(self, turns: Sequence[Turn]) -> tuple[Sequence[int], list[Slot] | Later | None]:
+        """Reserve slots for the first turn that has some soon; where none has, say when the first will."""
+        soonest: Later | None = None
+        for turn in turns:
+            slots = await self.means.pacing.reserve(self._scopes(turn.provider), len(turn.indexes))
+            if not isinstance(slots, Later):
+                return turn.indexes, slots
+            soonest = slots if soonest is None or slots.at < soonest.at else soonest
+        return (), soonest
+
     def _size(self) -> int:
         """Return how many to claim at once: half of W, one where workers die."""
         if self.case.chunk.takeovers >= NARROW_AFTER:
@@ -208,8 +235,13 @@ class Work:
         most = max(1, BYTES_AHEAD // self.composer.size)
         return max(1, min(most, window(self._scopes(), self.cap) // 2))
 
-    def _scopes(self) -> dict[str, Limits]:
-        scopes = {f"account.{self.case.ref.account}": self.watch.account.settings.limits}
+    def _scopes(self, provider: str = "") -> dict[str, Limits]:
+        """Return what is to be kept now, by scope; `provider` is one that is slowed."""
+        account = self.watch.account
+        scopes = {f"account.{account.account}": account.settings.limits}
+        slow = account.slow(provider or self.case.ref.lane, now()) if account.slowed else None
+        if slow is not None:
+            scopes[f"slow.{account.account}.{provider or self.case.ref.lane}"] = slow
         if self.watch.mailing is not None:
             scopes[f"mailing.{self.case.ref.mailing}"] = self.watch.mailing.limits
         return scopes
@@ -259,7 +291,7 @@ class Work:
         step("claim.confirmed")
         phases.ready = tracing.begin()
         if why := self.watch.closed():
-            self.rest = Rest(why)
+            self.rest = Rest(why, at=self.watch.reopens())
         if self.rest.why:
             self._give_back(indexes, witness)
             return None
@@ -293,6 +325,7 @@ class Work:
             retry_for=self.case.plan.retry_for,
             back_off=self.means.back_off,
             jitter=random.random(),  # noqa: S311 - spreads load, guards nothing
+            deadline=self.case.plan.expires_at,
         )
         self.groups += settle.groups(results, terms, self.base)
         if any(result.reason == CLAIM_OVER for result in results):

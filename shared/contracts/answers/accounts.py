@@ -19,8 +19,27 @@ class AccountTried(AccountDone):
     extensions: list[str]
 
 
+class SlowedRow(Data):
+    """A provider that gets less for a time: `per_hour` just now, everything again at `until` if nothing is heard."""
+
+    provider: str
+    rule: str
+    since: str
+    per_hour: int
+    until: str
+
+
+class SuspendedRow(Data):
+    """A provider ("": the whole account) that gets nothing before `until`."""
+
+    provider: str
+    rule: str
+    since: str
+    until: str
+
+
 class AccountRow(Data):
-    """One account, without its secrets."""
+    """One account, without its secrets. `paused`: why nothing goes out over it, until a test is good."""
 
     account: str
     name: str
@@ -35,6 +54,9 @@ class AccountRow(Data):
     tested: bool
     working: bool
     detail: str
+    paused: str
+    slowed: list[SlowedRow]
+    suspended: list[SuspendedRow]
 
 
 class AccountRows(Data):

@@ -11,6 +11,7 @@ from services.planner.account import AccountDecider, Add, RecordTest
 from services.planner.campaign import CampaignDecider, Close, Open
 from services.planner.doubts import open_doubts
 from services.planner.fan_out import Piece
+from shared.contracts import providers as mailbox_providers
 from shared.contracts.account import AccountAdded, AccountTested, Limits
 from shared.contracts.campaign import CampaignClosed, CampaignOpened
 from shared.contracts.envelope import Commit, DomainEvent, EventRecord
@@ -145,7 +146,7 @@ def test_a_mailing_is_complete_when_every_chunk_is() -> None:
 def test_large_providers_have_lanes_of_their_own() -> None:
     """From five per cent of the audience, six at most."""
     assert providers.lanes({"gmail": 10, "yahoo": 4, "": 86}) == {"gmail": "gmail", "yahoo": "rest", "": "rest"}
-    many = dict.fromkeys(providers._DOMAINS, 10) | {"": 0}
+    many = dict.fromkeys(mailbox_providers._DOMAINS, 10) | {"": 0}
     assert len(set(providers.lanes(many).values())) == 7
 
 

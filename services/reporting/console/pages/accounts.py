@@ -60,6 +60,8 @@ class _Accounts:
                 _fact("Limits", _limits(account))
             if account["detail"]:
                 tag("p", account["detail"], "said")
+            for line in _shaping(account):
+                tag("p", line, "said")
             if self._desk.may("administer"):
                 form = Form(partial(self._test, account), "row")
                 with form:
@@ -125,6 +127,19 @@ def _state(account: Data) -> tuple[str, str]:
     if account["working"]:
         return "Works", "green"
     return ("Does not work", "red") if account["tested"] else ("Not tested", "amber")
+
+
+def _shaping(account: Data) -> list[str]:
+    """Return in words which providers get less or nothing."""
+    slowed = [
+        f"{each['provider']} gets {each['per_hour']:,} an hour for now, until {each['until'][:16]} UTC ({each['rule']})"
+        for each in account["slowed"]
+    ]
+    suspended = [
+        f"{each['provider'] or 'Everybody'} gets nothing until {each['until'][:16]} UTC ({each['rule']})"
+        for each in account["suspended"]
+    ]
+    return suspended + slowed
 
 
 def _limits(account: Data) -> str:
