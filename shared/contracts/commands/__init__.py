@@ -54,6 +54,7 @@ from shared.contracts.commands.domains import (
     UseDomainKey,
 )
 from shared.contracts.commands.mailings import (
+    Attachment,
     Audience,
     CancelMailing,
     ChangeRate,
@@ -106,6 +107,7 @@ __all__ = (
     "AddDomainKey",
     "AddUser",
     "Answer",
+    "Attachment",
     "Audience",
     "AuditTrail",
     "Campaigns",
