@@ -118,6 +118,24 @@ async def show(
     session.out.rows({"rows": rows}, "rows", columns, empty="No provider is slowed or suspended.")
 
 
+@command(app, "preflight")
+async def preflight(
+    session: Session,
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="Id or name.")],
+) -> None:
+    """Check what providers look at: SPF, the DKIM keys, DMARC and alignment in DNS, TLS, one-click; with remedies.
+
+    Exit code 1 if anything is bad.
+
+    Example: `posthaste account preflight relay`
+    """
+    answer = await session.ask(commands.Preflight(account=await choices.account_id(session, account)))
+    columns = {"state": "State", "name": "Check", "about": "Domain", "detail": "Detail", "remedy": "Remedy"}
+    session.out.rows(answer, "checks", columns)
+    if answer["verdict"] == "bad":
+        raise typer.Exit(1)
+
+
 @command(app, "list")
 async def list_accounts(session: Session) -> None:
     """List all SMTP accounts.

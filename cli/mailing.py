@@ -13,7 +13,7 @@ from cli.output import pairs, table
 from cli.session import Session, read_file
 from shared.contracts import commands
 from shared.contracts.account import Limits
-from shared.contracts.mailing import DoubtPolicy, Tracking
+from shared.contracts.mailing import DoubtPolicy, StopRules, Tracking
 
 app = group("mailing", "Mailings: draft, audience, test, schedule, follow.")
 
@@ -33,6 +33,9 @@ Track = Annotated[Tracking, typer.Option("--tracking", help="Opens and clicks: p
 PerHour = Annotated[int | None, typer.Option("--per-hour", help="Mails an hour at most.")]
 Between = Annotated[float | None, typer.Option("--seconds-between", help="Least pause between one mail and the next.")]
 RetryFor = Annotated[int, typer.Option("--retry-for", help="Seconds for which a deferred mail is tried again.")]
+Stop = Annotated[
+    str, typer.Option("--stop", help="When it stops by itself, such as bounces=0.1,errors=0.25,after=200; or off.")
+]
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Draft:
     tracking: Tracking
     limits: Limits
     retry_for: int
+    stop: StopRules
 
     async def fields(self, session: Session) -> dict[str, Any]:
         """Return them as the command takes them: files read, names resolved."""
@@ -73,6 +77,7 @@ class Draft:
             "tracking": self.tracking,
             "limits": self.limits,
             "retry_for": self.retry_for,
+            "stop": self.stop,
         }
 
 
@@ -92,6 +97,7 @@ async def draft(
     per_hour: PerHour = None,
     seconds_between: Between = None,
     retry_for: RetryFor = 86_400,
+    stop: Stop = "",
     key: KeyOption = "",
 ) -> None:
     """Draft a mailing. Links in it are tracked, an unsubscribe link is added where it has none.
@@ -100,7 +106,10 @@ async def draft(
     --from "Shop <news@example.com>" --subject "Hello {{ name }}" --html mail.html`
     """
     limits = Limits(per_hour=per_hour, seconds_between=seconds_between)
-    given = Draft(name, campaign, account, sender, subject, html, text, reply_to, doubt, tracking, limits, retry_for)
+    rules = choices.stop_rules(stop)
+    given = Draft(
+        name, campaign, account, sender, subject, html, text, reply_to, doubt, tracking, limits, retry_for, rules
+    )
     answer = await session.ask(commands.DraftMailing.model_validate(await given.fields(session)), key=key)
     mailing = answer["mailing"]
     session.out.done(answer, f"Drafted mailing {mailing}. Next: posthaste mailing audience {mailing}")
@@ -123,6 +132,7 @@ async def edit(
     per_hour: PerHour = None,
     seconds_between: Between = None,
     retry_for: RetryFor = 86_400,
+    stop: Stop = "",
     key: KeyOption = "",
 ) -> None:
     """Replace a draft as a whole, until sending starts; the audience has to be frozen anew.
@@ -131,7 +141,10 @@ async def edit(
     --from news@example.com --subject "Hello again" --text mail.txt`
     """
     limits = Limits(per_hour=per_hour, seconds_between=seconds_between)
-    given = Draft(name, campaign, account, sender, subject, html, text, reply_to, doubt, tracking, limits, retry_for)
+    rules = choices.stop_rules(stop)
+    given = Draft(
+        name, campaign, account, sender, subject, html, text, reply_to, doubt, tracking, limits, retry_for, rules
+    )
     fields = await given.fields(session)
     answer = await session.ask(commands.EditMailing.model_validate(fields | {"mailing": mailing}), key=key)
     session.out.done(answer, f"Edited. Next: posthaste mailing audience {mailing}")

@@ -19,6 +19,7 @@ from services.planner.facts import ACCOUNTS, CHUNKS, DOUBTS, MAILINGS
 from services.planner.fan_out import Piece
 from services.planner.mailing import FINAL, Mailing
 from services.planner.schema import METADATA, insert
+from services.planner.thresholds import Tried
 from shared.contracts.subjects import ChunkRef
 from shared.database import reading
 
@@ -131,6 +132,15 @@ class Board:
             if int(await conn.scalar(select(func.count()).select_from(CHUNKS).where(ended)) or 0) < chunks:
                 return []
             return [orjson.loads(totals) for totals in await conn.scalars(select(c.totals).where(ended))]
+
+    async def tried(self, mailing: str, since: int) -> Tried:
+        """Return how the mails fared that were planned after `since`."""
+        c = CHUNKS.c
+        sums = (func.coalesce(func.sum(column), 0) for column in (c.accepted, c.bounced, c.refused))
+        query = select(*sums).where(and_(c.mailing == mailing, c.planned_seq > since))
+        async with self._reading.connect() as conn:
+            row = (await conn.execute(query)).one()
+        return Tried(*map(int, row))
 
     async def parked(self, mailing: str, since: int) -> str:
         """Return why a chunk was parked after `since`, "" where none was."""

@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, select, tuple_
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.planner.account import AccountDecider
 from services.planner.mailing import MailingDecider
 from services.planner.schema import METADATA, insert
-from shared.contracts import account, consent, mailing, relay, subjects
+from shared.contracts import account, consent, mailing, ranges, relay, subjects
 from shared.contracts.consent import BLOCKING, AddressSuppressed
 from shared.contracts.envelope import Commit, DomainEvent, EventRecord
 from shared.contracts.mailing import DoubtDecided, MailingCancelled, MailingResumed, RateChanged, WindowOpened
@@ -33,6 +33,7 @@ from shared.contracts.sending import (
     ChunkPassed,
     ChunkPlanned,
     ChunkStarted,
+    Group,
     RecipientsSettled,
 )
 
@@ -71,6 +72,8 @@ CHUNKS = Table(
     Column("parked", Text, nullable=False),
     Column("parked_seq", BigInteger, nullable=False),
     Column("planned_at", BigInteger, nullable=False),
+    Column("planned_seq", BigInteger, nullable=False, server_default=text("0")),
+    *(Column(name, Integer, nullable=False, server_default=text("0")) for name in ("accepted", "bounced", "refused")),
     Column("last_at", BigInteger, nullable=False),
     Column("due_at", BigInteger, nullable=False),
     Index("facts_chunks_open", "mailing", "finished", "passed"),
@@ -116,6 +119,10 @@ _NEW_CHUNK: Mapping[str, Any] = {
     "parked": "",
     "parked_seq": 0,
     "planned_at": 0,
+    "planned_seq": 0,
+    "accepted": 0,
+    "bounced": 0,
+    "refused": 0,
     "last_at": 0,
     "due_at": 0,
 }
@@ -251,6 +258,9 @@ async def _chunks(conn: AsyncConnection, commits: Sequence[Commit]) -> None:
         row |= {"last_at": millis(commit.recorded_at), "due_at": 0}
         for record in commit.events:
             row |= _chunk_changes(record.event, commit)
+            for group in record.event.groups if isinstance(record.event, RecipientsSettled) else ():
+                if (fate := _fate(group)) is not None:
+                    row[fate] += len(ranges.unpack(group.indexes))
     await _upsert(conn, CHUNKS, rows.values())
 
 
@@ -258,7 +268,8 @@ def _chunk_changes(event: DomainEvent, commit: Commit) -> dict[str, Any]:
     match event:
         case ChunkPlanned():
             planned = {"account": event.account, "lane": event.lane, "kind": event.kind}
-            return {**planned, "size": len(event.contacts), "planned_at": millis(commit.recorded_at)}
+            when = {"planned_at": millis(commit.recorded_at), "planned_seq": commit.seq}
+            return {**planned, **when, "size": len(event.contacts)}
         case ChunkStarted():
             return {"started": True, "parked": "", "parked_seq": 0}
         case RecipientsSettled():
@@ -274,6 +285,15 @@ def _chunk_changes(event: DomainEvent, commit: Commit) -> dict[str, Any]:
             return {"passed": True, "finished": True, "totals": totals}
         case _:
             return {}
+
+
+def _fate(group: Group) -> str | None:
+    """Return which answered mails a group adds to; None where no relay gave its last word."""
+    if not group.code or group.outcome not in ("accepted", "rejected"):
+        return None
+    if group.outcome == "accepted":
+        return "accepted"
+    return "bounced" if group.scope == "address" else "refused"
 
 
 async def _consent(conn: AsyncConnection, commits: Sequence[Commit]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from services.planner import administration, fan_out, lists, orders, sign_in, signing
+from services.planner import administration, fan_out, lists, orders, sign_in, signing, standstill
 from services.planner.account import Account, AccountDecider, Add, RecordTest, problem
 from services.planner.audience import Wanted, digest
 from services.planner.audience_rows import forget_others
@@ -136,6 +136,7 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
         tracking=wanted.tracking,
         limits=wanted.limits,
         retry_for=wanted.retry_for,
+        stop=wanted.stop,
     )
     account = await parts.account(wanted.account)
     order = orders.Draft(drafted, content.sender_address, campaign, account, edit)
@@ -278,6 +279,8 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.UnscheduleMailing: _plain(lambda _: orders.Unschedule()),
     commands.PauseMailing: _plain(lambda wanted: orders.Pause(wanted.reason)),
     commands.ResumeMailing: resume_mailing,
+    commands.StopEverything: standstill.stop_everything,
+    commands.ResumeStopped: standstill.resume_stopped,
     commands.CancelMailing: _plain(lambda wanted: orders.Cancel(wanted.reason)),
     commands.ChangeRate: _plain(lambda wanted: orders.Rate(wanted.limits)),
     commands.DecideDoubt: decide_doubt,
@@ -295,7 +298,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.SetPassword: administration.set_password,
     commands.RemoveUser: administration.remove_user,
 }
-QUIETER = (commands.PauseMailing, commands.CancelMailing, commands.ResumeAfterRestore)
+QUIETER = (commands.PauseMailing, commands.StopEverything, commands.CancelMailing, commands.ResumeAfterRestore)
 """What may be asked while the log is not trusted."""
 _ANSWER_IS_SECRET = frozenset({commands.IssueToken})
 

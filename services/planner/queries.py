@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from services.planner import administration, audience_rows, audit, imports, lists, signing
+from services.planner import administration, audience_rows, audit, fitness, imports, lists, signing
 from services.planner.account import Account
 from services.planner.census import Census
 from services.planner.parts import Parts
@@ -138,6 +138,7 @@ async def census(parts: Parts, _: commands.Census) -> Answer | Refusal:
 QUERIES: dict[type[commands.Query], Query] = {
     commands.Accounts: accounts,
     commands.DomainKeys: signing.domain_keys,
+    commands.Preflight: fitness.account_preflight,
     commands.Lists: all_lists,
     commands.ImportStatus: import_status,
     commands.RejectedRows: rejected_rows,

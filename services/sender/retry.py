@@ -6,7 +6,6 @@ mailing's deadline ends the wait: at it the recipient expires. Recipients of one
 one instant, so they are one group in the log.
 """
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -23,8 +22,6 @@ PACE: Final[dict[str, tuple[float, float]]] = {
     "quota": (12.0, 2.0),
 }
 """Class -> the first wait as a multiple of `BackOff.first`, and the factor of each further one."""
-
-LONGEST_ASKED = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +50,6 @@ class BackOff:
 def pace(kind: str) -> str:
     """Return the class of a deferral: greylist, quota, ours or busy."""
     return CLASSES.get(kind) or ("ours" if kind in OF_US else "busy")
-
-
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600}
-_CALLED = r"(?:again|retry|retrying|later|back|wait|delay\w*|deferred|greylist\w*|graylist\w*|blocked|until)"
-_AMOUNT = r"(\d{1,5})\s*-?(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)\b"
-_ASKED: Final = (
-    re.compile(rf"\b{_CALLED}\b[^.;0-9]{{0,32}}\b{_AMOUNT}", re.IGNORECASE),
-    re.compile(rf"\b{_AMOUNT}[^.;0-9]{{0,24}}\b(?:before|then|and)\b[^.;0-9]{{0,16}}\b{_CALLED}\b", re.IGNORECASE),
-    re.compile(rf"\bwait[^.;0-9]{{0,24}}{_AMOUNT}", re.IGNORECASE),
-)
-
-
-def asked_wait(text: str) -> float | None:
-    """Return after how many seconds a reply asks us to come back, None where it does not; a day at most."""
-    for pattern in _ASKED:
-        if (found := pattern.search(text)) is not None:
-            seconds = int(found[1]) * _UNITS[found[2][0].lower()]
-            return min(float(seconds), LONGEST_ASKED) if seconds else None
-    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from services.sender import retry
 from services.sender.reply import Phase, classify
+from services.sender.retry_after import retry_after
 from services.sender.scrub import scrub
 from services.sender.shaping import begins_anew
 from services.sender.verdict_rules import OF_US
@@ -113,7 +114,7 @@ def _key(result: Result, terms: Terms) -> _Key:
     if verdict.kind == "quota":
         held = begins_anew(text, terms.now, timedelta(seconds=terms.back_off.wait(1, 0.0, "quota")))
     budget = retry.Budget(terms.dates[result.index], terms.retry_for, terms.deadline)
-    wait = terms.back_off.wait(terms.tries[result.index] + 1, terms.jitter, verdict.kind, retry.asked_wait(text))
+    wait = terms.back_off.wait(terms.tries[result.index] + 1, terms.jitter, verdict.kind, retry_after(text))
     until = retry.next_try(terms.now, wait, budget, held)
     return ("deferred" if until else "expired", code, enhanced, text, until, "", verdict.scope)
 

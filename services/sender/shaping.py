@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from services.sender.retry import asked_wait
+from services.sender.retry_after import retry_after
 from shared.contracts.relay import EVERYTHING
 
 Action = Literal["slow", "suspend", "rest", "pause", "ignore"]
@@ -146,7 +146,7 @@ _DAY = re.compile(r"\b(?:daily|day|24.?h)", re.IGNORECASE)
 
 def begins_anew(text: str, now: datetime, otherwise: timedelta) -> datetime:
     """Return when a quota begins anew: as the relay says, else with the next hour or day it speaks of."""
-    if (asked := asked_wait(text)) is not None:
+    if (asked := retry_after(text)) is not None:
         return now + min(timedelta(seconds=asked), LONGEST_REST)
     if _DAY.search(text):
         midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

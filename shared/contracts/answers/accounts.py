@@ -1,5 +1,7 @@
 """Answers about SMTP accounts."""
 
+from typing import Literal
+
 from shared.contracts.account import Limits
 from shared.contracts.answers.base import Data
 
@@ -63,6 +65,23 @@ class AccountRows(Data):
     """All accounts."""
 
     accounts: list[AccountRow]
+
+
+class CheckRow(Data):
+    """One check of an account or of a domain it sends as: `about` is that domain, "" for the account."""
+
+    name: str
+    about: str
+    state: Literal["good", "warning", "bad", "unknown"]
+    detail: str
+    remedy: str
+
+
+class PreflightDone(AccountDone):
+    """All checks; the verdict is the worst of them."""
+
+    verdict: Literal["good", "warning", "bad", "unknown"]
+    checks: list[CheckRow]
 
 
 class Resealed(Data):

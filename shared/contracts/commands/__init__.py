@@ -6,6 +6,7 @@ A module for each area; all names stand here, too. Where a request is answered a
 from shared.contracts.commands.accounts import (
     Accounts,
     AddAccount,
+    Preflight,
     ResealSecrets,
     TestAccount,
 )
@@ -64,8 +65,10 @@ from shared.contracts.commands.mailings import (
     OpenCampaign,
     PauseMailing,
     ResumeMailing,
+    ResumeStopped,
     ScheduleMailing,
     SendTest,
+    StopEverything,
     UnscheduleMailing,
 )
 from shared.contracts.commands.people import (
@@ -141,6 +144,7 @@ __all__ = (
     "ParkedMessages",
     "Password",
     "PauseMailing",
+    "Preflight",
     "PreviewImport",
     "Probe",
     "ProbeResult",
@@ -155,6 +159,7 @@ __all__ = (
     "ResealSecrets",
     "ResumeAfterRestore",
     "ResumeMailing",
+    "ResumeStopped",
     "RetireDomainKey",
     "RevokeToken",
     "ScheduleMailing",
@@ -162,6 +167,7 @@ __all__ = (
     "SendTest",
     "SetPassword",
     "Status",
+    "StopEverything",
     "TestAccount",
     "Timeline",
     "Tokens",

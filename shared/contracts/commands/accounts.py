@@ -42,6 +42,14 @@ class ResealSecrets(Command):
     NAME: ClassVar[str] = "keys.reseal"
 
 
+class Preflight(Query):
+    """What providers look at -> {verdict, checks: [{name, about, state, detail, remedy}]}."""
+
+    NAME: ClassVar[str] = "account.preflight"
+
+    account: Id
+
+
 class Accounts(Query):
     """All SMTP accounts -> {accounts: [...]}."""
 

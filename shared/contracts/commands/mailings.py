@@ -7,7 +7,7 @@ from pydantic import Field
 
 from shared.contracts.account import Limits
 from shared.contracts.commands.base import Command, Id, Name, Page, Query
-from shared.contracts.mailing import DoubtDecision, DoubtPolicy, SendingHours, Tracking
+from shared.contracts.mailing import DoubtDecision, DoubtPolicy, SendingHours, StopRules, Tracking
 
 
 class OpenCampaign(Command):
@@ -40,6 +40,7 @@ class DraftMailing(Command):
     tracking: Tracking = "person"
     limits: Limits = Limits()
     retry_for: int = Field(default=86_400, ge=0, le=604_800)
+    stop: StopRules = StopRules()
 
 
 class EditMailing(DraftMailing):
@@ -111,6 +112,20 @@ class CancelMailing(Command):
 
     mailing: Id
     reason: str = Field(default="", max_length=500)
+
+
+class StopEverything(Command):
+    """Pause every mailing that sends or will, all with one reason."""
+
+    NAME: ClassVar[str] = "mailings.stop"
+
+    reason: str = Field(default="", max_length=400)
+
+
+class ResumeStopped(Command):
+    """Let the mailings go on that were stopped all at once, and no others."""
+
+    NAME: ClassVar[str] = "mailings.resume"
 
 
 class ChangeRate(Command):

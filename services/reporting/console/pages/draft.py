@@ -49,6 +49,7 @@ class _Draft:
         self._frame = frame
         self._desk = frame.desk
         self._mailing = mailing
+        self._kept: Data = {}
 
     async def draw(self) -> None:
         """Draw it, or what has to be there first."""
@@ -64,6 +65,7 @@ class _Draft:
             )
         else:
             written = await self._desk.read(commands.Draft(mailing=self._mailing)) if self._mailing else {}
+            self._kept = {"stop": written["stop"]} if written.get("stop") else {}  # not in the form
             self._form_of(campaigns, working, written)
 
     def _form_of(self, campaigns: list[Data], accounts: list[Data], written: Data) -> None:
@@ -157,6 +159,7 @@ class _Draft:
             self._show(values["subject"], values.raw("html"), values.raw("text"))
             return None
         fields = {
+            **self._kept,
             **values.given(*_TEXTS),
             "html": values.raw("html"),
             "text": values.raw("text"),
