@@ -277,4 +277,4 @@ def test_the_window_is_two_seconds_of_the_slowest_rate() -> None:
     """W follows the rate: at least one, at most what the process allows."""
     assert window({}, 50) == 50
     assert window({"m": Limits(per_hour=500)}) == 1
-    assert window({"m": Limits(per_hour=36_000), "a": Limits(seconds_between=1)}) == 2
+    assert window({"m": Limits(per_hour=36_000), "a": Limits(seconds_between=0.5)}) == 3
