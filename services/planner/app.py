@@ -54,6 +54,7 @@ from shared.messaging.http.surface import create_app
 from shared.messaging.principals import Principals
 from shared.messaging.service import Service, run_service
 from shared.migrations import migrate
+from shared.providers import Providers
 
 _FACTS_S = 30.0
 
@@ -83,8 +84,9 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         return facts.position
 
     directory = Directory(engine, Documents(nc, subjects.PEOPLE))
-    importer = Importer(engine, log, Documents(nc, subjects.INBOX), keys, directory)
-    intake = Intake(engine, log, keys, directory)
+    providers = Providers.load(settings.providers_file)
+    importer = Importer(engine, log, Documents(nc, subjects.INBOX), keys, directory, providers)
+    intake = Intake(engine, log, keys, directory, providers)
     freezer = Freezer(engine, Objects(nc, subjects.AUDIENCE), settings.data_dir / "planner", consent_position)
     planning = Planning(engine, log, Documents(nc, subjects.PAYLOADS), contents, keys)
     test_mails = TestMails(engine, log, board, planning, keys)
@@ -117,8 +119,8 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     requests = CommandRouter("planner", audit=audit.record)
     handlers.register(requests, parts)
     queries.register(requests, parts)
-    service.include(requests)
-    service.broker.include_router(_word_of(guard))
+    service.include(requests.router)
+    service.include(_word_of(guard))
     gate = Gate(principals, settings)
     flows = {api.UPLOAD.name: Uploads(gate, Documents(nc, subjects.INBOX), settings).take}
     serve(service, create_app("planner", requests, gate, settings, flows), settings)

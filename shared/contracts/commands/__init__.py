@@ -6,6 +6,7 @@ A module for each area; all names stand here, too. Where a request is answered a
 from shared.contracts.commands.accounts import (
     Accounts,
     AddAccount,
+    EditAccount,
     Preflight,
     ResealSecrets,
     TestAccount,
@@ -124,6 +125,7 @@ __all__ = (
     "Doubts",
     "Draft",
     "DraftMailing",
+    "EditAccount",
     "EditMailing",
     "FeedEvents",
     "FreezeAudience",
