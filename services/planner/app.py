@@ -105,6 +105,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         freezer=freezer,
         test_mails=test_mails,
         contents=contents,
+        inbox=Documents(nc, subjects.INBOX),
         secrets=Bucket(nc, subjects.SECRETS),
         vault=Documents(nc, subjects.bucket(subjects.SECRETS)),
         keys=keys,

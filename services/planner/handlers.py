@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from services.planner import administration, fan_out, lists, orders, sign_in, signing, standstill
 from services.planner.account import AccountDecider, Add, Edit, RecordTest, problem
+from services.planner.attachments import attach
 from services.planner.audience import Wanted, digest
 from services.planner.audience_rows import forget_others
 from services.planner.campaign import CampaignDecider, Open
@@ -135,7 +136,10 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
         names = await lists.names(conn, [first])
         known = await lists.fields(conn, campaign.opened.lists)
     list_id = f"{first}.{domain(wanted.sender_address)}"
-    content = freeze_content(wanted, known, list_name=names.get(first, ""), list_id=list_id)
+    files = await attach(wanted.attachments, parts.inbox, parts.contents)
+    if isinstance(files, Refusal):
+        return files
+    content = freeze_content(wanted, known, list_name=names.get(first, ""), list_id=list_id, files=files)
     if isinstance(content, Refusal):
         return content
     encoded = content.encoded()

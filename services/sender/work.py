@@ -42,6 +42,9 @@ from shared.steps import step
 CLAIM_AHEAD = 0.5
 """Seconds before the first slot of a half-window at which it is claimed."""
 
+BYTES_AHEAD = 2_000_000
+"""A half-window has at most so many bytes of mails, unless one mail alone has more."""
+
 PACING = "pacing"
 """Why a work rests whose next slot is far."""
 
@@ -240,7 +243,8 @@ class Work:
         """Return how many to claim at once: half of W, one where workers die."""
         if self.case.chunk.takeovers >= NARROW_AFTER:
             return 1
-        return max(1, window(self._scopes(), self.cap) // 2)
+        most = max(1, BYTES_AHEAD // self.composer.size)
+        return max(1, min(most, window(self._scopes(), self.cap) // 2))
 
     def _paced(self) -> dict[str, ProviderLimits]:
         """Return the providers of this chunk whose rate is limited, as of the last half second."""

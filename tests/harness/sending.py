@@ -91,6 +91,7 @@ class Sending:
     folder: Path
     account: str = "acc1"
     connections: int = 4
+    bounce_domain: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     senders: list[SenderProcess] = field(default_factory=list)
     content: Content = CONTENT
@@ -121,6 +122,7 @@ class Sending:
             senders=["news@example.com"],
             connections=self.connections,
             limits=limits or AccountLimits(),
+            bounce_domain=self.bounce_domain,
         )
         await self.append(subjects.account(self.account), added, AccountTested(working=True, detail="ok"))
 

@@ -54,6 +54,7 @@ from shared.contracts.commands.domains import (
     UseDomainKey,
 )
 from shared.contracts.commands.mailings import (
+    Attachment,
     Audience,
     CancelMailing,
     ChangeRate,
@@ -107,6 +108,7 @@ __all__ = (
     "AddDomainKey",
     "AddUser",
     "Answer",
+    "Attachment",
     "Audience",
     "AuditTrail",
     "Campaigns",
