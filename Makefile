@@ -8,6 +8,9 @@ STAGE := artefacts/parallel-stage.json
 DATA ?= data
 COMPILE := --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11
 
+# Images like to forbid Python its bytecode: then every process compiles anew what it starts from, and pytest every test.
+unexport PYTHONDONTWRITEBYTECODE
+
 ##@ Use
 
 .PHONY: demo
