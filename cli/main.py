@@ -25,6 +25,7 @@ _COMMANDS = {
     "backup": "cli.backup",
     "restore": "cli.backup",
     "doctor": "cli.doctor",
+    "stop": "cli.resume",
     "resume": "cli.resume",
     "ledger": "cli.ledger",
     "views": "cli.views",

@@ -81,6 +81,13 @@ async def domain_keys(parts: Parts, _: commands.DomainKeys) -> Result:
     return Answer(ok=True, data={"keys": found})
 
 
+async def keys_of(log: EventLog, name: str) -> dict[str, str]:
+    """Return the records of the keys that sign for a domain just now: where each stands -> what it says."""
+    domain = folded(await log.load(subjects.domain(name)))
+    rows = (_row(domain, *each) for each in domain.keys.items())
+    return {row["record_name"]: row["record"] for row in rows if row["standing"] == "signing"}
+
+
 async def _domains(log: EventLog) -> list[Domain]:
     found: dict[str, list[Commit]] = {}
     async for commits in log.scan([subjects.ALL_DOMAINS]):

@@ -359,7 +359,11 @@ class Connection(Link):
         """End a connection on which a reply does not come, and tell whether others to the same write did."""
         self.end.unanswered = MAIL <= self._state <= DATA
         self.end.mismatched = RCPT <= self._state <= DATA or (self._state == MAIL and self._rode)
-        self._fail(reason)
+        # x.1.x is about an address (RFC 3463): what was taken for the last dot's reply was that to a MAIL or RCPT.
+        if (turn := self._unsure) is not None and turn.window.enhanced(turn.place).startswith("2.1."):
+            self._slipped(reason)
+        else:
+            self._fail(reason)
 
     def _lost(self, reason: str) -> None:
         """The relay, or the network, ended it."""

@@ -109,6 +109,11 @@ class Window:
             except Exception:  # the result stands; after a crash this mail would be in doubt
                 logger.exception("no evidence kept of a reply")
 
+    def enhanced(self, place: int) -> str:
+        """Return the enhanced code of the result so far, "" where none."""
+        result = self.results[place]
+        return result.enhanced if result is not None else ""
+
     def count(self) -> None:
         """One more mail is settled for good."""
         self.open -= 1

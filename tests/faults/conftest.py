@@ -36,7 +36,7 @@ async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
     nc = await connect(broker.url, name="faults")
     await apply(nc)
     rig = Rig(nc, broker.url, folder, certificate(folder / "tls"))
-    rig.start()
+    await rig.start()
     yield rig
     rig.stop()
     await close(nc)

@@ -33,7 +33,7 @@ from tests.harness.waiting import until
 PATIENCE = 0.004
 """Share of the time-outs of RFC 5321: 1.2 s for a reply to MAIL and RCPT, half a second to DATA, 2.4 s to the dot."""
 
-WAIT = 30.0
+WAIT = 60.0
 PEOPLE = ("ann-0", "odd-1", "bob-2")
 
 Told = tuple[str, int]
@@ -50,12 +50,14 @@ class Rig:
     sender: SenderProcess | None = None
     rows: int = 0
 
-    def start(self) -> None:
-        """Start the sender."""
+    async def start(self) -> None:
+        """Start the sender and wait until it is up."""
         sending = Sending(self.nc, self.url, 0, self.folder)
         self.sender = sending.start_sender(
             POSTHASTE_RELAY_PATIENCE=str(PATIENCE), SSL_CERT_FILE=self.certificate.ca_file
         )
+        log = self.sender.log
+        await until(lambda: b" up " in log.read_bytes(), 120)
 
     def stop(self) -> None:
         """End the sender."""

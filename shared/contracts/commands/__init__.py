@@ -6,6 +6,8 @@ A module for each area; all names stand here, too. Where a request is answered a
 from shared.contracts.commands.accounts import (
     Accounts,
     AddAccount,
+    EditAccount,
+    Preflight,
     ResealSecrets,
     TestAccount,
 )
@@ -52,6 +54,7 @@ from shared.contracts.commands.domains import (
     UseDomainKey,
 )
 from shared.contracts.commands.mailings import (
+    Attachment,
     Audience,
     CancelMailing,
     ChangeRate,
@@ -64,8 +67,10 @@ from shared.contracts.commands.mailings import (
     OpenCampaign,
     PauseMailing,
     ResumeMailing,
+    ResumeStopped,
     ScheduleMailing,
     SendTest,
+    StopEverything,
     UnscheduleMailing,
 )
 from shared.contracts.commands.people import (
@@ -102,6 +107,7 @@ __all__ = (
     "AddDomainKey",
     "AddUser",
     "Answer",
+    "Attachment",
     "Audience",
     "AuditTrail",
     "Campaigns",
@@ -120,6 +126,7 @@ __all__ = (
     "Doubts",
     "Draft",
     "DraftMailing",
+    "EditAccount",
     "EditMailing",
     "FeedEvents",
     "FreezeAudience",
@@ -141,6 +148,7 @@ __all__ = (
     "ParkedMessages",
     "Password",
     "PauseMailing",
+    "Preflight",
     "PreviewImport",
     "Probe",
     "ProbeResult",
@@ -155,6 +163,7 @@ __all__ = (
     "ResealSecrets",
     "ResumeAfterRestore",
     "ResumeMailing",
+    "ResumeStopped",
     "RetireDomainKey",
     "RevokeToken",
     "ScheduleMailing",
@@ -162,6 +171,7 @@ __all__ = (
     "SendTest",
     "SetPassword",
     "Status",
+    "StopEverything",
     "TestAccount",
     "Timeline",
     "Tokens",
