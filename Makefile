@@ -28,8 +28,9 @@ setup: $(READY) ## Make .venv from requirements.lock (done by itself where neede
 
 $(READY): requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	-$(BIN)/python -m compileall -qq -j 0 .venv/lib cli deploy services shared  # pip would do it on one core
 	touch $(READY)
 
 .PHONY: lock
