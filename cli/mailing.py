@@ -1,6 +1,7 @@
 """`posthaste mailing`: from the draft to the end of sending. What only looks is in `reports`."""
 
 from dataclasses import dataclass
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -32,6 +33,11 @@ Doubt = Annotated[DoubtPolicy, typer.Option("--doubt", help="What becomes of mai
 Track = Annotated[Tracking, typer.Option("--tracking", help="Opens and clicks: per person, only in sum, or not.")]
 PerHour = Annotated[int | None, typer.Option("--per-hour", help="Mails an hour at most.")]
 Between = Annotated[float | None, typer.Option("--seconds-between", help="Least pause between one mail and the next.")]
+Attach = Annotated[list[Path], typer.Option("--attach", help="File that goes with every mail; repeatable.")]
+Inline = Annotated[
+    list[str], typer.Option("--inline", help="Image shown in the HTML: `logo=logo.png` for cid:logo; repeatable.")
+]
+Header = Annotated[list[str], typer.Option("--header", help="Further header field: `Name: value`; repeatable.")]
 RetryFor = Annotated[int, typer.Option("--retry-for", help="Seconds for which a deferred mail is tried again.")]
 Stop = Annotated[
     str, typer.Option("--stop", help="When it stops by itself, such as bounces=0.1,errors=0.25,after=200; or off.")
@@ -55,6 +61,9 @@ class Draft:
     limits: Limits
     retry_for: int
     stop: StopRules
+    attach: list[Path]
+    inline: list[str]
+    header: list[str]
 
     async def fields(self, session: Session) -> dict[str, Any]:
         """Return them as the command takes them: files read, names resolved."""
@@ -78,7 +87,31 @@ class Draft:
             "limits": self.limits,
             "retry_for": self.retry_for,
             "stop": self.stop,
+            "headers": {name.strip(): value.strip() for name, _, value in map(_colon, self.header)},
+            "attachments": [await _attached(session, path) for path in self.attach]
+            + [await _attached(session, Path(path), cid) for cid, _, path in map(_equals, self.inline)],
         }
+
+
+def _colon(text: str) -> tuple[str, str, str]:
+    if ":" not in text:
+        raise InputError("header_not_allowed", "Write a header field like `Name: value`.")
+    return text.partition(":")
+
+
+def _equals(text: str) -> tuple[str, str, str]:
+    if "=" not in text:
+        raise InputError("attachment_invalid", "Write an image like `logo=logo.png`.")
+    return text.partition("=")
+
+
+async def _attached(session: Session, path: Path, content_id: str = "") -> commands.Attachment:
+    """Upload a file and return what the draft says of it."""
+    upload, parts = await session.upload(path, lambda _: None)
+    guessed = guess_type(path.name)[0] or "application/octet-stream"
+    return commands.Attachment(
+        file_name=path.name, media_type=guessed, content_id=content_id, upload=upload, parts=parts
+    )
 
 
 @command(app, "draft")
@@ -98,6 +131,9 @@ async def draft(
     seconds_between: Between = None,
     retry_for: RetryFor = 86_400,
     stop: Stop = "",
+    attach: Attach = [],  # noqa: B006 - typer reads the default, nobody changes it
+    inline: Inline = [],  # noqa: B006
+    header: Header = [],  # noqa: B006
     key: KeyOption = "",
 ) -> None:
     """Draft a mailing. Links in it are tracked, an unsubscribe link is added where it has none.
@@ -106,10 +142,8 @@ async def draft(
     --from "Shop <news@example.com>" --subject "Hello {{ name }}" --html mail.html`
     """
     limits = Limits(per_hour=per_hour, seconds_between=seconds_between)
-    rules = choices.stop_rules(stop)
-    given = Draft(
-        name, campaign, account, sender, subject, html, text, reply_to, doubt, tracking, limits, retry_for, rules
-    )
+    sent = (doubt, tracking, limits, retry_for, choices.stop_rules(stop))
+    given = Draft(name, campaign, account, sender, subject, html, text, reply_to, *sent, attach, inline, header)
     answer = await session.ask(commands.DraftMailing.model_validate(await given.fields(session)), key=key)
     mailing = answer["mailing"]
     session.out.done(answer, f"Drafted mailing {mailing}. Next: posthaste mailing audience {mailing}")
@@ -133,6 +167,9 @@ async def edit(
     seconds_between: Between = None,
     retry_for: RetryFor = 86_400,
     stop: Stop = "",
+    attach: Attach = [],  # noqa: B006 - typer reads the default, nobody changes it
+    inline: Inline = [],  # noqa: B006
+    header: Header = [],  # noqa: B006
     key: KeyOption = "",
 ) -> None:
     """Replace a draft as a whole, until sending starts; the audience has to be frozen anew.
@@ -141,10 +178,8 @@ async def edit(
     --from news@example.com --subject "Hello again" --text mail.txt`
     """
     limits = Limits(per_hour=per_hour, seconds_between=seconds_between)
-    rules = choices.stop_rules(stop)
-    given = Draft(
-        name, campaign, account, sender, subject, html, text, reply_to, doubt, tracking, limits, retry_for, rules
-    )
+    sent = (doubt, tracking, limits, retry_for, choices.stop_rules(stop))
+    given = Draft(name, campaign, account, sender, subject, html, text, reply_to, *sent, attach, inline, header)
     fields = await given.fields(session)
     answer = await session.ask(commands.EditMailing.model_validate(fields | {"mailing": mailing}), key=key)
     session.out.done(answer, f"Edited. Next: posthaste mailing audience {mailing}")

@@ -54,6 +54,7 @@ from shared.messaging.http.surface import create_app
 from shared.messaging.principals import Principals
 from shared.messaging.service import Service, run_service
 from shared.migrations import migrate
+from shared.providers import Providers
 
 _FACTS_S = 30.0
 
@@ -83,8 +84,9 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         return facts.position
 
     directory = Directory(engine, Documents(nc, subjects.PEOPLE))
-    importer = Importer(engine, log, Documents(nc, subjects.INBOX), keys, directory)
-    intake = Intake(engine, log, keys, directory)
+    providers = Providers.load(settings.providers_file)
+    importer = Importer(engine, log, Documents(nc, subjects.INBOX), keys, directory, providers)
+    intake = Intake(engine, log, keys, directory, providers)
     freezer = Freezer(engine, Objects(nc, subjects.AUDIENCE), settings.data_dir / "planner", consent_position)
     planning = Planning(engine, log, Documents(nc, subjects.PAYLOADS), contents, keys)
     test_mails = TestMails(engine, log, board, planning, keys)
@@ -103,6 +105,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         freezer=freezer,
         test_mails=test_mails,
         contents=contents,
+        inbox=Documents(nc, subjects.INBOX),
         secrets=Bucket(nc, subjects.SECRETS),
         vault=Documents(nc, subjects.bucket(subjects.SECRETS)),
         keys=keys,

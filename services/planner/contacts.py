@@ -33,8 +33,8 @@ from services.planner.schema import METADATA, execute_many, insert, values_of
 from shared import clock
 from shared.addresses import domain
 from shared.bulk import append_rows
-from shared.contracts.providers import provider
 from shared.database import is_postgresql
+from shared.providers import BUILT_IN, Providers
 
 PAGE = 256
 
@@ -111,7 +111,7 @@ def pack_fields(fields: Mapping[str, str]) -> str:
     return orjson.dumps({k: v for k, v in fields.items() if v}, option=orjson.OPT_SORT_KEYS).decode()
 
 
-async def upsert(conn: AsyncConnection, rows: Sequence[Incoming]) -> Upserted:
+async def upsert(conn: AsyncConnection, rows: Sequence[Incoming], providers: Providers = BUILT_IN) -> Upserted:
     """Take `rows` in; of two rows with one address the later one wins."""
     rows = sorted(rows, key=attrgetter("address_key"))  # the index is then changed from left to right
     ordinal = await _next_ordinal(conn)
@@ -135,7 +135,7 @@ async def upsert(conn: AsyncConnection, rows: Sequence[Incoming]) -> Upserted:
             counts[1] += 1
         else:
             counts[2] += 1
-    await _write(conn, known)
+    await _write(conn, known, providers)
     return Upserted(counts[0], counts[1], counts[2], {key: each.id for key, each in known.items()})
 
 
@@ -171,7 +171,7 @@ async def _next_ordinal(conn: AsyncConnection) -> int:
     return int(await conn.scalar(select(ORDINALS.c.next).with_for_update()) or 0)
 
 
-async def _write(conn: AsyncConnection, known: Mapping[str, _Known]) -> None:
+async def _write(conn: AsyncConnection, known: Mapping[str, _Known], providers: Providers) -> None:
     now = int(clock.now().timestamp() * 1000)
     new: list[tuple[Any, ...]] = []
     changed: list[tuple[Any, ...]] = []
@@ -182,7 +182,7 @@ async def _write(conn: AsyncConnection, known: Mapping[str, _Known]) -> None:
         pages.add(each.page)
         size = len(orjson.dumps([each.address, each.name])) + len(each.fields.encode())
         if each.new:
-            kind = provider(domain(each.address))
+            kind = providers.of_domain(domain(each.address))
             values = (each.id, each.address, key, kind, each.name, each.fields, each.page, size, now, now)
             new.append(values)
         else:

@@ -17,6 +17,7 @@ from services.planner.account import AccountDecider
 from services.planner.mailing import MailingDecider
 from services.planner.schema import METADATA, insert
 from shared.contracts import account, consent, mailing, ranges, relay, subjects
+from shared.contracts.account import AccountEdited
 from shared.contracts.consent import BLOCKING, AddressSuppressed
 from shared.contracts.envelope import Commit, DomainEvent, EventRecord
 from shared.contracts.mailing import DoubtDecided, MailingCancelled, MailingResumed, RateChanged, WindowOpened
@@ -229,6 +230,9 @@ async def _accounts(conn: AsyncConnection, commits: Sequence[Commit]) -> None:
                     row["paused"] = record.event.reason
                 case AccountReleased():
                     row |= {"paused": "", "retry": commit.seq}
+                case AccountEdited():  # whoever waits for a slot may have one sooner
+                    row["retry"] = commit.seq
+                    states[name] = state = decider.evolve(state, record.event)
                 case ProviderSlowed() | ProviderSuspended() | ProviderReleased():
                     states[name] = state = state.shaped(record.event)
                     if isinstance(record.event, ProviderReleased) and record.event.what == "suspended":

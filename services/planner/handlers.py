@@ -9,7 +9,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from services.planner import administration, fan_out, lists, orders, sign_in, signing, standstill
-from services.planner.account import Account, AccountDecider, Add, RecordTest, problem
+from services.planner.account import AccountDecider, Add, Edit, RecordTest, problem
+from services.planner.attachments import attach
 from services.planner.audience import Wanted, digest
 from services.planner.audience_rows import forget_others
 from services.planner.campaign import CampaignDecider, Open
@@ -23,7 +24,7 @@ from services.planner.test_mails import Sample
 from shared import clock, tracing
 from shared.addresses import AddressError, domain, parse
 from shared.contracts import commands, subjects
-from shared.contracts.account import AccountAdded, AccountTested
+from shared.contracts.account import AccountAdded, AccountEdited, AccountTested
 from shared.contracts.campaign import CampaignOpened
 from shared.contracts.commands import Answer, Refusal
 from shared.contracts.mailing import AudienceFrozen, MailingDrafted
@@ -50,6 +51,21 @@ async def add_account(parts: Parts, wanted: commands.AddAccount, act: Act) -> Re
     await parts.secrets.put(account, parts.keys.seal(wanted.password))
     done = await handle(parts.log, AccountDecider(), subjects.account(account), Add(added), act.origin())
     return done if isinstance(done, Refusal) else Answer(ok=True, position=done.seq, data={"account": account})
+
+
+async def edit_account(parts: Parts, wanted: commands.EditAccount, act: Act) -> Result:
+    """Seal a new password, then record how the account is from now on."""
+    changed = wanted.password is not None
+    edited = AccountEdited(**wanted.model_dump(exclude={"account", "password"}), password_changed=changed)
+    refusal = problem(edited)
+    if refusal is None and (await parts.account(wanted.account)).added is None:
+        refusal = Refusal(code="account_unknown", message="There is no such account.", field="account")
+    if refusal is not None:
+        return refusal
+    if wanted.password is not None:
+        await parts.secrets.put(wanted.account, parts.keys.seal(wanted.password))
+    done = await handle(parts.log, AccountDecider(), subjects.account(wanted.account), Edit(edited), act.origin())
+    return done if isinstance(done, Refusal) else Answer(ok=True, position=done.seq, data={"account": wanted.account})
 
 
 async def test_account(parts: Parts, wanted: commands.TestAccount, act: Act) -> Result:
@@ -120,7 +136,10 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
         names = await lists.names(conn, [first])
         known = await lists.fields(conn, campaign.opened.lists)
     list_id = f"{first}.{domain(wanted.sender_address)}"
-    content = freeze_content(wanted, known, list_name=names.get(first, ""), list_id=list_id)
+    files = await attach(wanted.attachments, parts.inbox, parts.contents)
+    if isinstance(files, Refusal):
+        return files
+    content = freeze_content(wanted, known, list_name=names.get(first, ""), list_id=list_id, files=files)
     if isinstance(content, Refusal):
         return content
     encoded = content.encoded()
@@ -158,7 +177,7 @@ async def freeze_audience(parts: Parts, wanted: commands.FreezeAudience, act: Ac
             return Refusal(code="audience_fixed", message="The audience is fixed: withdraw the start first.")
         campaign = await parts.campaign(state.draft.campaign)
         names = campaign.opened.lists if campaign.opened else []
-        per_second = fan_out.rate(state.limits, *_limits(await parts.account_of(state)))
+        per_second = fan_out.rate(state.limits, *(await parts.account_of(state)).limits_on(clock.now()))
         size = fan_out.chunk_size(per_second, parts.settings.chunk_size)
         await parts.directory.settled()  # reporting knows whom a mail goes to before it goes out
         began, whole = tracing.begin(), tracing.whole(wanted.mailing)
@@ -176,10 +195,6 @@ async def _frozen(parts: Parts, mailing: str, act: Act, frozen: AudienceFrozen) 
     await forget_others(parts.engine, mailing, frozen.object)
     data = {"recipients": frozen.recipients, "skipped": frozen.skipped, "chunks": frozen.chunks, "lanes": frozen.lanes}
     return done.model_copy(update={"data": {**done.data, **data}})
-
-
-def _limits(account: Account) -> list[Any]:
-    return [account.added.limits] if account.added else []
 
 
 async def send_test(parts: Parts, wanted: commands.SendTest, act: Act) -> Result:
@@ -268,6 +283,7 @@ def _plain(make: Callable[[Any], Command]) -> Handler:
 
 HANDLERS: dict[type[commands.Command], Handler] = {
     commands.AddAccount: add_account,
+    commands.EditAccount: edit_account,
     commands.TestAccount: test_account,
     commands.ImportContacts: import_contacts,
     commands.OpenCampaign: open_campaign,

@@ -39,6 +39,7 @@ from shared.eventlog.errors import MissingError
 from shared.eventlog.store import EventLog
 from shared.ids import derived_id
 from shared.keys import KeyRing
+from shared.providers import BUILT_IN, Providers
 from shared.steps import step
 
 logger = logging.getLogger(__name__)
@@ -81,8 +82,14 @@ REJECTED = Table(
 class Importer:
     """Accepts imports and carries them out."""
 
-    def __init__(
-        self, engine: AsyncEngine, log: EventLog, inbox: Documents, keys: KeyRing, directory: Directory
+    def __init__(  # noqa: PLR0917 - its parts
+        self,
+        engine: AsyncEngine,
+        log: EventLog,
+        inbox: Documents,
+        keys: KeyRing,
+        directory: Directory,
+        providers: Providers = BUILT_IN,
     ) -> None:
         self._engine = engine
         self._reading = reading(engine)
@@ -90,6 +97,7 @@ class Importer:
         self._inbox = inbox
         self._keys = keys
         self._directory = directory
+        self._providers = providers
         self._wake = asyncio.Event()
         self._size = SLICE
 
@@ -203,7 +211,7 @@ class Importer:
             if not (await conn.execute(update(IMPORTS).where(here).values(counted))).rowcount:
                 return False
             await roomy(conn)
-            taken = await contacts.upsert(conn, good)
+            taken = await contacts.upsert(conn, good, self._providers)
             await lists.add_members(conn, row.list, list(taken.contacts.values()))
             counted = {"added": c.added + taken.added, "updated": c.updated + taken.updated}
             counted["unchanged"] = c.unchanged + taken.unchanged

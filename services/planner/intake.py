@@ -34,6 +34,7 @@ from shared.ids import new_id
 from shared.keys import KeyRing
 from shared.messaging.parking import park
 from shared.messaging.policy import nak_delay
+from shared.providers import BUILT_IN, Providers
 from shared.steps import step
 
 logger = logging.getLogger(__name__)
@@ -58,12 +59,15 @@ _EVENTS = metrics.counter("posthaste_intake_events_total", "Events of producers 
 class Intake:
     """Takes in what producers tell, until cancelled."""
 
-    def __init__(self, engine: AsyncEngine, log: EventLog, keys: KeyRing, directory: Directory) -> None:
+    def __init__(
+        self, engine: AsyncEngine, log: EventLog, keys: KeyRing, directory: Directory, providers: Providers = BUILT_IN
+    ) -> None:
         self._engine = engine
         self._reading = reading(engine)
         self._log = log
         self._keys = keys
         self._directory = directory
+        self._providers = providers
         self._inbox = Reader(log.nc, subjects.INBOX)
 
     async def run(self) -> None:
@@ -136,7 +140,7 @@ class Intake:
 
     async def _apply_slice(self, source: str, told: Sequence[Told]) -> None:
         async with self._engine.begin() as conn:
-            counts = await sources.apply(conn, told, self._keys)
+            counts = await sources.apply(conn, told, self._keys, self._providers)
             if counts.stale < len(told):
                 event = ContactsSynced(source=source, **asdict(counts)).model_dump_json()
                 await conn.execute(insert(conn, NOTES).values(id=new_id(20), event=event))

@@ -64,6 +64,7 @@ class Parts:
     freezer: Freezer
     test_mails: TestMails
     contents: Objects
+    inbox: Documents
     secrets: Bucket
     vault: Documents
     keys: KeyRing

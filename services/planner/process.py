@@ -239,7 +239,7 @@ class Process:
             return
         account = await self._reach.board.account(state.draft.account)
         chosen = fan_out.choose(
-            fan_out.rate(state.limits, *([account.added.limits] if account.added else [])),
+            fan_out.rate(state.limits, *account.limits_on(clock.now())),
             await self._reach.board.open_pieces(fact.id),
             unplanned,
             seconds=settings.ahead_seconds,

@@ -1,4 +1,7 @@
-"""Which lanes an audience needs: a large provider has one of its own, everybody else is in `rest`. Pure."""
+"""Which large mailbox providers of an audience get lanes of their own; everybody else is `rest`. Pure.
+
+What a provider says about one mail then stays in its lane. Which domains are whose says the table in shared.providers.
+"""
 
 from shared.contracts.subjects import REST
 

@@ -12,6 +12,7 @@ from services.planner.parts import Parts
 from services.planner.plain_text import text_from_html
 from shared import clock
 from shared.contracts import commands
+from shared.contracts.account import limits_on
 from shared.contracts.commands import Answer, Refusal
 from shared.contracts.content import Content
 from shared.contracts.relay import ProviderSlowed, ProviderSuspended
@@ -28,10 +29,12 @@ _NO_IMPORT = Refusal(code="import_unknown", message="There is no such import.", 
 
 async def accounts(parts: Parts, _: commands.Accounts) -> Answer | Refusal:
     """List the accounts, without secrets."""
+    today = clock.now().astimezone(UTC).date()
     found = [
         {
             "account": fact.id,
             **fact.state.added.model_dump(mode="json"),
+            "per_day_now": limits_on(fact.state.added, today).per_day,
             "tested": fact.state.tested is not None,
             "working": fact.state.working and not fact.paused,
             "detail": fact.paused or (fact.state.tested.detail if fact.state.tested else ""),
@@ -100,7 +103,8 @@ async def draft(parts: Parts, wanted: commands.Draft) -> Answer | Refusal:
     content = Content.model_validate_json(await parts.contents.get(written.content))
     wrote = written.model_dump(mode="json", exclude={"content", "links"})
     told = content.model_dump(
-        mode="json", include={"subject", "html", "text", "sender_name", "sender_address", "reply_to"}
+        mode="json",
+        include={"subject", "html", "text", "sender_name", "sender_address", "reply_to", "headers", "attachments"},
     )
     if content.html and content.text == text_from_html(content.html):  # made from the HTML, and made anew with it
         told["text"] = ""

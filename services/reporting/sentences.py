@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.contracts import account, audience, campaign, domain, log, mailing, relay, sending
-from shared.contracts.account import Limits
+from shared.contracts.account import PERIODS, Limits
 from shared.contracts.envelope import DomainEvent
 
 
@@ -26,7 +26,8 @@ def _whom(provider: str) -> str:
 
 
 def _limits(limits: Limits) -> str:
-    parts = [f"{limits.per_hour} an hour"] if limits.per_hour else []
+    given = [(name.removeprefix("per_"), getattr(limits, name, None)) for name in PERIODS]
+    parts = [f"{most} {'an' if period == 'hour' else 'a'} {period}" for period, most in given if most]
     parts += [f"{limits.seconds_between:g} s between mails"] if limits.seconds_between else []
     return ", ".join(parts) or "none"
 
@@ -78,6 +79,7 @@ _SENTENCES: dict[type[DomainEvent], Callable[[Any], str]] = {
     mailing.MailingDeleted: lambda _: "Deleted (hidden, history kept)",
     sending.ChunkParked: lambda e: f"A chunk waits for an operator{_because(e.reason)}",
     account.AccountAdded: lambda e: f"Account {e.name!r} added ({e.host}:{e.port})",
+    account.AccountEdited: lambda e: f"Account {e.name!r} changed ({e.host}:{e.port}, {_limits(e.limits)})",
     account.AccountTested: _tested,
     domain.DomainKeyAdded: lambda e: f"Key {e.selector!r} ({e.algorithm}) of {e.domain} added",
     domain.DomainKeyUsed: lambda e: f"Key {e.selector!r} signs from now on",

@@ -24,6 +24,7 @@ from services.sender import metrics
 from services.sender.attend import Attendant
 from services.sender.breaker import Breaker
 from services.sender.confirm import Confirmation
+from services.sender.connections import Connections
 from services.sender.contents import Contents
 from services.sender.flight import Draining
 from services.sender.gates import AccountGate, Gates
@@ -31,6 +32,8 @@ from services.sender.habits import Habits
 from services.sender.jobs import Lane
 from services.sender.journal import Journal, sweep
 from services.sender.lanes import waiting
+from services.sender.leases import Most
+from services.sender.limits import Rules, least
 from services.sender.line import Line
 from services.sender.memory import LogMemory
 from services.sender.pacing import Pacing
@@ -65,6 +68,7 @@ from shared.ids import new_id
 from shared.keys import KeyRing
 from shared.messaging.ask import ask
 from shared.messaging.service import Service, run_service
+from shared.providers import Providers
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +100,9 @@ class Sender:
         self.slots = itertools.count()
         self.habits: defaultdict[tuple[str, int], Habits] = defaultdict(Habits)
         self.lanes: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self.pacing = Bucket(service.nc, subjects.PACING)
+        self.rules = Rules(Providers.load(settings.providers_file))
+        self.connections: dict[str, Connections] = {}
         self.breakers: dict[str, Breaker] = {}
 
     async def start(self) -> None:
@@ -127,11 +134,12 @@ class Sender:
             contents=Contents(content.get, self._signing_key, self.keys, settings.public_url),
             means=Means(
                 confirmation,
-                Pacing(Bucket(service.nc, subjects.PACING), self.clock),
+                Pacing(self.pacing, self.clock),
                 BackOff(first=settings.retry_first, longest=settings.retry_longest),
-                Shaper(rules(settings.shaping_rules), self._say),
+                Shaper(rules(settings.shaping_rules), self._say, self.rules.providers),
                 settings.window,
                 settings.ack_wait,
+                self.rules,
                 ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="signing"),
             ),
             draining=self.draining,
@@ -189,6 +197,7 @@ class Sender:
                 continue
         self.draining.asked = True
         await asyncio.gather(*self.lanes.values(), return_exceptions=True)
+        await asyncio.gather(*(each.close() for each in self.connections.values()))
 
     async def _trusted(self) -> None:
         """Wait until the log may be worked on, or the process is to end."""
@@ -212,21 +221,20 @@ class Sender:
             self.service.fail(error)
 
     def _lane(self, account: AccountGate, lane: str) -> Lane:
-        count = 1 if lane == subjects.PROMPT else account.settings.connections
-        relay = f"{account.settings.host}:{account.settings.port}"
-        lines = [
-            Line(
-                lambda: self._connect(account),
+        def new_line() -> Line:
+            return Line(
+                lambda: self._connect(account, lane),
                 lambda: Journal.open(self.journals, self.worker, next(self.slots)),
-                relay,
+                lambda: account.settings,
             )
-            for _ in range(count)
-        ]
+
         return Lane(
             log=self.log,
             account=account,
             lane=lane,
-            lines=lines,
+            new_line=new_line,
+            most_lines=lambda: self.rules.connections(account.settings, lane),
+            connections=self._shared(account),
             attendant=self.attendant,
             timers=self.timers,
             draining=self.draining,
@@ -235,9 +243,26 @@ class Sender:
             breaker=self.breakers.setdefault(account.account, Breaker()),
         )
 
-    async def _connect(self, account: AccountGate) -> Connection:
+    def _shared(self, account: AccountGate) -> Connections:
+        """Return the account's connections in this process, all lanes together."""
+        if (found := self.connections.get(account.account)) is None:
+            found = self.connections[account.account] = Connections(
+                bucket=self.pacing,
+                clock=self.clock,
+                account=account.account,
+                holder=self.worker,
+                most=lambda: Most(
+                    account.settings.connections, lambda lane: self.rules.connections(account.settings, lane)
+                ),
+            )
+            task = asyncio.create_task(found.run())
+            task.add_done_callback(self._ended)
+            self.service.on_stop(_cancelling(task))
+        return found
+
+    async def _connect(self, account: AccountGate, lane: str) -> Connection:
         settings, patience = account.settings, self.settings.relay_patience
-        return await connect(
+        connection = await connect(
             Relay(
                 host=settings.host,
                 port=settings.port,
@@ -250,6 +275,8 @@ class Sender:
             timeouts=Timeouts().shortened(patience),
             habits=self.habits[settings.host, settings.port],
         )
+        connection.limit = least(connection.limit, self.rules.messages(settings, lane))
+        return connection
 
     async def _password(self, account_id: str) -> str:
         sealed = await self.secrets.get(account_id)

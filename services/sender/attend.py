@@ -101,7 +101,11 @@ class Attendant:
         account = self.gates.accounts.get(case.ref.account)
         if account is None:
             return Done(back_in=1)
-        watch = Watch(case, self.gates, mailing, account, self.suppression, self.draining, self.clock.now)
+        watch = Watch(
+            *(case, self.gates, mailing, account, self.suppression, self.draining),
+            self.clock.now,
+            self.means.rules.providers,
+        )
         if self._idle(case, watch) is not None:
             # What the job hints at stands in the log, but perhaps not yet in the views: it must not be acked unseen.
             try:

@@ -29,7 +29,7 @@ from shared.contracts.sending import MAIL_DIGEST_BYTES
 from shared.contracts.template import TemplateError
 from shared.tokens import Signer
 
-MAX_MESSAGE = 12_000_000
+MAX_MESSAGE = 16_000_000
 END_OF_MESSAGE = b".\r\n"
 
 _DSN_MAIL = b" RET=HDRS ENVID="
@@ -70,10 +70,11 @@ def compile_content(
     domain: str,
     account: str = "",
     keys: Sequence[DomainKey] = (),
+    files: Mapping[str, bytes] | None = None,
 ) -> "Compiled":
     """Compile the content of a mailing; `domain` is the right side of Message-ID, with each of `keys` it is signed.
 
-    `account` is told receivers as the third field of Feedback-ID.
+    `account` is told receivers as the third field of Feedback-ID. `files`: the attachments by their hash.
 
     Raises:
         CompileError: A placeholder, an address or a setting is wrong; the planner refuses such drafts.
@@ -86,29 +87,40 @@ def compile_content(
     links = {url: place for place, url in enumerate(content.links)}
     urls = parts.Urls(public_url, signer, mailing, tracking, links)
     try:
-        return Compiled(content, urls, mime.Identity(mailing, domain, account), keys)
+        entity = Entity(content, urls, mime.Identity(mailing, domain, account), files or {})
+        return Compiled(entity, keys)
     except (TemplateError, HeaderError) as error:
         raise CompileError(f"mailing {mailing}: {error}") from error
+
+
+class Entity(NamedTuple):
+    """What is compiled: the content, its URLs, which mailing it is, its attachments by their hash."""
+
+    content: Content
+    urls: parts.Urls
+    identity: mime.Identity
+    files: Mapping[str, bytes]
 
 
 class Compiled:
     """A mailing's content as bytes between slots; hands out a composer for each chunk."""
 
-    def __init__(self, content: Content, urls: parts.Urls, identity: mime.Identity, keys: Sequence[DomainKey]) -> None:
+    def __init__(self, entity: "Entity", keys: Sequence[DomainKey]) -> None:
+        content, urls, identity, files = entity
         self.signer = urls.signer
         self.mailing = urls.mailing
         self.fields = parts.Fields()
         self.subject = mime.subject(content.subject, self.fields)
-        body = mime.body(content, urls, self.fields)
+        body = mime.body(content, urls, self.fields, files)
         self.unsubscribes = content.unsubscribe or parts.UNSUBSCRIBE_IN_BODY in body
         self.sender = headers.address(content.sender_address)
         unsubscribe = (urls.public_url + tokens.UNSUBSCRIBE_PATH).encode() if self.unsubscribes else b""
         head = mime.head(content, identity, self.subject, unsubscribe)
         self.static, self.order = _alternating([*head, *body, END_OF_MESSAGE])
-        size = sum(map(len, self.static))
-        if size > MAX_MESSAGE * 3 // 4:
-            raise CompileError(f"mailing {self.mailing}: a mail would take {size} bytes")
-        self.longest_value = (MAX_MESSAGE - size) // len(self.order)
+        self.size = sum(map(len, self.static))
+        if self.size > MAX_MESSAGE * 3 // 4:
+            raise CompileError(f"mailing {self.mailing}: a mail would take {self.size} bytes")
+        self.longest_value = (MAX_MESSAGE - self.size) // len(self.order)
         self.signing, self.split = self._signing(keys)
 
     def for_chunk(self, n: int, bounce_domain: str = "") -> "ChunkComposer":
@@ -210,6 +222,11 @@ class ChunkComposer:
         rest = b"".join(pieces[self._split :])
         signatures = signing.fields(cells, memoryview(rest)[: -len(END_OF_MESSAGE)], date)
         return b"".join([signatures, *pieces[: self._split], rest])
+
+    @property
+    def size(self) -> int:
+        """About how many bytes a mail takes."""
+        return self._compiled.size
 
     @property
     def signs(self) -> bool:

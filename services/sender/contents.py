@@ -46,6 +46,7 @@ class Contents:
             compiled = self._compiled.get(key)
             if compiled is None:
                 content = Content.model_validate_json(await self._fetch(plan.content))
+                files = {file.object: await self._fetch(file.object) for file in content.attachments}
                 domain = content.sender_address.rpartition("@")[2]
                 d = domain.lower()
                 signing = [DomainKey(d, name, await self._fetch_key(d, name)) for name in plan.selectors]
@@ -58,6 +59,7 @@ class Contents:
                     domain=domain,
                     account=plan.account,
                     keys=signing,
+                    files=files,
                 )
                 self._compiled[key] = compiled
                 while len(self._compiled) > KEPT:

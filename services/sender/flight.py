@@ -18,8 +18,8 @@ from services.sender.spans import Phases
 from services.sender.suppression import Suppression
 from services.sender.window import Mail
 from shared.clock import boot_seconds, now
-from shared.contracts.providers import of_mail
 from shared.contracts.sending import Group
+from shared.providers import BUILT_IN, Providers
 
 CLAIM_OVER = "claim over"
 SLOT_VOID = "slot void"
@@ -46,6 +46,7 @@ class Watch:
     suppression: Suppression
     draining: Draining
     server_now: Callable[[], float]
+    providers: Providers = BUILT_IN
 
     def closed(self) -> str:
         """Return why nothing of this chunk may go out now, "" when it may."""
@@ -72,7 +73,7 @@ class Watch:
 
     def provider(self, index: int) -> str:
         """Return whose mail that to recipient `index` is."""
-        return of_mail(self.case.ref.lane, self.case.rows[index].address)
+        return self.providers.of_mail(self.case.ref.lane, self.case.rows[index].address)
 
     def suspended(self, index: int) -> bool:
         """Tell whether mail to recipient `index` has to wait for the end of a suspension."""

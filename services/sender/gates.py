@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from shared.contracts import subjects
-from shared.contracts.account import AccountAdded, AccountTested, Limits
+from shared.contracts.account import AccountAdded, AccountEdited, AccountSettings, AccountTested, Limits
 from shared.contracts.envelope import Commit, DomainEvent
 from shared.contracts.mailing import (
     DoubtDecided,
@@ -100,7 +100,7 @@ class AccountGate:
     """
 
     account: str
-    settings: AccountAdded
+    settings: AccountSettings
     seq: int = 0
     paused: str = ""
     released: str = ""
@@ -110,6 +110,8 @@ class AccountGate:
     def apply(self, event: DomainEvent, event_id: str) -> None:
         """Fold one event of evt.account or evt.relay."""
         match event:
+            case AccountEdited():
+                self.settings = event
             case AccountPaused():
                 self.paused = event.reason
             case AccountReleased():

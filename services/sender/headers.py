@@ -7,6 +7,7 @@ Text with a control character or line separator raises `HeaderError`: that recip
 import re
 import time
 from binascii import b2a_base64
+from urllib.parse import quote
 
 from shared import addresses
 from shared.ids import derived_id
@@ -118,6 +119,15 @@ def recipient(text: str) -> bytes:
         return addresses.parse(text).encode()
     except addresses.AddressError as error:
         raise HeaderError("bad address") from error
+
+
+def parameter(name: str, value: str) -> bytes:
+    """Return a parameter of a MIME field (RFC 2231 where it is not ASCII)."""
+    check(value, name)
+    if value.isascii():
+        quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'{name}="{quoted}"'.encode()
+    return f"{name}*=utf-8''{quote(value, safe='')}".encode()
 
 
 def feedback_id(mailing: str, campaign: str, account: str, domain: str) -> bytes:

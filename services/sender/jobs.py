@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from services.sender import metrics
 from services.sender.attend import Attendant, Done
 from services.sender.breaker import Breaker
+from services.sender.connections import Connections
 from services.sender.errors import AuthFailed, RelayError, RelayRefused, TlsFailed
 from services.sender.flight import Draining
 from services.sender.gates import AccountGate
@@ -48,7 +49,9 @@ class Lane:
     log: EventLog
     account: AccountGate
     lane: str
-    lines: list[Line]
+    new_line: Callable[[], Line]
+    most_lines: Callable[[], int]
+    connections: Connections
     attendant: Attendant
     timers: Timers
     draining: Draining
@@ -56,23 +59,24 @@ class Lane:
     ack_wait: float
     breaker: Breaker
     held: dict[int, PullMessage] = field(default_factory=dict)
+    rests_until: float = 0.0
+    lines: list[Line] = field(default_factory=list)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(self) -> None:
         """Pull and work until the process drains; then wait until every held job is settled."""
         durable = subjects.job_consumer(self.account.account, self.lane)
-        free: asyncio.Queue[Line] = asyncio.Queue()
-        for line in self.lines:
-            free.put_nowait(line)
+        free: asyncio.Queue[Line] = asyncio.LifoQueue()  # the line that just worked first: its connection is open
         beat = asyncio.create_task(self._beat())
         pull: Pull | None = None
         while not self.draining.asked:
             if not self._may():
                 await asyncio.sleep(0.1)
                 continue
-            line = await free.get()
-            if not self._may():
-                free.put_nowait(line)
+            line = await self._line(free)
+            if line is None or not self._may():
+                if line is not None:
+                    free.put_nowait(line)
                 continue
             trial = self.breaker.begin()
             try:
@@ -89,6 +93,11 @@ class Lane:
                     self.breaker.let_go()
                     await asyncio.sleep(2 * TRIAL)
                 continue
+            self.held[jobs[0].consumer_seq] = jobs[0]
+            if not await self.connections.enter(self.lane, line):
+                await self._elsewhere(jobs[0], trial=trial)
+                free.put_nowait(line)
+                continue
             task = asyncio.create_task(self._work(jobs[0], line, free, trial=trial))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
@@ -98,9 +107,20 @@ class Lane:
             await line.close()
             line.journal.close()
 
+    async def _line(self, free: asyncio.Queue[Line]) -> Line | None:
+        """Return a line that has nothing to do, None while all are at work; perhaps more are allowed later."""
+        if free.empty() and len(self.lines) < self.most_lines():
+            self.lines.append(self.new_line())
+            free.put_nowait(self.lines[-1])
+        try:
+            return await asyncio.wait_for(free.get(), PATIENCE)
+        except TimeoutError:
+            return None
+
     def _may(self) -> bool:
         """Tell whether work may be begun."""
-        if self.account.paused or not self.breaker.may(asyncio.get_running_loop().time()):
+        time = asyncio.get_running_loop().time()
+        if self.account.paused or time < self.rests_until or not self.breaker.may(time):
             return False
         return not self.account.suspended or self.account.held(self.lane, now()) is None
 
@@ -122,8 +142,18 @@ class Lane:
                 except Exception as error:  # noqa: BLE001 - disconnected: the next beat, or the takeover, settles it
                     logger.warning("no heartbeat: %s", error, extra={"job": job.subject})
 
+    async def _elsewhere(self, job: PullMessage, *, trial: bool) -> None:
+        """Give a job back to whoever has a connection for it, and leave others the next ones for a moment."""
+        self.held.pop(job.consumer_seq, None)
+        if trial:
+            self.breaker.let_go()
+        self.rests_until = asyncio.get_running_loop().time() + 1
+        try:
+            await job.nak(0.5)
+        except Exception as error:  # noqa: BLE001 - disconnected: it comes back after its time
+            logger.info("job not given back: %s", error, extra={"job": job.subject})
+
     async def _work(self, job: PullMessage, line: Line, free: asyncio.Queue[Line], *, trial: bool) -> None:
-        self.held[job.consumer_seq] = job
         step("job.pulled")
         try:
             await self._finish(job, await self.attendant.attend(job, line))
@@ -140,6 +170,7 @@ class Lane:
             self.held.pop(job.consumer_seq, None)
             if trial:
                 self.breaker.let_go()
+            await self.connections.leave(line)
             free.put_nowait(line)
 
     async def _failed(self, job: PullMessage, error: Exception) -> None:

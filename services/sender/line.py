@@ -16,6 +16,7 @@ from services.sender.journal import Journal
 from services.sender.reply import Phase
 from services.sender.smtp import Connection
 from services.sender.window import Guard, Mail, Result, Witness
+from shared.contracts.account import AccountSettings
 
 IDLE = 10.0
 
@@ -29,20 +30,31 @@ class Line:
     Attributes:
         connect: Opens a connection to the account's relay.
         begin_journal: Makes a local journal for the slot.
-        relay: `host:port`, for the record.
+        settings: The account as it is now; after a change the connection is opened anew.
         journal: The one in use.
     """
 
     connect: Connect
     begin_journal: Callable[[], Journal]
-    relay: str
+    settings: Callable[[], AccountSettings]
     journal: Journal = field(init=False)
     _connection: Connection | None = None
     _used: float = field(default=0.0)
+    _opened_with: AccountSettings | None = None
 
     def __post_init__(self) -> None:
         """Begin the journal."""
         self.journal = self.begin_journal()
+
+    @property
+    def relay(self) -> str:
+        """Return `host:port`, for the record."""
+        return f"{self.settings().host}:{self.settings().port}"
+
+    @property
+    def opened(self) -> bool:
+        """Whether there is a connection."""
+        return self._connection is not None
 
     async def open(self) -> Connection:
         """Return a connection that may be used now.
@@ -52,10 +64,12 @@ class Line:
         """
         now = asyncio.get_running_loop().time()
         connection = self._connection
-        if connection is not None and (connection.botched or connection.spent or now - self._used > IDLE):
+        old = now - self._used > IDLE or self._opened_with is not self.settings()
+        if connection is not None and (connection.botched or connection.spent or old):
             await self.close()
             connection = None
         if connection is None:
+            self._opened_with = self.settings()
             connection = self._connection = await self._opened()
         self._used = now
         return connection

@@ -6,12 +6,13 @@ nothing here knows a recipient. What cannot be made into a mail at all raises `C
 
 import hashlib
 import re
-from collections.abc import Sequence
+from base64 import encodebytes
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.sender import headers, parts
 from services.sender.quoted import LINE_BREAK
-from shared.contracts.content import Content
+from shared.contracts.content import AttachedFile, Content
 from shared.contracts.template import parse
 
 LABELS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
@@ -61,6 +62,8 @@ def head(
         fixed += b"List-Id: " + headers.mailbox(content.list_name, content.list_id.encode(), "list name") + b"\r\n"
     fixed += b"MIME-Version: 1.0\r\nPrecedence: bulk\r\n"
     fixed += headers.feedback_id(identity.mailing, content.campaign, identity.account, identity.domain)
+    for name, value in content.headers.items():
+        fixed += name.encode() + b": " + headers.unstructured(value, name) + b"\r\n"
     wire: list[bytes | int] = [fixed]
     if unsubscribe:
         wire += [b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\nList-Unsubscribe: <" + unsubscribe]
@@ -72,8 +75,17 @@ def head(
     return [*wire, b"\r\nMessage-ID: <", parts.MESSAGE_ID, b"@" + identity.domain.encode() + b">\r\n"]
 
 
-def body(content: Content, urls: parts.Urls, fields: parts.Fields) -> list[bytes | int]:
-    """Return everything after the common header: its last fields, an empty line, the body."""
+def body(content: Content, urls: parts.Urls, fields: parts.Fields, files: Mapping[str, bytes]) -> list[bytes | int]:
+    """Return everything after the common header: its last fields, an empty line, the body; `files` by their hash."""
+    wire = _texts(content, urls, fields)
+    inline = [_file(file, files[file.object], urls.mailing) for file in content.attachments if file.content_id]
+    if inline:
+        wire = _multipart(b"related", b"-" + _boundary(urls.mailing), wire, inline)
+    others = [_file(file, files[file.object], urls.mailing) for file in content.attachments if not file.content_id]
+    return _multipart(b"mixed", b"--" + _boundary(urls.mailing), wire, others) if others else wire
+
+
+def _texts(content: Content, urls: parts.Urls, fields: parts.Fields) -> list[bytes | int]:
     footer = content.unsubscribe
     bodies: list[tuple[bytes, list[parts.Segment]]] = []
     if content.text:
@@ -87,12 +99,37 @@ def body(content: Content, urls: parts.Urls, fields: parts.Fields) -> list[bytes
     if len(bodies) == 1:
         head, segments = bodies[0]
         return [head, *parts.quoted_printable(parts.closed(segments))]
-    # "=_" cannot occur in quoted-printable, so no body holds the boundary
-    boundary = b"=_" + hashlib.sha256(urls.mailing.encode()).hexdigest()[:24].encode()
+    boundary = _boundary(urls.mailing)
     wire: list[bytes | int] = [b'Content-Type: multipart/alternative; boundary="' + boundary + b'"\r\n']
     for head, segments in bodies:
         wire += [b"\r\n--" + boundary + b"\r\n" + head, *parts.quoted_printable(segments)]
     return [*wire, b"\r\n--" + boundary + b"--\r\n"]
+
+
+def _boundary(mailing: str) -> bytes:
+    """Return what no body holds: `=_` cannot occur in quoted-printable or base64."""
+    return b"=_" + hashlib.sha256(mailing.encode()).hexdigest()[:24].encode()
+
+
+def _multipart(
+    subtype: bytes, boundary: bytes, first: Sequence[bytes | int], others: Sequence[bytes]
+) -> list[bytes | int]:
+    """Return an entity of several parts; each ends with its line end, which belongs to the boundary that follows."""
+    head = b"Content-Type: multipart/" + subtype + b'; boundary="' + boundary + b'"\r\n\r\n--' + boundary + b"\r\n"
+    following = b"".join([b"--" + boundary + b"\r\n" + other for other in others])
+    return [head, *first, following + b"--" + boundary + b"--\r\n"]
+
+
+def _file(file: AttachedFile, content: bytes, mailing: str) -> bytes:
+    """Return a file as a part, in base64."""
+    if hashlib.sha256(content).hexdigest() != file.object:
+        raise CompileError(f"mailing {mailing}: an attachment is not what was attached")
+    shown = b"inline" if file.content_id else b"attachment"
+    head = b"Content-Type: " + file.media_type.encode() + b"\r\nContent-Transfer-Encoding: base64\r\n"
+    head += b"Content-Disposition: " + shown + b";\r\n " + headers.parameter("filename", file.file_name) + b"\r\n"
+    if file.content_id:
+        head += b"Content-ID: <" + file.content_id.encode() + b">\r\n"
+    return head + b"\r\n" + encodebytes(content).replace(b"\n", b"\r\n")
 
 
 def _part_head(subtype: bytes) -> bytes:

@@ -5,6 +5,7 @@
   but one with an internationalised header.
 * SMTPUTF8 (RFC 6531): asked for where an address of the envelope is not ASCII, which only a local part can be: domains
   are A-labels. A local part is never changed to make it fit.
+* DSN (RFC 3461): reports of failure and delay are asked for, header only, with the mail's id and the address as it was.
 
 A no carries the reply code (RFC 3463) that a relay would have given, and `OURS` as its reason: no relay said it.
 """
@@ -33,10 +34,14 @@ def fit(mail: Mail, offered: Capabilities) -> bytes | Result:
         if not offered.smtputf8:
             return _no(mail, 553, "5.6.7", "the address needs SMTPUTF8")
         parameters += b" SMTPUTF8"
-    if not parameters:
+    reports = b""
+    if "dsn" in offered.extensions and mail.envelope.isascii():
+        of_mail, reports = mail.dsn
+        parameters += of_mail
+    if not parameters and not reports:
         return mail.envelope
-    sender, rest = mail.envelope.split(b"\r\n", 1)
-    return b"%b%b\r\n%b" % (sender, parameters, rest)
+    sender, recipient, rest = mail.envelope.split(b"\r\n", 2)
+    return b"%b%b\r\n%b%b\r\n%b" % (sender, parameters, recipient, reports, rest)
 
 
 def _no(mail: Mail, code: int, enhanced: str, text: str) -> Result:

@@ -20,9 +20,9 @@ from services.sender.scrub import scrub
 from services.sender.shaping import Ear, Rule, Said, Strike
 from services.sender.window import Result
 from shared.clock import now
-from shared.contracts.providers import of_mail
 from shared.contracts.subjects import ChunkRef
 from shared.eventlog.errors import EventLogError, WrongVersionError
+from shared.providers import BUILT_IN, Providers
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +60,7 @@ class Shaper:
 
     rules: Sequence[Rule]
     say: Say
+    providers: Providers = BUILT_IN
     ears: dict[str, Ear] = field(default_factory=dict)
     flows: dict[tuple[str, str], Flow] = field(default_factory=dict)
     calm: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
@@ -77,7 +78,7 @@ class Shaper:
         flow = self.flows.setdefault((ref.account, ref.lane), Flow(at))
         if answered:
             flow.add(at, answered)
-        for said in _said(ref, refused, rows):
+        for said in _said(self.providers, ref, refused, rows):
             ear = self.ears.setdefault(ref.account, Ear(self.rules))
             strike = ear.hear(said, at)
             if strike is not None:
@@ -98,13 +99,13 @@ class Shaper:
             logger.warning("shaping was not recorded: %s", error, extra=who)
 
 
-def _said(ref: ChunkRef, refused: Sequence[Result], rows: Sequence[Row]) -> Iterable[Said]:
+def _said(providers: Providers, ref: ChunkRef, refused: Sequence[Result], rows: Sequence[Row]) -> Iterable[Said]:
     """Yield the replies without what is ours: the address is taken out of the words."""
     for result in refused:
         address = rows[result.index].address
         text = scrub(result.text, address)
         kind = classify(result.phase, result.code, result.enhanced, text).kind
-        yield Said(of_mail(ref.lane, address), result.code, result.enhanced, text, kind)
+        yield Said(providers.of_mail(ref.lane, address), result.code, result.enhanced, text, kind)
 
 
 def _order(strike: Strike, observed: int) -> Command:

@@ -4,7 +4,7 @@ Whoever is not concerned comes first and is not held up; then each slowed provid
 suspended one waits where it is, unclaimed.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -34,12 +34,19 @@ def turns_of(indexes: Sequence[int]) -> list[Turn]:
     return [Turn(indexes)] if indexes else []
 
 
-def shaped_turns(chunk: Chunk, account: AccountGate, provider: Callable[[int], str], now: datetime, most: int) -> Turns:
-    """Return whom of `chunk` to claim next, at most `most` a turn."""
+def shaped_turns(  # noqa: PLR0917 - all it goes by
+    chunk: Chunk,
+    account: AccountGate,
+    provider: Callable[[int], str],
+    now: datetime,
+    most: int,
+    paced: Collection[str] = (),
+) -> Turns:
+    """Return whom of `chunk` to claim next, at most `most` a turn; `paced`: providers with a rate of their own."""
     names = {index: provider(index) for index in chunk.having(Status.PENDING, Status.DEFERRED)}
     present = set(names.values())
     held = {name: event for name in present if (event := account.held(name, now)) is not None}
-    slow = sorted(name for name in present - held.keys() if account.slow(name, now) is not None)
+    slow = sorted(name for name in present - held.keys() if name in paced or account.slow(name, now) is not None)
     free = present - held.keys() - set(slow)
     found = Turns(turns_of(chunk.claimable(now, most, lambda index: names[index] in free)))
     for name in slow:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from services.sender import metrics, settle
 from services.sender.case import Case
@@ -23,8 +24,9 @@ from services.sender.confirm import Confirmation
 from services.sender.errors import RelayError, RelayUnreachable
 from services.sender.flight import CLAIM_OVER, SUSPENDED, Flight, Guard, Watch
 from services.sender.journal import Claim
+from services.sender.limits import Rules, account_scope, mailing_scope, provider_scope
 from services.sender.line import Line
-from services.sender.pacing import Later, Pacing, Slot, window
+from services.sender.pacing import AHEAD, HORIZON, Later, Pacing, Slot, window
 from services.sender.retry import BackOff
 from services.sender.shaper import Shaper
 from services.sender.slowing import Turn, shaped_turns, turns_of
@@ -33,12 +35,15 @@ from services.sender.window import Mail, Result
 from shared import tracing
 from shared.clock import boot_seconds, now
 from shared.contracts import ranges
-from shared.contracts.account import Limits
+from shared.contracts.account import Limits, ProviderLimits, limits_on
 from shared.contracts.sending import Group
 from shared.steps import step
 
 CLAIM_AHEAD = 0.5
 """Seconds before the first slot of a half-window at which it is claimed."""
+
+BYTES_AHEAD = 2_000_000
+"""A half-window has at most so many bytes of mails, unless one mail alone has more."""
 
 PACING = "pacing"
 """Why a work rests whose next slot is far."""
@@ -63,6 +68,7 @@ class Means:
     shaper: Shaper
     window: int
     validity: float
+    rules: Rules
     signing: Executor
 
 
@@ -105,6 +111,8 @@ class Work:
     spent: list[Claim] = field(default_factory=list)
     barren: int = 0
     cap: int = 0
+    paced: dict[str, ProviderLimits] = field(default_factory=dict)
+    looked: float = -1.0
     attempt: Attempt = field(init=False)
 
     def __post_init__(self) -> None:
@@ -182,8 +190,8 @@ class Work:
             turns = self._turns()
             if not turns:
                 break
-            asked = boot_seconds()
             indexes, slots = await self._reserve(turns)
+            asked = boot_seconds()
             if isinstance(slots, Later):
                 self.rest = Rest(PACING, at=datetime.fromtimestamp(slots.at, UTC))
                 break
@@ -206,11 +214,12 @@ class Work:
         return None
 
     def _turns(self) -> list[Turn]:
-        """Return who may be claimed next: a slowed provider after all others; none with `rest` set where all wait."""
+        """Return who may be claimed next: a slow provider after all others; none with `rest` set where all wait."""
         chunk, size = self.case.chunk, self._size()
-        if not self.watch.shaped:
+        paced = self._paced()
+        if not self.watch.shaped and (not paced or self.case.ref.lane in paced):
             return turns_of(chunk.claimable(now(), size))
-        found = shaped_turns(chunk, self.watch.account, self.watch.provider, now(), size)
+        found = shaped_turns(chunk, self.watch.account, self.watch.provider, now(), size, paced.keys())
         if not found.turns and found.reopens is not None:
             self.rest = Rest(SUSPENDED, at=found.reopens)
         return found.turns
@@ -219,7 +228,12 @@ class Work:
         """Reserve slots for the first turn that has some soon; where none has, say when the first will."""
         soonest: Later | None = None
         for turn in turns:
-            slots = await self.means.pacing.reserve(self._scopes(turn.provider), len(turn.indexes))
+            slots = await self.means.pacing.reserve(
+                partial(self._scopes, turn.provider),
+                len(turn.indexes),
+                self.case.ref.mailing,
+                HORIZON if len(turns) == 1 else AHEAD,  # nobody waits for long while others may go
+            )
             if not isinstance(slots, Later):
                 return turn.indexes, slots
             soonest = slots if soonest is None or slots.at < soonest.at else soonest
@@ -229,17 +243,33 @@ class Work:
         """Return how many to claim at once: half of W, one where workers die."""
         if self.case.chunk.takeovers >= NARROW_AFTER:
             return 1
-        return max(1, window(self._scopes(), self.cap) // 2)
+        most = max(1, BYTES_AHEAD // self.composer.size)
+        return max(1, min(most, window(self._scopes(), self.cap) // 2))
+
+    def _paced(self) -> dict[str, ProviderLimits]:
+        """Return the providers of this chunk whose rate is limited, as of the last half second."""
+        time = boot_seconds()
+        if time >= self.looked + 0.5:
+            rules, account = self.means.rules, self.watch.account.settings
+            found = rules.paced(account)
+            if found:
+                present = {self.watch.provider(index) for index in range(self.case.chunk.size)}
+                found = {name: limits for name, limits in found.items() if name in present}
+            self.paced, self.looked = found, time
+        return self.paced
 
     def _scopes(self, provider: str = "") -> dict[str, Limits]:
-        """Return what is to be kept now, by scope; `provider` is one that is slowed."""
-        account = self.watch.account
-        scopes = {f"account.{account.account}": account.settings.limits}
-        slow = account.slow(provider or self.case.ref.lane, now()) if account.slowed else None
+        """Return what is to be kept now, by scope, what most others share first; `provider` is one that is slow."""
+        account, provider = self.watch.account, provider or self.case.ref.lane
+        today = datetime.fromtimestamp(self.watch.server_now(), UTC).date()
+        scopes: dict[str, Limits] = {account_scope(account.account): limits_on(account.settings, today)}
+        if (limits := self._paced().get(provider)) is not None:
+            scopes[provider_scope(account.account, provider)] = limits
+        slow = account.slow(provider, now()) if account.slowed else None
         if slow is not None:
-            scopes[f"slow.{account.account}.{provider or self.case.ref.lane}"] = slow
+            scopes[f"slow.{account.account}.{provider}"] = slow
         if self.watch.mailing is not None:
-            scopes[f"mailing.{self.case.ref.mailing}"] = self.watch.mailing.limits
+            scopes[mailing_scope(self.case.ref.mailing)] = self.watch.mailing.limits
         return scopes
 
     async def _render(self, indexes: Sequence[int], slots: list[Slot] | None) -> Prepared:

@@ -49,6 +49,7 @@ _MAILING = "/mailings/{mailing}"
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.AddAccount, "planner", "POST", "/accounts", "administer"),
     Endpoint(commands.Accounts, "planner", "GET", "/accounts", "view"),
+    Endpoint(commands.EditAccount, "planner", "PUT", "/accounts/{account}", "administer"),
     Endpoint(commands.TestAccount, "planner", "POST", "/accounts/{account}/test", "administer"),
     Endpoint(commands.AddDomainKey, "planner", "POST", "/domains/{domain}/keys", "administer"),
     Endpoint(commands.UseDomainKey, "planner", "POST", "/domains/{domain}/keys/{selector}/use", "administer"),

@@ -20,14 +20,22 @@ _DRAFT: dict[str, Any] = {
     "limits": {"per_hour": 5000},
 }
 
+_ACCOUNT: dict[str, Any] = {
+    "name": "relay",
+    "host": "smtp.shop.example",
+    "port": 587,
+    "username": "news",
+    "senders": ["news@shop.example"],
+}
+
 EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
-    commands.AddAccount: {
-        "name": "relay",
-        "host": "smtp.shop.example",
-        "port": 587,
-        "username": "news",
-        "password": "secret",
-        "senders": ["news@shop.example"],
+    commands.AddAccount: _ACCOUNT | {"password": "secret"},
+    commands.EditAccount: _ACCOUNT
+    | {
+        "account": "a91kfm3xw2rb",
+        "limits": {"per_second": 20, "per_hour": 5000, "per_day": 40_000, "messages": 100},
+        "providers": {"gmail": {"connections": 5, "per_minute": 300}},
+        "warm_up": {"starts_on": "2027-05-03", "per_day": {"1": 500, "2": 1000, "4": 5000, "7": 20_000}},
     },
     commands.TestAccount: {"account": "a91kfm3xw2rb", "to": "postmaster@shop.example"},
     commands.AddDomainKey: _KEY | {"algorithm": "rsa"},

@@ -1,6 +1,6 @@
 """What the senders learnt of an account's relay (`evt.relay.<account>`, written by the sender).
 
-A provider is the name of a large one (`shared.contracts.providers`), or `rest` for all others; `""` is the account as a
+A provider is the name of a large one (`shared.providers`), or `rest` for all others; `""` is the account as a
 whole. Slow-downs and suspensions end by themselves: how fast one may be just now is a function of event and time.
 """
 

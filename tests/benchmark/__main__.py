@@ -23,8 +23,10 @@ from tests.benchmark import (
     pipeline,
     planning,
     projection,
+    rates,
     relays,
     replay,
+    starts,
     wire,
 )
 from tests.benchmark.outcome import note
@@ -61,8 +63,12 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Coroutine[None, None, None]
     "relays": lambda asked: relays.run(1_000 if asked.quick else relays.MAILS, 1 if asked.quick else relays.ROUNDS),
     "hits": lambda asked: hits.run(1.0 if asked.quick else hits.SECONDS),
     "eventlog": lambda _: eventlog.run(),
+    "starts": lambda asked: starts.run(4 if asked.quick else starts.STARTS),
+    "rates": lambda asked: rates.run(30.0 if asked.quick else rates.HOUR),
 }
 """By name, in the order in which they run; a coroutine is run in an event loop of its own."""
+UNASKED = ("rates", "starts")
+"""Run only when named, or quickly: an hour, six minutes."""
 
 
 def main() -> None:
@@ -77,8 +83,12 @@ def main() -> None:
     if unknown := set(asked.names) - BENCHMARKS.keys():
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended, as on Ctrl-C
-    failed = [name for name in asked.names or BENCHMARKS if not _done(name, asked)]
+    failed = [name for name in asked.names or _usual(asked) if not _done(name, asked)]
     raise SystemExit(1 if failed else 0)
+
+
+def _usual(asked: argparse.Namespace) -> list[str]:
+    return [name for name in BENCHMARKS if asked.quick or name not in UNASKED]
 
 
 def _done(name: str, asked: argparse.Namespace) -> bool:

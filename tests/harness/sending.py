@@ -23,7 +23,7 @@ from services.sender import chunk as chunks
 from shared.addresses import domain
 from shared.clock import now
 from shared.contracts import subjects
-from shared.contracts.account import AccountAdded, AccountTested, Limits, TlsMode
+from shared.contracts.account import AccountAdded, AccountLimits, AccountTested, Limits, TlsMode
 from shared.contracts.content import Content, encode_rows
 from shared.contracts.envelope import Commit, DomainEvent, Origin
 from shared.contracts.mailing import DoubtPolicy, MailingDrafted, SendingStarted
@@ -91,6 +91,7 @@ class Sending:
     folder: Path
     account: str = "acc1"
     connections: int = 4
+    bounce_domain: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     senders: list[SenderProcess] = field(default_factory=list)
     content: Content = CONTENT
@@ -107,7 +108,7 @@ class Sending:
         return await self.log.append(subject, events, expected=expected, origin=Origin(new_id(), "planner", now()))
 
     async def add_account(
-        self, limits: Limits | None = None, *, tls: TlsMode = "none", username: str = "", password: str = ""
+        self, limits: AccountLimits | None = None, *, tls: TlsMode = "none", username: str = "", password: str = ""
     ) -> None:
         """Add the relay as a tested account."""
         if username:
@@ -120,7 +121,8 @@ class Sending:
             username=username,
             senders=["news@example.com"],
             connections=self.connections,
-            limits=limits or Limits(),
+            limits=limits or AccountLimits(),
+            bounce_domain=self.bounce_domain,
         )
         await self.append(subjects.account(self.account), added, AccountTested(working=True, detail="ok"))
 

@@ -46,6 +46,7 @@ __all__ = ("DATA", "Data", "Nothing")
 
 DATA: dict[type[Command | Query], type[Data]] = {
     commands.AddAccount: AccountDone,
+    commands.EditAccount: AccountDone,
     commands.TestAccount: AccountTried,
     commands.Preflight: PreflightDone,
     commands.ImportContacts: ImportAccepted,

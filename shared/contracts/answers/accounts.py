@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from shared.contracts.account import Limits
+from shared.contracts.account import AccountLimits, ProviderLimits, WarmUp
 from shared.contracts.answers.base import Data
 
 
@@ -51,7 +51,10 @@ class AccountRow(Data):
     username: str
     senders: list[str]
     connections: int
-    limits: Limits
+    limits: AccountLimits
+    providers: dict[str, ProviderLimits]
+    warm_up: WarmUp | None
+    per_day_now: int | None
     bounce_domain: str
     tested: bool
     working: bool

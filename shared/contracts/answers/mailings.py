@@ -4,6 +4,7 @@ from typing import Any
 
 from shared.contracts.account import Limits
 from shared.contracts.answers.base import Data, Paused
+from shared.contracts.content import AttachedFile
 from shared.contracts.mailing import StopRules
 
 
@@ -66,6 +67,8 @@ class Written(Data):
     subject: str
     html: str
     text: str
+    headers: dict[str, str]
+    attachments: list[AttachedFile]
     doubt: str
     tracking: str
     limits: Limits

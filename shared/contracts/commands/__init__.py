@@ -6,6 +6,7 @@ A module for each area; all names stand here, too. Where a request is answered a
 from shared.contracts.commands.accounts import (
     Accounts,
     AddAccount,
+    EditAccount,
     Preflight,
     ResealSecrets,
     TestAccount,
@@ -53,6 +54,7 @@ from shared.contracts.commands.domains import (
     UseDomainKey,
 )
 from shared.contracts.commands.mailings import (
+    Attachment,
     Audience,
     CancelMailing,
     ChangeRate,
@@ -105,6 +107,7 @@ __all__ = (
     "AddDomainKey",
     "AddUser",
     "Answer",
+    "Attachment",
     "Audience",
     "AuditTrail",
     "Campaigns",
@@ -123,6 +126,7 @@ __all__ = (
     "Doubts",
     "Draft",
     "DraftMailing",
+    "EditAccount",
     "EditMailing",
     "FeedEvents",
     "FreezeAudience",

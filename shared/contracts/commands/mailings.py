@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.account import Limits
 from shared.contracts.commands.base import Command, Id, Name, Page, Query
@@ -22,6 +22,22 @@ class OpenCampaign(Command):
     ends_on: date | None = None
 
 
+class Attachment(BaseModel):
+    """A file for every mail: an upload (see `contacts.import`), or the `object` that `mailing.content` told of it.
+
+    With `content_id` it is shown inside the HTML, where `cid:<content_id>` names it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file_name: str = Field(min_length=1, max_length=200)
+    media_type: str = Field(default="application/octet-stream", max_length=100)
+    content_id: str = Field(default="", max_length=100)
+    upload: Id | Literal[""] = ""
+    parts: int = Field(default=0, ge=0, le=1_000)
+    object: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+
+
 class DraftMailing(Command):
     """Draft a mailing. Placeholders in subject, html and text: `{{ field }}` or `{{ field | default("there") }}`."""
 
@@ -36,6 +52,8 @@ class DraftMailing(Command):
     subject: str = Field(min_length=1, max_length=900)
     html: str = Field(default="", max_length=2_000_000)
     text: str = Field(default="", max_length=2_000_000)
+    headers: dict[str, str] = {}
+    attachments: list[Attachment] = []
     doubt: DoubtPolicy = "hold"
     tracking: Tracking = "person"
     limits: Limits = Limits()

@@ -32,6 +32,7 @@ _CODES: dict[HTTPStatus, str] = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large body_too_large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "media_type_unsupported",
     HTTPStatus.UNPROCESSABLE_ENTITY: """
+        header_not_allowed too_many_attachments attachments_too_large attachment_invalid content_id_unknown
         invalid key_invalid idempotency_key_reused host_invalid address_invalid password_in_clear sender_not_allowed
         encoding_unknown encoding_wrong delimiter_invalid nul_byte file_empty header_invalid header_duplicate
         column_missing email_missing

@@ -138,7 +138,7 @@ def test_a_top_level_domain_relates_nobody() -> None:
 
 
 async def test_dns_tells_what_is_there_what_is_not_and_what_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Long records come in one piece; NXDOMAIN and no data are none; silence is None; DMARC is looked for up the tree."""
+    """Long records come in one piece; NXDOMAIN and no data are none; silence is None; DMARC is sought up the tree."""
     long = "v=DKIM1; k=rsa; p=" + "A" * 400
     known = {"k.shop.example": [long], "empty.example": [], "_dmarc.shop.example": ["v=DMARC1; p=none"]}
     async with dns_server(known) as server:

@@ -1,5 +1,7 @@
 """Rows 33 and 34: what a relay cannot take is not sent to it, and what it offers is used."""
 
+from dataclasses import replace
+
 import pytest
 
 from services.sender import wire
@@ -19,6 +21,16 @@ def test_33_the_size_is_declared_where_it_is_wanted() -> None:
     assert fit(PLAIN, Capabilities()) == PLAIN.envelope
     declared = fit(PLAIN, Capabilities(declares_size=True))
     assert declared == b"MAIL FROM:<a@example.com> SIZE=%d\r\nRCPT TO:<b@example.com>\r\nDATA\r\n" % SIZE
+
+
+def test_reports_are_asked_for_where_they_are_offered() -> None:
+    """RET and ENVID go to MAIL, NOTIFY and ORCPT to RCPT."""
+    mail = replace(PLAIN, dsn=(b" RET=HDRS ENVID=m1.3.7.x", b" NOTIFY=FAILURE,DELAY ORCPT=rfc822;b@example.com"))
+    assert fit(mail, Capabilities()) == PLAIN.envelope
+    assert fit(mail, Capabilities(extensions=("dsn",))) == (
+        b"MAIL FROM:<a@example.com> RET=HDRS ENVID=m1.3.7.x\r\n"
+        b"RCPT TO:<b@example.com> NOTIFY=FAILURE,DELAY ORCPT=rfc822;b@example.com\r\nDATA\r\n"
+    )
 
 
 @pytest.mark.parametrize(
