@@ -13,8 +13,8 @@ import hashlib
 import itertools
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -23,11 +23,12 @@ from sqlalchemy import Row as SqlRow
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.planner import contacts, lists
-from services.planner.contacts import Incoming
 from services.planner.csv_preview import preview
-from services.planner.csv_rows import CsvError, CsvFile, Options, Reject, Row
+from services.planner.csv_rows import CsvError, CsvFile, Options, Reject
 from services.planner.directory import Directory
-from services.planner.schema import METADATA, insert, roomy
+from services.planner.incoming import Incoming
+from services.planner.parsing import BLOCK, Block, parsed
+from services.planner.schema import METADATA, insert
 from services.planner.steps import step
 from shared import clock
 from shared.contracts import subjects
@@ -43,9 +44,9 @@ from shared.keys import KeyRing
 
 logger = logging.getLogger(__name__)
 
-SLICE = 2_000
-_SMALLEST = 500
-_AIM_S = 0.1  # of a transaction; on a busy machine slices get smaller
+SLICE = 3_000
+_FIRST = 500
+_AIM_S = 0.06  # of a transaction; on a busy machine slices get smaller
 _LOOK_S = 1.0
 _LAST_LINE = 2**31 - 1
 UNDER_WAY = ("running", "ending")
@@ -91,7 +92,7 @@ class Importer:
         self._keys = keys
         self._directory = directory
         self._wake = asyncio.Event()
-        self._size = SLICE
+        self._size = _FIRST
 
     async def accept(self, wanted: ImportContacts, principal: str) -> dict[str, Any] | Refusal:
         """Look at the header and put the import in line; the same upload again is the same import."""
@@ -155,22 +156,38 @@ class Importer:
     async def _read(self, upload: str, row: SqlRow[Any]) -> bool:
         wanted = ImportContacts.model_validate_json(row.wanted)
         try:
-            file = await asyncio.to_thread(CsvFile, self._parts(wanted.upload, range(wanted.parts)), _options(wanted))
-            rows, done = islice(iter(file), row.rows, None), row.rows
-            ahead = asyncio.create_task(asyncio.to_thread(self._slice, rows, self._size))
-            while piece := await ahead:
-                ahead = asyncio.create_task(asyncio.to_thread(self._slice, rows, self._size))
-                if not await self._take(row, piece, done):
-                    logger.warning("another planner carries the import out, too", extra={"upload": upload})
-                    ahead.cancel()
-                    return False
-                done += len(piece)
-                await step("import.batch")
+            fetched = self._fetched(wanted.upload, wanted.parts)
+            async with parsed(fetched, _options(wanted), self._keys.pepper, skip=row.rows) as blocks:
+                ours = await self._take_all(row, blocks)
         except (CsvError, MissingError) as error:  # it cannot be read on: say where, keep what is in
             await self._fail(upload, error)
             return False
+        if not ours:
+            logger.warning("another planner carries the import out, too", extra={"upload": upload})
+            return False
         await self._mark(upload, {"state": "ending"})
         return True
+
+    async def _take_all(self, row: SqlRow[Any], blocks: AsyncIterator[Block]) -> bool:
+        """Take blocks in, some at a time; False where another planner took the same ones."""
+        done, held = row.rows, _Slice()
+        try:
+            async for block in blocks:
+                held.add(block)
+                if held.rows >= self._size:
+                    ready, held = held, _Slice()
+                    if not await self._take(row, ready, done):
+                        return False
+                    done += ready.rows
+        except CsvError:
+            if not held.rows or await self._take(row, held, done):
+                raise
+            return False
+        return not held.rows or await self._take(row, held, done)
+
+    async def _fetched(self, upload: str, parts: int) -> AsyncIterator[bytes]:
+        for part in range(parts):
+            yield await self._inbox.get(subjects.upload_part(upload, part))
 
     def _parts(self, upload: str, numbers: Iterable[int]) -> Iterator[bytes]:
         """Yield the parts to a parsing thread, each fetched by the loop this was called on."""
@@ -183,38 +200,25 @@ class Importer:
 
         return fetch()
 
-    def _slice(self, rows: Iterator[Row | Reject], size: int) -> list[Incoming | Reject]:
-        key = self._keys.address_key
-        return [
-            row if isinstance(row, Reject) else Incoming(row.address, key(row.address), row.name, row.fields)
-            for row in islice(rows, size)
-        ]
-
-    async def _take(self, row: SqlRow[Any], piece: Sequence[Incoming | Reject], done: int) -> bool:
+    async def _take(self, row: SqlRow[Any], held: "_Slice", done: int) -> bool:
         """Take one slice in; False where the import is not where we left it."""
-        upload = row.upload
-        good = [each for each in piece if isinstance(each, Incoming)]
-        bad = [each for each in piece if isinstance(each, Reject)]
-        c = IMPORTS.c
+        upload, bad, c = row.upload, held.bad, IMPORTS.c
+        here = (c.upload == upload) & (c.rows == done) & (c.state == "running")
         async with self._engine.begin() as conn:
             began = time.perf_counter()
-            counted = {"rows": done + len(piece), "rejected": c.rejected + len(bad)}
-            here = (c.upload == upload) & (c.rows == done) & (c.state == "running")
+            counted = {"rows": done + held.rows, "rejected": c.rejected + len(bad)}
             if not (await conn.execute(update(IMPORTS).where(here).values(counted))).rowcount:
                 return False
-            await roomy(conn)
-            taken = await contacts.upsert(conn, good)
+            taken = await contacts.upsert(conn, held.good)
             await lists.add_members(conn, row.list, list(taken.contacts.values()))
             counted = {"added": c.added + taken.added, "updated": c.updated + taken.updated}
             counted["unchanged"] = c.unchanged + taken.unchanged
             await conn.execute(update(IMPORTS).where(c.upload == upload).values(counted))
             if bad:
-                rejected = [
-                    {"upload": upload, "line": b.line, "column": b.column, "reason": b.reason, "value": b.value}
-                    for b in bad
-                ]
+                rejected = [{"upload": upload, **reject._asdict()} for reject in bad]
                 await conn.execute(insert(conn, REJECTED).on_conflict_do_nothing(), rejected)
-        self._size = next_size(len(piece), time.perf_counter() - began)
+        self._size = next_size(held.rows, time.perf_counter() - began)
+        await step("import.batch")
         return True
 
     async def _fail(self, upload: str, error: CsvError | MissingError) -> None:
@@ -253,9 +257,23 @@ class Importer:
         logger.info("import done", extra={"upload": upload, "rows": row.rows})
 
 
+@dataclass(slots=True)
+class _Slice:
+    """The rows of one transaction."""
+
+    rows: int = 0
+    good: list[Incoming] = field(default_factory=list)
+    bad: list[Reject] = field(default_factory=list)
+
+    def add(self, block: Block) -> None:
+        self.rows += block.rows
+        self.good += block.good
+        self.bad += block.bad
+
+
 def next_size(rows: int, seconds: float) -> int:
     """Return how many rows the next slice shall have, after one of `rows` took its transaction `seconds`."""
-    return min(SLICE, max(_SMALLEST, int(rows * _AIM_S / max(seconds, 0.001)), rows // 2))
+    return min(SLICE, max(BLOCK, min(int(rows * _AIM_S / max(seconds, 0.001)), rows * 2)))
 
 
 def _accepted(known: SqlRow[Any] | None, wanted: ImportContacts) -> dict[str, Any] | Refusal:

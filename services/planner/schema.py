@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any, cast
 
-from sqlalchemy import Executable, MetaData, Table, bindparam
+from sqlalchemy import Executable, MetaData, Table, bindparam, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -25,15 +25,28 @@ _TRANSACTIONS = metrics.histogram(
 )
 
 
+_PRAGMAS = (
+    "PRAGMA cache_size = -8000",  # imports touch pages all over an index
+    "PRAGMA wal_autocheckpoint = 50000",  # a safety net only: `checkpoints` comes first
+)
+_CHECKPOINT_S = 1.0
+_PASSES = 2
+
+
 class FairEngine(AsyncEngine):
     """An engine that measures its writing transactions; on SQLite they take turns, first come, first served.
 
-    SQLite has one writer, and who waits for it in SQLite polls: a long import would keep the others out for seconds.
+    SQLite has one writer, and who waits for it in SQLite polls: a long import would keep the others out for seconds. It
+    also lets the commit that fills its log of changes bring the log into the file, fsync included. Here `checkpoints`
+    does that, beside the writers.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
         super().__init__(engine.sync_engine)
         self._turn = nullcontext() if is_postgresql(engine) else asyncio.Lock()
+        self._wrote = asyncio.Event()
+        if not is_postgresql(engine):
+            event.listen(engine.sync_engine, "connect", _prepare)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
@@ -47,6 +60,27 @@ class FairEngine(AsyncEngine):
             finally:
                 if began:
                     _TRANSACTIONS.observe(time.perf_counter() - began)
+        self._wrote.set()
+
+    async def checkpoints(self) -> None:
+        """Bring what was written into the file, for ever, every second in which there is something (SQLite)."""
+        while True:
+            await self._wrote.wait()
+            self._wrote.clear()
+            async with self.connect() as conn:
+                driver: Any = (await conn.get_raw_connection()).driver_connection  # no transaction is begun
+                for _ in range(_PASSES):
+                    await driver.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
+                async with self._turn:  # nobody adds to it now: the next writer begins the log anew
+                    await driver.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
+            await asyncio.sleep(_CHECKPOINT_S)
+
+
+def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's connection has no type
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
 
 
 def insert(conn: AsyncConnection, table: Table) -> sqlite.Insert:
@@ -69,10 +103,3 @@ async def execute_many(conn: AsyncConnection, statement: Executable, rows: Seque
 def values_of(table: Table, *columns: str) -> dict[str, Any]:
     """Return named parameters for `Insert.values`, in the order in which rows hold them."""
     return {name: bindparam(name, type_=table.c[name].type) for name in columns}
-
-
-async def roomy(conn: AsyncConnection) -> None:
-    """Let a connection that touches pages all over an index keep 8 MB of them, and checkpoint less often (SQLite)."""
-    if conn.dialect.name == "sqlite":
-        await conn.exec_driver_sql("PRAGMA cache_size = -8000")
-        await conn.exec_driver_sql("PRAGMA wal_autocheckpoint = 8000")

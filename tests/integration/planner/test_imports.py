@@ -73,7 +73,7 @@ async def test_rejected_rows_are_listed_page_by_page(desk: Desk) -> None:
 async def test_a_file_that_breaks_off_fails_with_its_line_and_keeps_what_was_read(desk: Desk) -> None:
     """What came before the broken line is in; the problem names the line."""
     status = await desk.imported(people(2_500) + b'x@x.example,"open,Oslo\n')
-    assert (status["state"], status["added"]) == ("failed", 2_000)
+    assert (status["state"], status["added"]) == ("failed", 2_500)
     assert (status["problem"]["code"], status["problem"]["line"]) == ("quote_unclosed", 2_502)
 
 
