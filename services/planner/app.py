@@ -33,7 +33,7 @@ from services.planner.throttle import Throttle
 from services.planner.uploads import Uploads
 from shared.contracts import api, subjects
 from shared.contracts.commands import Recollection, Word
-from shared.database import create_engine, is_postgresql
+from shared.database import create_engine
 from shared.eventlog import metrics
 from shared.eventlog.documents import Documents
 from shared.eventlog.incarnation import Memory
@@ -129,8 +129,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     service.spawn("facts", guard.then(facts.run))
     service.spawn("process", guard.then(process.run))
     service.spawn("timers", guard.then(partial(dues.follow, timers, process)))
-    if not is_postgresql(engine):
-        service.spawn("checkpoints", engine.checkpoints())
+    service.spawn("checkpoints", engine.checkpoints())
     service.spawn("imports", guard.then(importer.run))
     service.spawn("intake", guard.then(intake.run))
     service.spawn("directory", guard.then(directory.run))

@@ -139,7 +139,10 @@ def _lay_over(found: _Known, row: Incoming) -> bool:
 
 async def _known(conn: AsyncConnection, keys: list[str]) -> dict[str, _Known]:
     c = CONTACTS.c
-    if is_postgresql(conn):  # one parameter, however many keys
+    if is_postgresql(
+        conn
+    ):  # one parameter, however many keys; a plan kept from when there were few would read all rows
+        await conn.exec_driver_sql("SET LOCAL plan_cache_mode = force_custom_plan")
         wanted: ColumnElement[bool] = c.address_key == any_(bindparam("keys", keys, ARRAY(String)))
     else:
         given = func.json_each(bindparam("keys", orjson.dumps(keys).decode())).table_valued("value")

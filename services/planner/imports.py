@@ -1,10 +1,10 @@
 """Imports: a CSV file whose parts stand in INBOX becomes contacts on a list.
 
-One import runs at a time, of all planners. Parsing runs in a thread, slice by slice; each slice is one short
-transaction that holds its contacts, its rejected rows and how far it got, so a crash goes on where it stopped and other
-requests are answered meanwhile. Slices get smaller where a transaction takes longer than a tenth of a second. At the
-end ContactsImported is appended and the parts are erased. A file that cannot be read on fails with the line and leaves
-what was taken in.
+One import runs at a time, of all planners. Another process parses (`parsing`); slice by slice its rows are taken in.
+Each slice is one short transaction that holds its contacts, its rejected rows and how far it got, so a crash goes on
+where it stopped and other requests are answered meanwhile. Slices have as many rows as lately went into a fraction of a
+second. At the end ContactsImported is appended and the parts are erased. A file that cannot be read on fails with the
+line and leaves what was taken in.
 """
 
 import asyncio
@@ -206,14 +206,13 @@ class Importer:
         here = (c.upload == upload) & (c.rows == done) & (c.state == "running")
         async with self._engine.begin() as conn:
             began = time.perf_counter()
-            counted = {"rows": done + held.rows, "rejected": c.rejected + len(bad)}
-            if not (await conn.execute(update(IMPORTS).where(here).values(counted))).rowcount:
-                return False
             taken = await contacts.upsert(conn, held.good)
             await lists.add_members(conn, row.list, list(taken.contacts.values()))
-            counted = {"added": c.added + taken.added, "updated": c.updated + taken.updated}
-            counted["unchanged"] = c.unchanged + taken.unchanged
-            await conn.execute(update(IMPORTS).where(c.upload == upload).values(counted))
+            counted = {"rows": done + held.rows, "rejected": c.rejected + len(bad), "added": c.added + taken.added}
+            counted |= {"updated": c.updated + taken.updated, "unchanged": c.unchanged + taken.unchanged}
+            if not (await conn.execute(update(IMPORTS).where(here).values(counted))).rowcount:
+                await conn.rollback()
+                return False
             if bad:
                 rejected = [{"upload": upload, **reject._asdict()} for reject in bad]
                 await conn.execute(insert(conn, REJECTED).on_conflict_do_nothing(), rejected)

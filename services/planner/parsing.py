@@ -65,6 +65,7 @@ async def parsed(
         with contextlib.suppress(ProcessLookupError):  # it has ended by itself
             process.kill()
         await process.wait()
+        await asyncio.gather(feeding, return_exceptions=True)  # whoever read the blocks was told
 
 
 async def _feed(pipe: asyncio.StreamWriter, wanted: bytes, parts: AsyncIterable[bytes]) -> None:

@@ -5,6 +5,8 @@ statuses of mailings are never decided from it.
 """
 
 import asyncio
+import logging
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
@@ -12,12 +14,14 @@ from typing import Any, cast
 
 from sqlalchemy import Executable, MetaData, Table, bindparam, event
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared import metrics
 from shared.database import is_postgresql
 
 METADATA = MetaData()
+logger = logging.getLogger(__name__)
 
 _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
 _TRANSACTIONS = metrics.histogram(
@@ -29,6 +33,7 @@ _PRAGMAS = (
     "PRAGMA cache_size = -8000",  # imports touch pages all over an index
     "PRAGMA wal_autocheckpoint = 50000",  # a safety net only: `checkpoints` comes first
 )
+_CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
 _CHECKPOINT_S = 1.0
 _PASSES = 2
 
@@ -43,9 +48,10 @@ class FairEngine(AsyncEngine):
 
     def __init__(self, engine: AsyncEngine) -> None:
         super().__init__(engine.sync_engine)
-        self._turn = nullcontext() if is_postgresql(engine) else asyncio.Lock()
+        self._sqlite = not is_postgresql(engine)
+        self._turn = asyncio.Lock() if self._sqlite else nullcontext()
         self._wrote = asyncio.Event()
-        if not is_postgresql(engine):
+        if self._sqlite:
             event.listen(engine.sync_engine, "connect", _prepare)
 
     @asynccontextmanager
@@ -60,20 +66,28 @@ class FairEngine(AsyncEngine):
             finally:
                 if began:
                     _TRANSACTIONS.observe(time.perf_counter() - began)
-        self._wrote.set()
+        if self._sqlite:
+            self._wrote.set()
 
     async def checkpoints(self) -> None:
         """Bring what was written into the file, for ever, every second in which there is something (SQLite)."""
         while True:
             await self._wrote.wait()
             self._wrote.clear()
-            async with self.connect() as conn:
-                driver: Any = (await conn.get_raw_connection()).driver_connection  # no transaction is begun
-                for _ in range(_PASSES):
-                    await driver.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
-                async with self._turn:  # nobody adds to it now: the next writer begins the log anew
-                    await driver.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
+            try:
+                await self._checkpoint()
+            except (SQLAlchemyError, sqlite3.Error) as error:  # the log of changes grows until it works again
+                logger.warning("no checkpoint: %s", error)
+                self._wrote.set()
             await asyncio.sleep(_CHECKPOINT_S)
+
+    async def _checkpoint(self) -> None:
+        async with self.connect() as conn:
+            driver: Any = (await conn.get_raw_connection()).driver_connection  # no transaction is begun
+            for _ in range(_PASSES):
+                await driver.execute_fetchall(_CHECKPOINT)
+            async with self._turn:  # nobody adds to it now: the next writer begins the log of changes anew
+                await driver.execute_fetchall(_CHECKPOINT)
 
 
 def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's connection has no type
