@@ -27,7 +27,8 @@ from services.planner.csv_preview import preview
 from services.planner.csv_rows import CsvError, CsvFile, Options, Reject
 from services.planner.directory import Directory
 from services.planner.incoming import Incoming
-from services.planner.parsing import BLOCK, Block, parsed
+from services.planner.parser import BLOCK
+from services.planner.parsing import Block, parsed
 from services.planner.schema import METADATA, insert
 from services.planner.steps import step
 from shared import clock

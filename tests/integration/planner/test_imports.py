@@ -16,6 +16,7 @@ from shared.eventlog.errors import MissingError
 from shared.ids import new_id
 from tests.integration.planner.conftest import Desk
 
+_NOT_WRITING = {"begin", "isolation_level"}  # what `reading` and `alone` set
 pytestmark = pytest.mark.usefixtures("database")  # both of them
 
 
@@ -129,8 +130,7 @@ def transactions() -> Iterator[list[float]]:
     worked: list[float] = []
 
     def begun(conn: Connection) -> None:
-        options = conn.get_execution_options()
-        if "begin" not in options and not options.get("postgresql_readonly"):  # as `reading` has them
+        if not conn.get_execution_options().keys() & _NOT_WRITING:
             conn.info["begun"] = time.process_time()
 
     def ended(_driver: object, record: ConnectionPoolEntry) -> None:

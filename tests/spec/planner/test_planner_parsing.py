@@ -11,23 +11,18 @@ from hypothesis import strategies as st
 
 from services.planner.imports import SLICE, next_size
 from services.planner.incoming import incoming
-from services.planner.parsing import BLOCK, messages
+from services.planner.parser import BLOCK, framed, messages
 from shared.address_keys import AddressKeys
 from shared.addresses import canonical
 
 PEPPER = b"pepper" * 5
 
 
-def message(body: bytes) -> bytes:
-    """Return a message as it goes through the pipe."""
-    return len(body).to_bytes(4, "big") + body
-
-
 def said(content: bytes, *, skip: int = 0, ended: bool = True) -> list[dict[str, Any]]:
     """Return what is said of a file that comes in small parts, through JSON as in life."""
     wanted = orjson.dumps({"options": ["", "", {}], "pepper": PEPPER.hex(), "skip": skip})
     parts = [content[start : start + 1000] for start in range(0, len(content), 1000)]
-    pipe = io.BytesIO(b"".join(map(message, [wanted, *parts, *([b""] if ended else [])])))
+    pipe = io.BytesIO(b"".join(map(framed, [wanted, *parts, *([b""] if ended else [])])))
     return [orjson.loads(orjson.dumps(each)) for each in messages(pipe)]
 
 
