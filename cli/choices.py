@@ -5,18 +5,31 @@ import re
 from datetime import datetime, time
 from email.utils import parseaddr
 
+from pydantic import ValidationError
+
 from cli.errors import InputError
 from cli.session import Session
 from shared.addresses import canonical
 from shared.contracts import commands
 from shared.contracts.commands import Query
-from shared.contracts.mailing import SendingHours
+from shared.contracts.mailing import SendingHours, StopRules
 from shared.contracts.principals import PERMISSIONS, Permission
 
 _LOOKS = 10
 _PAUSE = 0.2
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS = re.compile(r"(\d{1,2}(?::\d{2})?)-(\d{1,2}(?::\d{2})?)")
+
+
+def stop_rules(wanted: str) -> StopRules:
+    """Return when a mailing stops by itself, as `bounces=0.1,errors=0.25,after=200` or `off` say it."""
+    if wanted == "off":
+        return StopRules(bounces=None, errors=None)
+    given = dict(part.partition("=")[::2] for part in wanted.split(",") if part)
+    try:
+        return StopRules.model_validate({name.strip(): value.strip() for name, value in given.items()})
+    except ValidationError as error:
+        raise InputError("invalid", f"--stop: {error.errors()[0]['msg']} ({error.errors()[0]['loc'][0]})") from error
 
 
 async def account_id(session: Session, wanted: str) -> str:

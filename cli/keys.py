@@ -35,12 +35,12 @@ async def rotate(session: Session) -> None:
 
 @command(app, "reseal")
 async def reseal(session: Session, key: KeyOption = "") -> None:
-    """Seal all SMTP passwords with the first key, after every service was started with it.
+    """Seal all SMTP passwords and signing keys with the first key, after every service was started with it.
 
     Example: `posthaste keys reseal`
     """
     answer = await session.ask(commands.ResealSecrets(), key=key)
-    session.out.done(answer, f"{len(answer['resealed'])} passwords are sealed with key {answer['active']} now.")
+    session.out.done(answer, f"{len(answer['resealed'])} secrets are sealed with key {answer['active']} now.")
     if answer["closed"] and not session.out.as_json:
         named = ", ".join(answer["closed"])
-        raise NotBalancedError("sealed_for_good", f"No key opens the passwords of {named}: add these accounts anew.")
+        raise NotBalancedError("sealed_for_good", f"No key opens the secrets of {named}: add them anew.")

@@ -1,6 +1,7 @@
 """`posthaste mailing`: from the draft to the end of sending. What only looks is in `reports`."""
 
 from dataclasses import dataclass
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +14,7 @@ from cli.output import pairs, table
 from cli.session import Session, read_file
 from shared.contracts import commands
 from shared.contracts.account import Limits
-from shared.contracts.mailing import DoubtPolicy, Tracking
+from shared.contracts.mailing import DoubtPolicy, StopRules, Tracking
 
 app = group("mailing", "Mailings: draft, audience, test, schedule, follow.")
 
@@ -32,7 +33,15 @@ Doubt = Annotated[DoubtPolicy, typer.Option("--doubt", help="What becomes of mai
 Track = Annotated[Tracking, typer.Option("--tracking", help="Opens and clicks: per person, only in sum, or not.")]
 PerHour = Annotated[int | None, typer.Option("--per-hour", help="Mails an hour at most.")]
 Between = Annotated[float | None, typer.Option("--seconds-between", help="Least pause between one mail and the next.")]
+Attach = Annotated[list[Path], typer.Option("--attach", help="File that goes with every mail; repeatable.")]
+Inline = Annotated[
+    list[str], typer.Option("--inline", help="Image shown in the HTML: `logo=logo.png` for cid:logo; repeatable.")
+]
+Header = Annotated[list[str], typer.Option("--header", help="Further header field: `Name: value`; repeatable.")]
 RetryFor = Annotated[int, typer.Option("--retry-for", help="Seconds for which a deferred mail is tried again.")]
+Stop = Annotated[
+    str, typer.Option("--stop", help="When it stops by itself, such as bounces=0.1,errors=0.25,after=200; or off.")
+]
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,10 @@ class Draft:
     tracking: Tracking
     limits: Limits
     retry_for: int
+    stop: StopRules
+    attach: list[Path]
+    inline: list[str]
+    header: list[str]
 
     async def fields(self, session: Session) -> dict[str, Any]:
         """Return them as the command takes them: files read, names resolved."""
@@ -73,7 +86,32 @@ class Draft:
             "tracking": self.tracking,
             "limits": self.limits,
             "retry_for": self.retry_for,
+            "stop": self.stop,
+            "headers": {name.strip(): value.strip() for name, _, value in map(_colon, self.header)},
+            "attachments": [await _attached(session, path) for path in self.attach]
+            + [await _attached(session, Path(path), cid) for cid, _, path in map(_equals, self.inline)],
         }
+
+
+def _colon(text: str) -> tuple[str, str, str]:
+    if ":" not in text:
+        raise InputError("header_not_allowed", "Write a header field like `Name: value`.")
+    return text.partition(":")
+
+
+def _equals(text: str) -> tuple[str, str, str]:
+    if "=" not in text:
+        raise InputError("attachment_invalid", "Write an image like `logo=logo.png`.")
+    return text.partition("=")
+
+
+async def _attached(session: Session, path: Path, content_id: str = "") -> commands.Attachment:
+    """Upload a file and return what the draft says of it."""
+    upload, parts = await session.upload(path, lambda _: None)
+    guessed = guess_type(path.name)[0] or "application/octet-stream"
+    return commands.Attachment(
+        file_name=path.name, media_type=guessed, content_id=content_id, upload=upload, parts=parts
+    )
 
 
 @command(app, "draft")
@@ -92,6 +130,10 @@ async def draft(
     per_hour: PerHour = None,
     seconds_between: Between = None,
     retry_for: RetryFor = 86_400,
+    stop: Stop = "",
+    attach: Attach = [],  # noqa: B006 - typer reads the default, nobody changes it
+    inline: Inline = [],  # noqa: B006
+    header: Header = [],  # noqa: B006
     key: KeyOption = "",
 ) -> None:
     """Draft a mailing. Links in it are tracked, an unsubscribe link is added where it has none.
@@ -100,7 +142,8 @@ async def draft(
     --from "Shop <news@example.com>" --subject "Hello {{ name }}" --html mail.html`
     """
     limits = Limits(per_hour=per_hour, seconds_between=seconds_between)
-    given = Draft(name, campaign, account, sender, subject, html, text, reply_to, doubt, tracking, limits, retry_for)
+    sent = (doubt, tracking, limits, retry_for, choices.stop_rules(stop))
+    given = Draft(name, campaign, account, sender, subject, html, text, reply_to, *sent, attach, inline, header)
     answer = await session.ask(commands.DraftMailing.model_validate(await given.fields(session)), key=key)
     mailing = answer["mailing"]
     session.out.done(answer, f"Drafted mailing {mailing}. Next: posthaste mailing audience {mailing}")
@@ -123,6 +166,10 @@ async def edit(
     per_hour: PerHour = None,
     seconds_between: Between = None,
     retry_for: RetryFor = 86_400,
+    stop: Stop = "",
+    attach: Attach = [],  # noqa: B006 - typer reads the default, nobody changes it
+    inline: Inline = [],  # noqa: B006
+    header: Header = [],  # noqa: B006
     key: KeyOption = "",
 ) -> None:
     """Replace a draft as a whole, until sending starts; the audience has to be frozen anew.
@@ -131,7 +178,8 @@ async def edit(
     --from news@example.com --subject "Hello again" --text mail.txt`
     """
     limits = Limits(per_hour=per_hour, seconds_between=seconds_between)
-    given = Draft(name, campaign, account, sender, subject, html, text, reply_to, doubt, tracking, limits, retry_for)
+    sent = (doubt, tracking, limits, retry_for, choices.stop_rules(stop))
+    given = Draft(name, campaign, account, sender, subject, html, text, reply_to, *sent, attach, inline, header)
     fields = await given.fields(session)
     answer = await session.ask(commands.EditMailing.model_validate(fields | {"mailing": mailing}), key=key)
     session.out.done(answer, f"Edited. Next: posthaste mailing audience {mailing}")

@@ -1,4 +1,4 @@
-"""`posthaste resume --after-restore`: a log or a database that was restored goes on."""
+"""`posthaste stop` stops everything; `posthaste resume --after-stop` or `--after-restore` lets it go on."""
 
 from typing import Annotated
 
@@ -10,22 +10,46 @@ from cli.session import Session
 from shared.contracts import commands
 
 
+async def stop(
+    session: Session,
+    reason: Annotated[str, typer.Option("--reason", help="Stands at every mailing that is stopped.")] = "",
+    key: KeyOption = "",
+) -> None:
+    """Stop everything: every mailing that sends or will is paused, until `posthaste resume --after-stop`.
+
+    Example: `posthaste stop --reason "wrong prices in the shop"`
+    """
+    answer = await session.ask(commands.StopEverything(reason=reason), key=key)
+    left = "".join(f"\n{mailing} was not stopped: {why}" for mailing, why in answer["left"].items())
+    count = len(answer["mailings"])
+    session.out.done(answer, f"Stopped {count} mailings. To go on: posthaste resume --after-stop{left}")
+
+
 async def resume(
     session: Session,
     after_restore: Annotated[
         bool, typer.Option("--after-restore", help="Yes: go on with the log and the databases as they are now.")
+    ] = False,
+    after_stop: Annotated[
+        bool, typer.Option("--after-stop", help="Let the mailings go on that `posthaste stop` stopped.")
     ] = False,
     keep_paused: Annotated[
         bool, typer.Option("--keep-paused", help="Let the mailings stay paused, to be looked at one by one.")
     ] = False,
     key: KeyOption = "",
 ) -> None:
-    """Go on after a backup was restored. What was sent after the backup was made may be sent once more.
+    """Go on after everything was stopped, or after a backup was restored.
 
-    Until this is said nothing is sent, and every mailing is paused with the reason `log restored`.
+    After a restore nothing is sent until this is said, and every mailing is paused with the reason `log restored`; what
+    was sent after the backup was made may be sent once more.
 
     Example: `posthaste resume --after-restore --keep-paused`
     """
+    if after_stop:
+        answer = await session.ask(commands.ResumeStopped(), key=key)
+        left = "".join(f"\n{mailing} stays paused: {why}" for mailing, why in answer["left"].items())
+        session.out.done(answer, f"{len(answer['mailings'])} mailings go on.{left}")
+        return
     if not after_restore:
         trust = await session.ask(commands.LogTrust())
         seen = "; ".join(f"{who}: {text}" for who, text in trust["why"].items()) or "nothing was restored"

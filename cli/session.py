@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nats.aio.client import Client as Connection
 
@@ -23,7 +23,9 @@ from shared.contracts.commands import Command, Query
 from shared.eventlog.connection import connect
 from shared.ids import new_id
 from shared.messaging.client import Client, UnansweredError
-from shared.messaging.http_client import HttpClient
+
+if TYPE_CHECKING:
+    from shared.messaging.http_client import HttpClient
 
 Data = dict[str, Any]
 
@@ -136,16 +138,18 @@ class Session:
             RefusedError: The service said no.
         """
         client = await self._asker()
-        if isinstance(client, HttpClient):
+        if not isinstance(client, Client):
             return await over_http(client, path, progress)
         upload_id = new_id()
         return upload_id, await upload(await self.own_connection(), path, upload_id, progress)
 
-    async def _asker(self) -> Client | HttpClient:
+    async def _asker(self) -> "Client | HttpClient":
         """Return who asks: over HTTP where an address is given, else on NATS."""
         if self._client is None:
             planner, _, reporting = os.environ.get("POSTHASTE_URL", "").partition(",")
             if planner:
+                from shared.messaging.http_client import HttpClient  # noqa: PLC0415 - slow to load, for this way alone
+
                 token = os.environ.get("POSTHASTE_TOKEN", "")
                 self._client = HttpClient(planner, reporting or planner, token, seconds=ANSWER_SECONDS)
             else:
@@ -155,7 +159,7 @@ class Session:
 
     async def close(self) -> None:
         """Let go of the connection."""
-        if isinstance(self._client, HttpClient):
+        if self._client is not None and not isinstance(self._client, Client):
             await self._client.close()
         if self._connection is not None:
             await self._connection.close()

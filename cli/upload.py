@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nats.aio.client import Client as Connection
 
@@ -12,7 +13,9 @@ from shared.contracts.commands import Refusal
 from shared.eventlog.ack_publisher import AckPublisher
 from shared.eventlog.errors import EventLogError
 from shared.messaging.client import UnansweredError
-from shared.messaging.http_client import HttpClient
+
+if TYPE_CHECKING:
+    from shared.messaging.http_client import HttpClient
 
 PART = 512 * 1024
 _AT_A_TIME = 4
@@ -58,7 +61,7 @@ async def upload(connection: Connection, path: Path, upload_id: str, progress: C
     return parts
 
 
-async def over_http(client: HttpClient, path: Path, progress: Callable[[int], None]) -> tuple[str, int]:
+async def over_http(client: "HttpClient", path: Path, progress: Callable[[int], None]) -> tuple[str, int]:
     """Upload the file; return the id of the upload and its parts. Errors as above, and `RefusedError`."""
 
     async def pieces() -> AsyncIterator[bytes]:

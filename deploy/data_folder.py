@@ -16,7 +16,6 @@ from typing import Literal
 
 from deploy.nats_conf import password_variable
 from deploy.permissions import USERS
-from shared.keys import KeyRing
 
 _ROOM = 20  # senders take the ports after `ops_sender`
 
@@ -98,6 +97,8 @@ class DataFolder:
         kept = self.secrets()
         kept["POSTHASTE_SECRET_KEYS"] = "p" + secrets.token_hex(24) + "," + kept["POSTHASTE_SECRET_KEYS"]
         _write_private(self.path / "secrets.json", json.dumps(kept, indent=2) + "\n")
+        from shared.keys import KeyRing  # noqa: PLC0415 - cryptography is slow to load, every command would pay
+
         return KeyRing.of(kept["POSTHASTE_SECRET_KEYS"], kept["POSTHASTE_ADDRESS_PEPPER"]).active
 
     def ports(self, wanted: Ports | Literal["free"] | None) -> Ports:

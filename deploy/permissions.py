@@ -134,7 +134,15 @@ _PRINCIPALS = _bucket(subjects.PRINCIPALS)
 PLANNER = _service(
     "planner",
     publish=[
-        *("evt.campaign.>", "evt.mailing.>", "evt.plan.>", "evt.account.>", "evt.audience.>", "evt.consent.>"),
+        *(
+            "evt.campaign.>",
+            "evt.mailing.>",
+            "evt.plan.>",
+            "evt.account.>",
+            "evt.domain.>",
+            "evt.audience.>",
+            "evt.consent.>",
+        ),
         *("evt.log.>", f"$KV.{subjects.WITNESS}.>"),
         *("evt.principal.>", f"$KV.{subjects.PRINCIPALS}.>"),
         *(subjects.ALL_TIMERS, subjects.ALL_DUES, subjects.ALL_PAYLOADS, subjects.ALL_PEOPLE, "in.upload.>"),

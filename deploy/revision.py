@@ -15,7 +15,8 @@ from typing import Any
 
 from shared.database import open_engine
 from shared.eventlog import checkpoints
-from shared.migrations import migrate, write_revision
+from shared.migrations import migrate
+from shared.migrations.alembic_runs import write_revision
 
 METADATA = {"planner": ("services.planner.schema", "METADATA"), "reporting": ("services.reporting.tables", "metadata")}
 

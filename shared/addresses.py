@@ -6,8 +6,6 @@ SMTPUTF8). Canonical form: domain as lower-case A-labels, local part in lower ca
 
 import re
 
-from email_validator import EmailNotValidError, validate_email
-
 _PLAIN = re.compile(
     r"[A-Za-z0-9_%+'-]+(?:\.[A-Za-z0-9_%+'-]+)*@"
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
@@ -22,6 +20,8 @@ def parse(text: str) -> str:
     """Return the address to send to (domain as A-labels); `AddressError` when it is none."""
     if len(text) <= 254 and _PLAIN.fullmatch(text) and text.index("@") <= 64:
         return text
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415 - slow to load, seldom needed
+
     try:
         checked = validate_email(text, check_deliverability=False, allow_smtputf8=True, test_environment=True)
     except EmailNotValidError as error:

@@ -30,6 +30,7 @@ class Settings(BaseSettings):
         nats_password_file: File that holds the password instead, as do the other fields that end so.
         ops_port: Port of health and metrics on `ops_host`; 0 turns them off.
         otlp_endpoint: Base address of an OpenTelemetry collector (OTLP over HTTP); "" sends no traces.
+        providers_file: Table of mailbox providers (TOML) that adds to the built-in one, for planner and sender.
         trace_share: Share of all mailings that is traced.
     """
 
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     log_format: str = "text"
     otlp_endpoint: str = ""
+    providers_file: FilePath | None = None
     trace_share: float = Field(default=1.0, ge=0, le=1)
 
     @model_validator(mode="before")

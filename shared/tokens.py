@@ -8,6 +8,9 @@ and an unknown key id costs the same time. Every key of the ring verifies, so ol
 Shapes: `{public}/c/{recipient}/{link}` click, `{public}/o/{recipient}.gif` pixel, `{public}/u/{unsubscribe}`, with
 recipient `kid.mailing.n.index.mac` (`-` for n and index where recipients are not told apart), link `id.url.mac`,
 unsubscribe `kid.mailing.n.index.address_key.scope.mac` (scope: list ids in ascending order joined by `+`, or `*`).
+
+A return path is `b+kid.mailing.n.index.mac@domain`, its MAC 64 bits in hexadecimal: relays may change the case of a
+local part, and it has 64 octets at most.
 """
 
 import hmac
@@ -25,6 +28,8 @@ PIXEL_PATH = "/o/"
 PIXEL_SUFFIX = ".gif"
 UNSUBSCRIBE_PATH = "/u/"
 
+BOUNCE_PREFIX = "b+"
+
 MAX_URL = 2_000
 MAX_LISTS = 24
 EVERYTHING = "*"
@@ -35,9 +40,11 @@ _NO_KEY = bytes(32)
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _MAC = r"(?P<mac>[A-Za-z0-9_-]{20})"
 _WHO = r"(?P<mailing>[a-z0-9]{1,24})\.(?P<n>0|[1-9][0-9]{0,8})\.(?P<index>0|[1-9][0-9]{0,3})"
+_BOUNCE_MAC_BYTES = 8
 _KID = r"(?P<kid>[0-9a-z]{1,8})"
 _RECIPIENT = re.compile(rf"{_KID}\.(?P<signed>{_WHO}|(?P<all>[a-z0-9]{{1,24}})\.-\.-)\.{_MAC}", re.ASCII)
 _LINK = re.compile(rf"(?P<signed>(?P<link>0|[1-9][0-9]{{0,3}})\.(?P<url>[A-Za-z0-9_-]{{1,2800}}))\.{_MAC}", re.ASCII)
+_BOUNCE = re.compile(rf"{re.escape(BOUNCE_PREFIX)}{_KID}\.(?P<signed>{_WHO})\.(?P<mac>[0-9a-f]{{16}})", re.ASCII)
 _UNSUBSCRIBE = re.compile(
     rf"{_KID}\.(?P<signed>{_WHO}\.(?P<address>[0-9a-f]{{16}})\."
     rf"(?P<scope>\*|[a-z0-9]{{1,24}}(?:\+[a-z0-9]{{1,24}}){{0,{MAX_LISTS - 1}}}))\.{_MAC}",
@@ -89,6 +96,11 @@ def _mac(key: bytes, signed: bytes) -> bytes:
     return b2a_base64(hmac.digest(key, signed, "sha256")[:_MAC_BYTES], newline=False).translate(_URL_SAFE)
 
 
+def _bounce_mac(key: bytes, who: bytes) -> bytes:
+    """64 bits as 16 hexadecimal digits: whoever guesses has to mail each guess to us."""
+    return hmac.digest(key, b"b " + who, "sha256")[:_BOUNCE_MAC_BYTES].hex().encode()
+
+
 def scope_of(lists: Iterable[str]) -> str:
     """Return the scope of an unsubscribe token; no lists, or too many for a URL, mean everything."""
     ordered = sorted(set(lists))
@@ -108,6 +120,10 @@ class Signer:
     def recipient_mac(self, who: bytes) -> bytes:
         """Return the MAC over `mailing.n.index`: the fast path of the sender."""
         return _mac(self._key, b"r " + who)
+
+    def bounce_mac(self, who: bytes) -> bytes:
+        """Return the MAC over `mailing.n.index` as it stands in a return path."""
+        return _bounce_mac(self._key, who)
 
     def unsubscribe_mac(self, claim: bytes) -> bytes:
         """Return the MAC over `mailing.n.index.address_key.scope`."""
@@ -186,6 +202,17 @@ def verify_unsubscribe(key_ring: KeyRing, text: str) -> UnsubscribeToken | None:
         match["address"],
         tuple(match["scope"].split("+")),
     )
+
+
+def verify_bounce(key_ring: KeyRing, local_part: str) -> RecipientToken | None:
+    """Return whose mail came back to this local part, in whatever case, or None."""
+    match = _BOUNCE.fullmatch(local_part.lower())
+    if match is None:
+        return None
+    key = key_ring.token_keys.get(match["kid"])
+    if not hmac.compare_digest(_bounce_mac(key or _NO_KEY, match["signed"].encode()), match["mac"].encode()) or not key:
+        return None
+    return RecipientToken(match["kid"], match["mailing"], int(match["n"]), int(match["index"]))
 
 
 def _decoded(text: str) -> str:

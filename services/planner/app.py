@@ -42,7 +42,7 @@ from shared.eventlog.objects import Objects
 from shared.eventlog.projector import Projector
 from shared.eventlog.pull import Pull
 from shared.eventlog.reader import Reader
-from shared.eventlog.server_clock import ServerClock
+from shared.eventlog.server_clock import leading
 from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
 from shared.keys import KeyRing
@@ -54,6 +54,7 @@ from shared.messaging.http.surface import create_app
 from shared.messaging.principals import Principals
 from shared.messaging.service import Service, run_service
 from shared.migrations import migrate
+from shared.providers import Providers
 
 _FACTS_S = 30.0
 
@@ -61,6 +62,7 @@ _FACTS_S = 30.0
 async def start(service: Service, settings: PlannerSettings) -> None:
     """Put the planner together on the connection of `service`."""
     nc, keys = service.nc, KeyRing.of(settings.secret_keys, settings.address_pepper)
+    service.spawn("clock", (await leading(nc)).run())
     engine = FairEngine(create_engine(settings, "planner"))
     service.on_stop(engine.dispose)
     await migrate(engine, "services.planner.migrations")
@@ -82,8 +84,9 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         return facts.position
 
     directory = Directory(engine, Documents(nc, subjects.PEOPLE))
-    importer = Importer(engine, log, Documents(nc, subjects.INBOX), keys, directory)
-    intake = Intake(engine, log, keys, directory)
+    providers = Providers.load(settings.providers_file)
+    importer = Importer(engine, log, Documents(nc, subjects.INBOX), keys, directory, providers)
+    intake = Intake(engine, log, keys, directory, providers)
     freezer = Freezer(engine, Objects(nc, subjects.AUDIENCE), settings.data_dir / "planner", consent_position)
     planning = Planning(engine, log, Documents(nc, subjects.PAYLOADS), contents, keys)
     test_mails = TestMails(engine, log, board, planning, keys)
@@ -102,7 +105,9 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         freezer=freezer,
         test_mails=test_mails,
         contents=contents,
+        inbox=Documents(nc, subjects.INBOX),
         secrets=Bucket(nc, subjects.SECRETS),
+        vault=Documents(nc, subjects.bucket(subjects.SECRETS)),
         keys=keys,
         guard=guard,
         principals=principals,
@@ -111,19 +116,17 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         ask=partial(ask, nc, seconds=settings.probe_seconds),
         facts_at=facts_at,
     )
-    audit = Audit(engine, keys)
-    requests = CommandRouter("planner", audit=audit.record)
+    requests = CommandRouter("planner", audit=Audit(engine, keys).record)
     handlers.register(requests, parts)
     queries.register(requests, parts)
-    service.include(requests)
-    service.broker.include_router(_word_of(guard))
+    service.include(requests.router)
+    service.include(_word_of(guard))
     gate = Gate(principals, settings)
     flows = {api.UPLOAD.name: Uploads(gate, Documents(nc, subjects.INBOX), settings).take}
     serve(service, create_app("planner", requests, gate, settings, flows), settings)
     service.check("facts", lambda: ", ".join(f"{name}: {why}" for name, why in facts.paused.items()))
     metrics.show(subjects.PLANNER_FACTS, facts)
     service.spawn("census", Census(engine, stuck_seconds=settings.stuck_seconds).run())
-    service.spawn("clock", ServerClock(nc).run())  # it shows how far ours is off: starts and windows go by ours
     timers = Pull(nc, subjects.TIMERS, subjects.PLANNER_TIMERS)
     service.spawn("guard", guard.run())
     service.spawn("facts", guard.then(facts.run))

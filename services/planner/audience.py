@@ -23,13 +23,13 @@ from services.planner.audience_object import AudienceWriter, Skipped
 from services.planner.contacts import CONTACTS
 from services.planner.facts import SUPPRESSION
 from services.planner.lists import MEMBERS
-from services.planner.steps import step
 from shared.addresses import AddressError, parse
 from shared.contracts.consent import EVERYTHING
 from shared.contracts.mailing import AudienceFrozen
 from shared.database import reading
 from shared.eventlog.objects import Objects
 from shared.ids import new_id
+from shared.steps import step
 
 PAGE = 4_000
 _FREE: dict[str, str] = {}
@@ -62,17 +62,17 @@ class Freezer:
     async def freeze(self, wanted: Wanted) -> AudienceFrozen:
         """Return the event that fixes the audience; the object it names is stored."""
         position = await self._position()
-        await step("freeze.positioned")
+        step("freeze.positioned")
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"audience-{new_id()}"
         try:
             writer = await self._write(wanted, path)
             name = await asyncio.to_thread(writer.close)
-            await step("freeze.written")
+            step("freeze.written")
             await self._objects.put(name, path)
-            await step("freeze.stored")
+            step("freeze.stored")
             await audience_rows.fill(self._engine, wanted.mailing, name, _file(path))
-            await step("freeze.cached")
+            step("freeze.cached")
         finally:
             path.unlink(missing_ok=True)
         return AudienceFrozen(

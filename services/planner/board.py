@@ -6,6 +6,7 @@ thing written here; losing them repeats a retry, which does no harm.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from operator import attrgetter
 
 import orjson
@@ -18,6 +19,7 @@ from services.planner.facts import ACCOUNTS, CHUNKS, DOUBTS, MAILINGS
 from services.planner.fan_out import Piece
 from services.planner.mailing import FINAL, Mailing
 from services.planner.schema import METADATA, insert
+from services.planner.thresholds import Tried
 from shared.contracts.subjects import ChunkRef
 from shared.database import reading
 
@@ -131,6 +133,15 @@ class Board:
                 return []
             return [orjson.loads(totals) for totals in await conn.scalars(select(c.totals).where(ended))]
 
+    async def tried(self, mailing: str, since: int) -> Tried:
+        """Return how the mails fared that were planned after `since`."""
+        c = CHUNKS.c
+        sums = (func.coalesce(func.sum(column), 0) for column in (c.accepted, c.bounced, c.refused))
+        query = select(*sums).where(and_(c.mailing == mailing, c.planned_seq > since))
+        async with self._reading.connect() as conn:
+            row = (await conn.execute(query)).one()
+        return Tried(*map(int, row))
+
     async def parked(self, mailing: str, since: int) -> str:
         """Return why a chunk was parked after `since`, "" where none was."""
         c = CHUNKS.c
@@ -155,6 +166,15 @@ class Board:
                 and_(c.mailing == mailing, c.size > 0, or_(c.finished.is_(False), c.n.in_(decided)))
             )
             return [ChunkRef(*row) for row in await conn.execute(query)]
+
+    async def sendable(self) -> list[ChunkRef]:
+        """Return the chunks of which a mail may still go out: unfinished ones, and those with a recipient in doubt."""
+        c = CHUNKS.c
+        query = select(c.account, c.lane, c.mailing, c.n, c.finished, c.totals)
+        query = query.where(and_(c.size > 0, or_(c.finished.is_(False), c.totals.contains("in_doubt"))))
+        async with self._reading.connect() as conn:
+            rows = list(await conn.execute(query))
+        return [ChunkRef(*row[:4]) for row in rows if not row[4] or orjson.loads(row[5]).get("in_doubt")]
 
     async def mark(self, of: str) -> int:
         """Return up to which sequence retries were published for a mailing or an account."""
@@ -187,9 +207,9 @@ class Board:
     async def quiet(self, before: int, now: int, limit: int = 1000) -> Sequence[ChunkRef]:
         """Return unfinished chunks without an event since `before` (milliseconds) and not known to be due later.
 
-        Those of a paused account wait for its release: nobody takes their jobs, which would pile up. One that was never
-        started is only waiting for its turn while others of its lane move; it counts when it has waited for long all
-        the same.
+        Those of a paused account or a suspended provider wait for their release: nobody takes their jobs, which would
+        pile up. One that was never started is only waiting for its turn while others of its lane move; it counts when
+        it has waited for long all the same.
         """
         c = CHUNKS.c
         lanes = select(c.account, c.lane).where(and_(c.started.is_(True), c.last_at >= before)).distinct()
@@ -205,6 +225,9 @@ class Board:
         async with self._reading.connect() as conn:
             moving = {(row[0], row[1]) for row in await conn.execute(lanes)}
             rows = list(await conn.execute(query))
+            at = datetime.fromtimestamp(now / 1000, UTC)
+            states = {account.id: account.state for account in await self.accounts()}
+        rows = [row for row in rows if row[0] not in states or not states[row[0]].waits(row[1], at)]
         long = now - _LONG_QUIET * (now - before)
         return [ChunkRef(*row[:4]) for row in rows if row[4] or (row[0], row[1]) not in moving or row[5] < long]
 

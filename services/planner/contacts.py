@@ -32,12 +32,12 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.planner.incoming import Incoming, pack_fields
-from services.planner.providers import provider
 from services.planner.schema import METADATA, insert
 from shared import clock
 from shared.addresses import domain
 from shared.bulk import append_rows, update_rows
 from shared.database import is_postgresql
+from shared.providers import BUILT_IN, Providers
 
 PAGE = 256
 
@@ -99,7 +99,7 @@ def contact_id(ordinal: int, chance: int) -> str:
     return "".join([_PAIRS[bits >> shift & 1023] for shift in (50, 40, 30, 20, 10, 0)])
 
 
-async def upsert(conn: AsyncConnection, rows: Sequence[Incoming]) -> Upserted:
+async def upsert(conn: AsyncConnection, rows: Sequence[Incoming], providers: Providers = BUILT_IN) -> Upserted:
     """Take `rows` in; of two rows with one address the later one wins."""
     rows = sorted(rows, key=itemgetter(1))  # by address key: the index is then changed from left to right
     ordinal = await _next_ordinal(conn)
@@ -120,7 +120,7 @@ async def upsert(conn: AsyncConnection, rows: Sequence[Incoming]) -> Upserted:
             counts[2] += 1
     if ordinal > first:
         await conn.execute(update(ORDINALS).values(next=ordinal))
-    await _write(conn, known)
+    await _write(conn, known, providers)
     return Upserted(counts[0], counts[1], counts[2], {key: each.id for key, each in known.items()})
 
 
@@ -166,7 +166,7 @@ async def _next_ordinal(conn: AsyncConnection) -> int:
     return int(found or 0)
 
 
-async def _write(conn: AsyncConnection, known: Mapping[str, _Known]) -> None:
+async def _write(conn: AsyncConnection, known: Mapping[str, _Known], providers: Providers) -> None:
     now = int(clock.now().timestamp() * 1000)
     new: list[tuple[Any, ...]] = []
     changed: list[tuple[Any, ...]] = []
@@ -177,7 +177,7 @@ async def _write(conn: AsyncConnection, known: Mapping[str, _Known]) -> None:
         pages.add(each.page)
         size = len(orjson.dumps([each.address, each.name])) + len(each.fields.encode())
         if each.new:
-            kind = provider(domain(each.address))
+            kind = providers.of_domain(domain(each.address))
             values = (each.id, each.address, key, kind, each.name, each.fields, each.page, size, now, now)
             new.append(values)
         else:

@@ -6,12 +6,13 @@ templates that parse, placeholders that are known or have a default, a size that
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
+from services.planner.attachments import wrong_headers, wrong_references
 from services.planner.plain_text import text_from_html
 from shared import addresses
 from shared.contracts.commands import DraftMailing, Refusal
-from shared.contracts.content import Content
+from shared.contracts.content import AttachedFile, Content
 from shared.contracts.links import links_in_html, links_in_text
 from shared.contracts.template import UNSUBSCRIBE_URL, check, parse
 
@@ -25,7 +26,13 @@ _LIST_ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-
 
 
 def freeze_content(
-    draft: DraftMailing, known_fields: Collection[str], *, list_name: str, list_id: str, unsubscribe: bool = True
+    draft: DraftMailing,
+    known_fields: Collection[str],
+    *,
+    list_name: str,
+    list_id: str,
+    unsubscribe: bool = True,
+    files: Sequence[AttachedFile] = (),
 ) -> Content | Refusal:
     """Return the frozen content of a draft, or why it is refused.
 
@@ -35,14 +42,17 @@ def freeze_content(
         list_name: Name of the list in List-Id.
         list_id: List-Id without brackets, "" for none.
         unsubscribe: Whether an unsubscribe link is appended where the template has none.
+        files: What goes with every mail.
     """
     return (
         _wrong_header(draft, list_name, list_id)
+        or wrong_headers(draft.headers)
+        or wrong_references(draft.html, files)
         or _wrong_address("sender_address", draft.sender_address)
         or (_wrong_address("reply_to", draft.reply_to) if draft.reply_to else None)
         or _wrong_body(draft)
         or _wrong_template(draft, known_fields)
-        or _frozen(draft, list_name, list_id, unsubscribe=unsubscribe)
+        or _frozen(draft, list_name, list_id, files, unsubscribe=unsubscribe)
     )
 
 
@@ -99,7 +109,9 @@ def _wrong_template(draft: DraftMailing, known_fields: Collection[str]) -> Refus
     return Refusal(code=first.code, message=message, field=first.field, line=first.line)
 
 
-def _frozen(draft: DraftMailing, list_name: str, list_id: str, *, unsubscribe: bool) -> Content | Refusal:
+def _frozen(
+    draft: DraftMailing, list_name: str, list_id: str, files: Sequence[AttachedFile], *, unsubscribe: bool
+) -> Content | Refusal:
     html = draft.html if draft.html.strip() else ""
     text = draft.text if draft.text.strip() else text_from_html(html)
     links = [link.url for link in [*links_in_html(html), *links_in_text(text)]]
@@ -117,6 +129,9 @@ def _frozen(draft: DraftMailing, list_name: str, list_id: str, *, unsubscribe: b
         list_name=list_name,
         list_id=list_id,
         unsubscribe=unsubscribe,
+        campaign=draft.campaign,
+        headers=draft.headers,
+        attachments=list(files),
     )
 
 

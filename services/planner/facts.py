@@ -10,23 +10,31 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, select, tuple_
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.planner.account import AccountDecider
 from services.planner.mailing import MailingDecider
 from services.planner.schema import METADATA, insert
-from shared.contracts import account, consent, mailing, subjects
+from shared.contracts import account, consent, mailing, ranges, relay, subjects
+from shared.contracts.account import AccountEdited
 from shared.contracts.consent import BLOCKING, AddressSuppressed
 from shared.contracts.envelope import Commit, DomainEvent, EventRecord
 from shared.contracts.mailing import DoubtDecided, MailingCancelled, MailingResumed, RateChanged, WindowOpened
-from shared.contracts.relay import AccountPaused, AccountReleased
+from shared.contracts.relay import (
+    AccountPaused,
+    AccountReleased,
+    ProviderReleased,
+    ProviderSlowed,
+    ProviderSuspended,
+)
 from shared.contracts.sending import (
     ChunkFinished,
     ChunkParked,
     ChunkPassed,
     ChunkPlanned,
     ChunkStarted,
+    Group,
     RecipientsSettled,
 )
 
@@ -65,6 +73,8 @@ CHUNKS = Table(
     Column("parked", Text, nullable=False),
     Column("parked_seq", BigInteger, nullable=False),
     Column("planned_at", BigInteger, nullable=False),
+    Column("planned_seq", BigInteger, nullable=False, server_default=text("0")),
+    *(Column(name, Integer, nullable=False, server_default=text("0")) for name in ("accepted", "bounced", "refused")),
     Column("last_at", BigInteger, nullable=False),
     Column("due_at", BigInteger, nullable=False),
     Index("facts_chunks_open", "mailing", "finished", "passed"),
@@ -110,6 +120,10 @@ _NEW_CHUNK: Mapping[str, Any] = {
     "parked": "",
     "parked_seq": 0,
     "planned_at": 0,
+    "planned_seq": 0,
+    "accepted": 0,
+    "bounced": 0,
+    "refused": 0,
     "last_at": 0,
     "due_at": 0,
 }
@@ -132,8 +146,7 @@ class Facts:
             *account.EVENTS,
             *consent.EVENTS,
             *_CHUNK_EVENTS,
-            AccountPaused,
-            AccountReleased,
+            *relay.EVENTS,
         )
     )
 
@@ -217,6 +230,13 @@ async def _accounts(conn: AsyncConnection, commits: Sequence[Commit]) -> None:
                     row["paused"] = record.event.reason
                 case AccountReleased():
                     row |= {"paused": "", "retry": commit.seq}
+                case AccountEdited():  # whoever waits for a slot may have one sooner
+                    row["retry"] = commit.seq
+                    states[name] = state = decider.evolve(state, record.event)
+                case ProviderSlowed() | ProviderSuspended() | ProviderReleased():
+                    states[name] = state = state.shaped(record.event)
+                    if isinstance(record.event, ProviderReleased) and record.event.what == "suspended":
+                        row["retry"] = commit.seq
                 case _:
                     states[name] = state = decider.evolve(state, record.event)
         row["seq"] = commit.seq
@@ -242,6 +262,9 @@ async def _chunks(conn: AsyncConnection, commits: Sequence[Commit]) -> None:
         row |= {"last_at": millis(commit.recorded_at), "due_at": 0}
         for record in commit.events:
             row |= _chunk_changes(record.event, commit)
+            for group in record.event.groups if isinstance(record.event, RecipientsSettled) else ():
+                if (fate := _fate(group)) is not None:
+                    row[fate] += len(ranges.unpack(group.indexes))
     await _upsert(conn, CHUNKS, rows.values())
 
 
@@ -249,7 +272,8 @@ def _chunk_changes(event: DomainEvent, commit: Commit) -> dict[str, Any]:
     match event:
         case ChunkPlanned():
             planned = {"account": event.account, "lane": event.lane, "kind": event.kind}
-            return {**planned, "size": len(event.contacts), "planned_at": millis(commit.recorded_at)}
+            when = {"planned_at": millis(commit.recorded_at), "planned_seq": commit.seq}
+            return {**planned, **when, "size": len(event.contacts)}
         case ChunkStarted():
             return {"started": True, "parked": "", "parked_seq": 0}
         case RecipientsSettled():
@@ -265,6 +289,15 @@ def _chunk_changes(event: DomainEvent, commit: Commit) -> dict[str, Any]:
             return {"passed": True, "finished": True, "totals": totals}
         case _:
             return {}
+
+
+def _fate(group: Group) -> str | None:
+    """Return which answered mails a group adds to; None where no relay gave its last word."""
+    if not group.code or group.outcome not in ("accepted", "rejected"):
+        return None
+    if group.outcome == "accepted":
+        return "accepted"
+    return "bounced" if group.scope == "address" else "refused"
 
 
 async def _consent(conn: AsyncConnection, commits: Sequence[Commit]) -> None:

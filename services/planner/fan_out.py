@@ -22,7 +22,7 @@ class Piece:
 
 def rate(*limits: Limits) -> float | None:
     """Return the mails a second that all `limits` together allow, None where nothing limits them."""
-    rates = [each.per_hour / 3600 for each in limits if each.per_hour is not None]
+    rates = [most / period for each in limits for most, period in each.windows()]
     rates += [1 / each.seconds_between for each in limits if each.seconds_between is not None]
     return min(rates, default=None)
 

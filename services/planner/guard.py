@@ -140,8 +140,9 @@ class Guard:
             await self._put_note(self.incarnation, await self._kept.known())
 
     async def _look(self) -> None:
-        identity, note = await identify(self._log), await self._note()
+        note = await self._note()
         known = await self._kept.known()  # after the note: another planner may write both meanwhile
+        identity = await identify(self._log)  # last: the log may grow, and the database with it, while they are read
         why = {who: text for who, text in await self._differences(identity, note, known) if text}
         if why and why != self.why:
             logger.error("nothing is sent: %s", "; ".join(f"{who}: {text}" for who, text in why.items()))
@@ -197,7 +198,7 @@ class Guard:
         await self._witness.swap(_KEY, orjson.dumps(asdict(note)), entry[1] if entry else 0)
 
     async def _rename(self, act: Act) -> None:
-        identity, note, known = await identify(self._log), await self._note(), await self._kept.known()
+        note, known, identity = await self._note(), await self._kept.known(), await identify(self._log)
         names = {identity.incarnation, identity.stream, known.memory.incarnation, *identity.supersedes}
         names |= {said.incarnation for said in known.reports.values()}
         names |= {note.incarnation} if note else set()

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from services.planner import administration, fan_out, lists, orders, sign_in
-from services.planner.account import Account, AccountDecider, Add, RecordTest, problem
+from services.planner import administration, fan_out, lists, orders, sign_in, signing, standstill
+from services.planner.account import AccountDecider, Add, Edit, RecordTest, problem
+from services.planner.attachments import attach
 from services.planner.audience import Wanted, digest
 from services.planner.audience_rows import forget_others
 from services.planner.campaign import CampaignDecider, Open
@@ -19,12 +20,11 @@ from services.planner.idempotency import Act, once
 from services.planner.orders import Command
 from services.planner.parts import Parts
 from services.planner.redrive import redrive
-from services.planner.steps import step
 from services.planner.test_mails import Sample
 from shared import clock, tracing
 from shared.addresses import AddressError, domain, parse
 from shared.contracts import commands, subjects
-from shared.contracts.account import AccountAdded, AccountTested
+from shared.contracts.account import AccountAdded, AccountEdited, AccountTested
 from shared.contracts.campaign import CampaignOpened
 from shared.contracts.commands import Answer, Refusal
 from shared.contracts.mailing import AudienceFrozen, MailingDrafted
@@ -32,6 +32,7 @@ from shared.database import reading
 from shared.eventlog.handling import handle
 from shared.keys import KeyRingError
 from shared.messaging.answers import Caller, CommandRouter
+from shared.steps import step
 
 C = TypeVar("C", bound=commands.Command)
 Result = Answer | Refusal
@@ -50,6 +51,21 @@ async def add_account(parts: Parts, wanted: commands.AddAccount, act: Act) -> Re
     await parts.secrets.put(account, parts.keys.seal(wanted.password))
     done = await handle(parts.log, AccountDecider(), subjects.account(account), Add(added), act.origin())
     return done if isinstance(done, Refusal) else Answer(ok=True, position=done.seq, data={"account": account})
+
+
+async def edit_account(parts: Parts, wanted: commands.EditAccount, act: Act) -> Result:
+    """Seal a new password, then record how the account is from now on."""
+    changed = wanted.password is not None
+    edited = AccountEdited(**wanted.model_dump(exclude={"account", "password"}), password_changed=changed)
+    refusal = problem(edited)
+    if refusal is None and (await parts.account(wanted.account)).added is None:
+        refusal = Refusal(code="account_unknown", message="There is no such account.", field="account")
+    if refusal is not None:
+        return refusal
+    if wanted.password is not None:
+        await parts.secrets.put(wanted.account, parts.keys.seal(wanted.password))
+    done = await handle(parts.log, AccountDecider(), subjects.account(wanted.account), Edit(edited), act.origin())
+    return done if isinstance(done, Refusal) else Answer(ok=True, position=done.seq, data={"account": wanted.account})
 
 
 async def test_account(parts: Parts, wanted: commands.TestAccount, act: Act) -> Result:
@@ -120,7 +136,10 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
         names = await lists.names(conn, [first])
         known = await lists.fields(conn, campaign.opened.lists)
     list_id = f"{first}.{domain(wanted.sender_address)}"
-    content = freeze_content(wanted, known, list_name=names.get(first, ""), list_id=list_id)
+    files = await attach(wanted.attachments, parts.inbox, parts.contents)
+    if isinstance(files, Refusal):
+        return files
+    content = freeze_content(wanted, known, list_name=names.get(first, ""), list_id=list_id, files=files)
     if isinstance(content, Refusal):
         return content
     encoded = content.encoded()
@@ -136,6 +155,7 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
         tracking=wanted.tracking,
         limits=wanted.limits,
         retry_for=wanted.retry_for,
+        stop=wanted.stop,
     )
     account = await parts.account(wanted.account)
     order = orders.Draft(drafted, content.sender_address, campaign, account, edit)
@@ -157,7 +177,7 @@ async def freeze_audience(parts: Parts, wanted: commands.FreezeAudience, act: Ac
             return Refusal(code="audience_fixed", message="The audience is fixed: withdraw the start first.")
         campaign = await parts.campaign(state.draft.campaign)
         names = campaign.opened.lists if campaign.opened else []
-        per_second = fan_out.rate(state.limits, *_limits(await parts.account_of(state)))
+        per_second = fan_out.rate(state.limits, *(await parts.account_of(state)).limits_on(clock.now()))
         size = fan_out.chunk_size(per_second, parts.settings.chunk_size)
         await parts.directory.settled()  # reporting knows whom a mail goes to before it goes out
         began, whole = tracing.begin(), tracing.whole(wanted.mailing)
@@ -171,14 +191,10 @@ async def _frozen(parts: Parts, mailing: str, act: Act, frozen: AudienceFrozen) 
     done = await parts.order(act, mailing, orders.Freeze(frozen))
     if isinstance(done, Refusal):
         return done
-    await step("freeze.appended")
+    step("freeze.appended")
     await forget_others(parts.engine, mailing, frozen.object)
     data = {"recipients": frozen.recipients, "skipped": frozen.skipped, "chunks": frozen.chunks, "lanes": frozen.lanes}
     return done.model_copy(update={"data": {**done.data, **data}})
-
-
-def _limits(account: Account) -> list[Any]:
-    return [account.added.limits] if account.added else []
 
 
 async def send_test(parts: Parts, wanted: commands.SendTest, act: Act) -> Result:
@@ -233,20 +249,21 @@ async def decide_doubt(parts: Parts, wanted: commands.DecideDoubt, act: Act) -> 
 
 
 async def reseal_secrets(parts: Parts, _: commands.ResealSecrets, _act: Act) -> Result:
-    """Seal every password anew that another key sealed; what somebody changes meanwhile is left to the next run."""
+    """Seal anew what another key sealed; what somebody changes meanwhile is left to the next run."""
     resealed: list[str] = []
     closed: list[str] = []
-    for account in await parts.board.accounts():
-        entry = await parts.secrets.get(account.id)
+    accounts = {account.id: account.id for account in await parts.board.accounts()}
+    for key, name in (accounts | await signing.sealed_keys(parts.log)).items():
+        entry = await parts.secrets.get(key)
         if entry is None or parts.keys.sealed_by_first(entry[0]):
             continue
         try:
-            password = parts.keys.unseal(entry[0])
+            secret = parts.keys.unseal(entry[0])
         except KeyRingError:  # nobody can open it any more: named in the answer
-            closed.append(account.id)
+            closed.append(name)
             continue
-        if await parts.secrets.swap(account.id, parts.keys.seal(password), entry[1]) is not None:
-            resealed.append(account.id)
+        if await parts.secrets.swap(key, parts.keys.seal(secret), entry[1]) is not None:
+            resealed.append(name)
     return Answer(ok=True, data={"active": parts.keys.active, "resealed": resealed, "closed": closed})
 
 
@@ -266,6 +283,7 @@ def _plain(make: Callable[[Any], Command]) -> Handler:
 
 HANDLERS: dict[type[commands.Command], Handler] = {
     commands.AddAccount: add_account,
+    commands.EditAccount: edit_account,
     commands.TestAccount: test_account,
     commands.ImportContacts: import_contacts,
     commands.OpenCampaign: open_campaign,
@@ -277,11 +295,16 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.UnscheduleMailing: _plain(lambda _: orders.Unschedule()),
     commands.PauseMailing: _plain(lambda wanted: orders.Pause(wanted.reason)),
     commands.ResumeMailing: resume_mailing,
+    commands.StopEverything: standstill.stop_everything,
+    commands.ResumeStopped: standstill.resume_stopped,
     commands.CancelMailing: _plain(lambda wanted: orders.Cancel(wanted.reason)),
     commands.ChangeRate: _plain(lambda wanted: orders.Rate(wanted.limits)),
     commands.DecideDoubt: decide_doubt,
     commands.DeleteMailing: _plain(lambda _: orders.Delete()),
     commands.Redrive: redrive,
+    commands.AddDomainKey: signing.add_key,
+    commands.UseDomainKey: signing.use_key,
+    commands.RetireDomainKey: signing.retire_key,
     commands.ResealSecrets: reseal_secrets,
     commands.ResumeAfterRestore: resume_after_restore,
     commands.IssueToken: administration.issue_token,
@@ -291,7 +314,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.SetPassword: administration.set_password,
     commands.RemoveUser: administration.remove_user,
 }
-QUIETER = (commands.PauseMailing, commands.CancelMailing, commands.ResumeAfterRestore)
+QUIETER = (commands.PauseMailing, commands.StopEverything, commands.CancelMailing, commands.ResumeAfterRestore)
 """What may be asked while the log is not trusted."""
 _ANSWER_IS_SECRET = frozenset({commands.IssueToken})
 

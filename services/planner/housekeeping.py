@@ -1,7 +1,7 @@
 """Once at the start and then every few hours: what has to be forgotten is forgotten.
 
-Rows of the audit beyond their days, attempts to sign in that are long past, and records of principals that a crash left
-behind. What fails is tried again the next time.
+Rows of the audit beyond their days, attempts to sign in that are long past, records of principals that a crash left
+behind, and retired signing keys that no mail needs. What fails is tried again the next time.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import logging
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.planner import audit
+from services.planner import audit, signing
 from services.planner.parts import Parts
 from shared.eventlog.errors import EventLogError
 
@@ -41,3 +41,6 @@ class Housekeeping:
         swept = await parts.records.sweep(parts.principals.standings)
         if swept:
             logger.info("records of principals that nothing points to were erased", extra={"records": swept})
+        erased = await signing.sweep(parts)
+        if erased:
+            logger.info("retired signing keys that no mail needs were erased", extra={"keys": erased})

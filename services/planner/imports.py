@@ -30,7 +30,6 @@ from services.planner.incoming import Incoming
 from services.planner.parser import BLOCK
 from services.planner.parsing import Block, parsed
 from services.planner.schema import METADATA, insert
-from services.planner.steps import step
 from shared import clock
 from shared.contracts import subjects
 from shared.contracts.audience import ContactsImported
@@ -42,6 +41,8 @@ from shared.eventlog.errors import MissingError
 from shared.eventlog.store import EventLog
 from shared.ids import derived_id
 from shared.keys import KeyRing
+from shared.providers import BUILT_IN, Providers
+from shared.steps import step
 
 logger = logging.getLogger(__name__)
 
@@ -83,8 +84,14 @@ REJECTED = Table(
 class Importer:
     """Accepts imports and carries them out."""
 
-    def __init__(
-        self, engine: AsyncEngine, log: EventLog, inbox: Documents, keys: KeyRing, directory: Directory
+    def __init__(  # noqa: PLR0917 - its parts
+        self,
+        engine: AsyncEngine,
+        log: EventLog,
+        inbox: Documents,
+        keys: KeyRing,
+        directory: Directory,
+        providers: Providers = BUILT_IN,
     ) -> None:
         self._engine = engine
         self._reading = reading(engine)
@@ -92,6 +99,7 @@ class Importer:
         self._inbox = inbox
         self._keys = keys
         self._directory = directory
+        self._providers = providers
         self._wake = asyncio.Event()
         self._size = _FIRST
 
@@ -207,7 +215,7 @@ class Importer:
         here = (c.upload == upload) & (c.rows == done) & (c.state == "running")
         async with self._engine.begin() as conn:
             began = time.perf_counter()
-            taken = await contacts.upsert(conn, held.good)
+            taken = await contacts.upsert(conn, held.good, self._providers)
             await lists.add_members(conn, row.list, list(taken.contacts.values()))
             counted = {"rows": done + held.rows, "rejected": c.rejected + len(bad), "added": c.added + taken.added}
             counted |= {"updated": c.updated + taken.updated, "unchanged": c.unchanged + taken.unchanged}
@@ -218,7 +226,7 @@ class Importer:
                 rejected = [{"upload": upload, **reject._asdict()} for reject in bad]
                 await conn.execute(insert(conn, REJECTED).on_conflict_do_nothing(), rejected)
         self._size = next_size(held.rows, time.perf_counter() - began)
-        await step("import.batch")
+        step("import.batch")
         return True
 
     async def _fail(self, upload: str, error: CsvError | MissingError) -> None:
@@ -247,9 +255,9 @@ class Importer:
         )
         part = subjects.partition(hashlib.sha256(row.list.encode()).hexdigest())
         origin = Origin(derived_id("import", upload), "planner", clock.now(), principal=row.principal)
-        await step("import.recorded")
+        step("import.recorded")
         position = await self._log.append_journal(subjects.audience(part), [event], origin=origin)
-        await step("import.announced")
+        step("import.announced")
         for place in range(ImportContacts.model_validate_json(row.wanted).parts):
             await self._inbox.erase(subjects.upload_part(upload, place))
         await self._mark(upload, {"state": "done", "position": position})

@@ -20,7 +20,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.planner import sources
 from services.planner.directory import Directory
 from services.planner.schema import METADATA, insert
-from services.planner.steps import step
 from shared import clock, metrics
 from shared.contracts import intake, subjects
 from shared.contracts.audience import ContactsSynced
@@ -35,6 +34,8 @@ from shared.ids import new_id
 from shared.keys import KeyRing
 from shared.messaging.parking import park
 from shared.messaging.policy import nak_delay
+from shared.providers import BUILT_IN, Providers
+from shared.steps import step
 
 logger = logging.getLogger(__name__)
 
@@ -58,12 +59,15 @@ _EVENTS = metrics.counter("posthaste_intake_events_total", "Events of producers 
 class Intake:
     """Takes in what producers tell, until cancelled."""
 
-    def __init__(self, engine: AsyncEngine, log: EventLog, keys: KeyRing, directory: Directory) -> None:
+    def __init__(
+        self, engine: AsyncEngine, log: EventLog, keys: KeyRing, directory: Directory, providers: Providers = BUILT_IN
+    ) -> None:
         self._engine = engine
         self._reading = reading(engine)
         self._log = log
         self._keys = keys
         self._directory = directory
+        self._providers = providers
         self._inbox = Reader(log.nc, subjects.INBOX)
 
     async def run(self) -> None:
@@ -124,7 +128,7 @@ class Intake:
         await self._apply(good)
         await self._announce()
         await asyncio.gather(*(self.erase(message.seq) for message in messages if message.seq not in parked))
-        await step("intake.erased")
+        step("intake.erased")
         for message in messages:
             await message.ack()
 
@@ -136,13 +140,13 @@ class Intake:
 
     async def _apply_slice(self, source: str, told: Sequence[Told]) -> None:
         async with self._engine.begin() as conn:
-            counts = await sources.apply(conn, told, self._keys)
+            counts = await sources.apply(conn, told, self._keys, self._providers)
             if counts.stale < len(told):
                 event = ContactsSynced(source=source, **asdict(counts)).model_dump_json()
                 await conn.execute(insert(conn, NOTES).values(id=new_id(20), event=event))
         _EVENTS.labels("taken").inc(len(told) - counts.stale)
         _EVENTS.labels("stale").inc(counts.stale)
-        await step("intake.committed")
+        step("intake.committed")
 
     async def _announce(self) -> None:
         """Append what was noted to the log; what a crash left is appended by whoever comes next."""
@@ -154,7 +158,7 @@ class Intake:
             await self._log.append_journal(
                 subjects.audience(part), [event], origin=Origin(note, "planner", clock.now())
             )
-            await step("intake.announced")
+            step("intake.announced")
             async with self._engine.begin() as conn:
                 await conn.execute(delete(NOTES).where(NOTES.c.id == note))
         if notes:

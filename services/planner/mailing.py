@@ -12,7 +12,8 @@ Rules:
 7. Pause and resume keep whether it had started. Resume reopens or waits, as the hours say, and needs the account.
 8. It completes only when the caller shows that every chunk of the audience is finished.
 9. It is deleted (hidden) only while nothing is or will be going out.
-10. A command repeated emits nothing.
+10. It pauses by itself when the caller shows that its thresholds were passed, once for each resume.
+11. A command repeated emits nothing.
 """
 
 from datetime import datetime, timedelta
@@ -34,6 +35,7 @@ from services.planner.orders import (
     Rate,
     Resume,
     Schedule,
+    Stop,
     Test,
     Tick,
     Unschedule,
@@ -123,7 +125,7 @@ class MailingDecider:
         if state.status == "none":
             return Refusal(code="mailing_unknown", message="There is no such mailing.", field="mailing")
         if state.status == "deleted":
-            repeated = isinstance(command, Delete | Tick | Complete | Fail)
+            repeated = isinstance(command, Delete | Tick | Complete | Fail | Stop)
             return [] if repeated else Refusal(code="mailing_deleted", message="The mailing was deleted.")
         match command:
             case Freeze() | Schedule() | Unschedule() | Tick() | Test():
@@ -307,6 +309,9 @@ def _running(state: Mailing, command: Command) -> Decision:  # noqa: C901 - one 
         case Fail():
             stands = state.status in ("sending", "waiting") and state.resumes == command.resumes
             return [MailingFailed(reason=command.reason)] if stands else []
+        case Stop():
+            stands = state.status in ("sending", "waiting") and state.resumes == command.resumes
+            return [MailingPaused(reason=command.reason)] if stands else []
         case _:
             if state.status in ("scheduled", "sending", "waiting") or (state.started and state.status not in FINAL):
                 return Refusal(code="mailing_running", message="Cancel it before it is deleted.")

@@ -121,6 +121,14 @@ class Fail:
 
 
 @dataclass(frozen=True, slots=True)
+class Stop:
+    """Thresholds were passed: pause it. `resumes` as in `Fail`."""
+
+    reason: str
+    resumes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Delete:
     """Hide it."""
 
@@ -139,5 +147,6 @@ Command = (
     | Test
     | Complete
     | Fail
+    | Stop
     | Delete
 )

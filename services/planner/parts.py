@@ -30,6 +30,7 @@ from shared.contracts.commands import Answer, Refusal
 from shared.contracts.envelope import Commit
 from shared.contracts.principal import Standing
 from shared.eventlog.decider import Decider
+from shared.eventlog.documents import Documents
 from shared.eventlog.handling import handle
 from shared.eventlog.keys import Bucket
 from shared.eventlog.objects import Objects
@@ -45,7 +46,13 @@ Ask = Callable[[str, bytes], Awaitable[bytes | None]]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of a planner; `ask` asks any sender, `facts_at` waits until the facts hold a sequence."""
+    """The parts of a planner.
+
+    Attributes:
+        vault: `secrets` as documents, which can be erased.
+        ask: Asks any sender.
+        facts_at: Waits until the facts hold a sequence.
+    """
 
     settings: PlannerSettings
     engine: AsyncEngine
@@ -57,7 +64,9 @@ class Parts:
     freezer: Freezer
     test_mails: TestMails
     contents: Objects
+    inbox: Documents
     secrets: Bucket
+    vault: Documents
     keys: KeyRing
     guard: Guard
     principals: Principals

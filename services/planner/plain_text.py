@@ -8,10 +8,6 @@ import re
 from collections.abc import Mapping
 from typing import Protocol
 
-from inscriptis import get_text  # type: ignore[import-untyped] # the package ships no types
-from inscriptis.model.config import ParserConfig  # type: ignore[import-untyped] # as above
-from inscriptis.model.tag import CustomHtmlTagHandlerMapping  # type: ignore[import-untyped] # as above
-
 from shared.contracts.links import links_in_html
 from shared.contracts.template import Placeholder, parse
 
@@ -52,11 +48,15 @@ def _image(state: _State, attributes: Mapping[str, str]) -> None:
     state.tags[-1].write(attributes.get("alt", ""))
 
 
-_CONFIG = ParserConfig(
-    custom_html_tag_handler_mapping=CustomHtmlTagHandlerMapping(
+def _rendered(html: str) -> str:
+    from inscriptis import get_text  # type: ignore[import-untyped] # noqa: PLC0415 - slow to load; it ships no types
+    from inscriptis.model.config import ParserConfig  # type: ignore[import-untyped] # noqa: PLC0415 - as above
+    from inscriptis.model.tag import CustomHtmlTagHandlerMapping  # type: ignore[import-untyped] # noqa: PLC0415 - as above
+
+    mapping = CustomHtmlTagHandlerMapping(
         start_tag_mapping={"a": _open_link, "img": _image}, end_tag_mapping={"a": _close_link}
     )
-)
+    return str(get_text(html, ParserConfig(custom_html_tag_handler_mapping=mapping)))
 
 
 def text_from_html(html: str) -> str:
@@ -74,7 +74,7 @@ def text_from_html(html: str) -> str:
     for number, (start, end, _) in enumerate(edits):
         pieces += [html[last:start], f"{_HOLD}{number}{_HOLD_END}"]
         last = end
-    text: str = get_text("".join([*pieces, html[last:]]), _CONFIG)
+    text = _rendered("".join([*pieces, html[last:]]))
     text = _DOUBLE_BRACE.sub("{ ", _BLANK_LINES.sub("\n\n", text))
     text = _HELD.sub(lambda match: edits[int(match[1])][2], text)
     text = _LINK.sub(_spelled, text).translate(_OURS)

@@ -20,10 +20,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.planner.audience_rows import ROWS
 from services.planner.contacts import CONTACTS
 from services.planner.content import uses
+from services.planner.domain import folded
 from services.planner.fan_out import Piece
 from services.planner.mailing import Mailing
-from services.planner.steps import step
 from shared import clock, tracing
+from shared.addresses import domain
 from shared.contracts import subjects
 from shared.contracts.content import Content, encode_rows
 from shared.contracts.envelope import Origin
@@ -36,6 +37,7 @@ from shared.eventlog.objects import Objects
 from shared.eventlog.store import EventLog
 from shared.ids import derived_id
 from shared.keys import KeyRing
+from shared.steps import step
 
 LARGEST_PAYLOAD = 512 * 1024
 AT_ONCE = 8
@@ -65,6 +67,14 @@ class Plan:
     began: int = field(default_factory=tracing.begin)
 
 
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a template uses: merge fields in order, and the domain it is sent from."""
+
+    fields: tuple[str, ...]
+    domain: str
+
+
 class Planning:
     """Plans chunks."""
 
@@ -76,17 +86,17 @@ class Planning:
         self._payloads = payloads
         self._contents = contents
         self._keys = keys
-        self._fields: dict[str, tuple[str, ...]] = {}
+        self._used: dict[str, Used] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
 
-    async def fields(self, content: str) -> tuple[str, ...]:
-        """Return the merge fields that the template in CONTENT under this hash uses."""
-        if content not in self._fields:
+    async def used(self, content: str) -> Used:
+        """Return what the template in CONTENT under this hash uses."""
+        if content not in self._used:
             frozen = Content.model_validate_json(await self._contents.get(content))
-            if len(self._fields) >= _CONTENTS:
-                self._fields.clear()
-            self._fields[content] = tuple(sorted(uses(frozen)))
-        return self._fields[content]
+            if len(self._used) >= _CONTENTS:
+                self._used.clear()
+            self._used[content] = Used(tuple(sorted(uses(frozen))), domain(frozen.sender_address))
+        return self._used[content]
 
     async def plan_chunk(self, mailing: str, state: Mailing, audience: int, piece: Piece) -> int:
         """Plan one chunk of a frozen audience; return the sequence of its plan, 0 where it was planned before.
@@ -101,13 +111,13 @@ class Planning:
         checked = state.audience.position
         plan = Plan(mailing, piece.n, state.draft.account, piece.lane, "campaign", checked, state.draft, deadline)
         async with self._slots:
-            fields = await self.fields(state.draft.content)
+            fields = (await self.used(state.draft.content)).fields
             async with self._reading.connect() as conn:
                 contacts, rows = await _rows(conn, audience, piece.n, fields)
             if len(contacts) != piece.size:  # never plan less than was frozen: nobody would miss the rest
                 found = f"{len(contacts)} of {piece.size} recipients"
                 raise CacheError(f"the audience in SQL holds {found} of chunk {piece.n} of mailing {mailing}")
-            await step("plan.read")
+            step("plan.read")
             return await self.append(plan, contacts, await self.put(mailing, piece.n, rows))
 
     async def put(self, mailing: str, n: int, rows: list[dict[str, Any]]) -> bytes:
@@ -120,7 +130,7 @@ class Planning:
         if len(payload) > LARGEST_PAYLOAD:
             raise PayloadError(f"the payload of chunk {n} of mailing {mailing} takes {len(payload)} bytes")
         stored = await self._payloads.put_once(subjects.payload(mailing, n), payload)
-        await step("plan.payload")
+        step("plan.payload")
         return stored
 
     async def stored(self, mailing: str, n: int) -> bytes:
@@ -138,6 +148,7 @@ class Planning:
             raise PayloadError(f"the payload of chunk {plan.n} of mailing {plan.mailing} has {len(lines)} rows")
         digests = b"".join(hashlib.sha256(line).digest()[:PAYLOAD_DIGEST_BYTES] for line in lines)
         draft = plan.draft
+        signing = folded(await self._log.load(subjects.domain((await self.used(draft.content)).domain)))
         planned = ChunkPlanned(
             mailing=plan.mailing,
             n=plan.n,
@@ -151,6 +162,7 @@ class Planning:
             doubt=draft.doubt,
             tracking=draft.tracking,
             token_key=self._keys.active,
+            selectors=signing.selectors,
             expires_at=plan.expires_at,
             retry_for=draft.retry_for,
         )
@@ -161,7 +173,7 @@ class Planning:
             seq = await self._log.append(subject, [planned], expected=0, origin=origin)
         except WrongVersionError:  # planned before, by whoever it was: the facts have it, or will
             seq = 0
-        await step("plan.appended")
+        step("plan.appended")
         _trace(plan, len(contacts), seq)
         return seq
 

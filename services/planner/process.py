@@ -18,23 +18,24 @@ from services.planner.audience import Freezer
 from services.planner.board import Board, MailingFact
 from services.planner.facts import millis
 from services.planner.mailing import FINAL, MailingDecider
-from services.planner.orders import Command, Complete, Fail, Tick
+from services.planner.orders import Command, Complete, Fail, Stop, Tick
 from services.planner.planning import PayloadError, Planning
 from services.planner.settings import PlannerSettings
-from services.planner.steps import step
 from services.planner.test_mails import TestMails
+from services.planner.thresholds import why_stop
 from shared import clock, tracing
 from shared.contracts import subjects
 from shared.contracts.commands import Refusal
-from shared.contracts.envelope import Commit, Origin
-from shared.contracts.relay import AccountPaused, AccountReleased
-from shared.contracts.sending import ChunkFinished, ChunkParked, ChunkPassed
+from shared.contracts.envelope import Commit, DomainEvent, Origin
+from shared.contracts.relay import AccountPaused, AccountReleased, ProviderReleased
+from shared.contracts.sending import ChunkFinished, ChunkParked, ChunkPassed, RecipientsSettled
 from shared.contracts.subjects import ChunkRef
 from shared.eventlog.errors import EventLogError
 from shared.eventlog.handling import handle
 from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
 from shared.ids import new_id
+from shared.steps import step
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,13 @@ _FACTS_S = 30.0
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
 _A_DAY = 86_400.0
+
+
+def _moves(event: DomainEvent) -> bool:
+    """Tell whether a chunk's event may have its mailing do something: go on, complete, fail, or stop by itself."""
+    if isinstance(event, RecipientsSettled):
+        return any(group.outcome == "rejected" for group in event.groups)
+    return isinstance(event, _MOVES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +87,9 @@ class Process:
         for commit in commits:
             kind, entity = commit.subject.split(".")[1:3]
             events = [record.event for record in commit.events]
-            if kind == "mailing" or (kind == "chunk" and any(isinstance(event, _MOVES) for event in events)):
+            if kind == "mailing" or (kind == "chunk" and any(_moves(event) for event in events)):
                 self.note(entity)
-            elif any(isinstance(event, AccountReleased) for event in events):
+            elif any(isinstance(event, AccountReleased | ProviderReleased) for event in events):
                 self._released.set()
             elif any(isinstance(event, AccountPaused) for event in events):
                 for mailing in await self._reach.board.active():
@@ -169,11 +177,11 @@ class Process:
         await self._reach.test_mails.repair(fact.state)
         if fact.retry > await self._reach.board.mark(mailing):
             await self._fire(await self._reach.board.owed(mailing))
-            await step("process.retried")
+            step("process.retried")
             await self._reach.board.set_mark(mailing, fact.retry)
         if await self._tick(fact):
             return  # what it caused comes back through the facts
-        if fact.state.status == "sending" and not await self._broken(fact):
+        if fact.state.status == "sending" and not await self._broken(fact) and not await self._stopped(fact):
             await self._fan_out(fact)
         if fact.state.started and fact.state.status not in FINAL:
             await self._complete(fact)
@@ -190,7 +198,7 @@ class Process:
             return False
         account = await self._reach.board.account(fact.state.draft.account)
         done = await self._decide(fact.id, Tick(now, account))
-        await step("process.ticked")
+        step("process.ticked")
         return done
 
     async def _arm(self, fact: MailingFact) -> None:
@@ -214,6 +222,12 @@ class Process:
             reason = f"the account is paused: {paused}" if paused else ""
         return bool(reason) and await self._decide(fact.id, Fail(reason, fact.state.resumes))
 
+    async def _stopped(self, fact: MailingFact) -> bool:
+        if fact.state.draft is None or fact.state.draft.stop is None:
+            return False
+        reason = why_stop(fact.state.draft.stop, await self._reach.board.tried(fact.id, fact.resumed))
+        return bool(reason) and await self._decide(fact.id, Stop(reason, fact.state.resumes))
+
     async def _fan_out(self, fact: MailingFact) -> None:
         """Plan what is to be planned now; what comes after is looked at in the next drive."""
         state, frozen, settings = fact.state, fact.state.audience, self._reach.settings
@@ -225,7 +239,7 @@ class Process:
             return
         account = await self._reach.board.account(state.draft.account)
         chosen = fan_out.choose(
-            fan_out.rate(state.limits, *([account.added.limits] if account.added else [])),
+            fan_out.rate(state.limits, *account.limits_on(clock.now())),
             await self._reach.board.open_pieces(fact.id),
             unplanned,
             seconds=settings.ahead_seconds,

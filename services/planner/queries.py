@@ -2,15 +2,20 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
-from services.planner import administration, audience_rows, audit, imports, lists
+from services.planner import administration, audience_rows, audit, fitness, imports, lists, signing
+from services.planner.account import Account
 from services.planner.census import Census
 from services.planner.parts import Parts
 from services.planner.plain_text import text_from_html
+from shared import clock
 from shared.contracts import commands
+from shared.contracts.account import limits_on
 from shared.contracts.commands import Answer, Refusal
 from shared.contracts.content import Content
+from shared.contracts.relay import ProviderSlowed, ProviderSuspended
 from shared.database import reading
 from shared.messaging.answers import Caller, CommandRouter
 
@@ -24,18 +29,45 @@ _NO_IMPORT = Refusal(code="import_unknown", message="There is no such import.", 
 
 async def accounts(parts: Parts, _: commands.Accounts) -> Answer | Refusal:
     """List the accounts, without secrets."""
+    today = clock.now().astimezone(UTC).date()
     found = [
         {
             "account": fact.id,
             **fact.state.added.model_dump(mode="json"),
+            "per_day_now": limits_on(fact.state.added, today).per_day,
             "tested": fact.state.tested is not None,
             "working": fact.state.working and not fact.paused,
             "detail": fact.paused or (fact.state.tested.detail if fact.state.tested else ""),
+            "paused": fact.paused,
+            **_shaping(fact.state, clock.now()),
         }
         for fact in await parts.board.accounts()
         if fact.state.added is not None
     ]
     return Answer(ok=True, data={"accounts": found})
+
+
+def _shaping(state: Account, at: datetime) -> dict[str, list[dict[str, Any]]]:
+    """Return which providers get less or nothing at `at`."""
+    slowed = [
+        {**event.model_dump(include={"provider", "rule"}), **_span(event), "per_hour": rate}
+        for _, event in sorted(state.slowed.items())
+        if (rate := event.rate(at)) is not None
+    ]
+    suspended = [
+        {**event.model_dump(include={"provider", "rule"}), **_span(event)}
+        for _, event in sorted(state.suspended.items())
+        if event.until > at
+    ]
+    return {"slowed": slowed, "suspended": suspended}
+
+
+def _span(event: ProviderSlowed | ProviderSuspended) -> dict[str, str]:
+    return {"since": _iso(event.since), "until": _iso(event.until)}
+
+
+def _iso(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 async def all_lists(parts: Parts, _: commands.Lists) -> Answer | Refusal:
@@ -71,7 +103,8 @@ async def draft(parts: Parts, wanted: commands.Draft) -> Answer | Refusal:
     content = Content.model_validate_json(await parts.contents.get(written.content))
     wrote = written.model_dump(mode="json", exclude={"content", "links"})
     told = content.model_dump(
-        mode="json", include={"subject", "html", "text", "sender_name", "sender_address", "reply_to"}
+        mode="json",
+        include={"subject", "html", "text", "sender_name", "sender_address", "reply_to", "headers", "attachments"},
     )
     if content.html and content.text == text_from_html(content.html):  # made from the HTML, and made anew with it
         told["text"] = ""
@@ -108,6 +141,8 @@ async def census(parts: Parts, _: commands.Census) -> Answer | Refusal:
 
 QUERIES: dict[type[commands.Query], Query] = {
     commands.Accounts: accounts,
+    commands.DomainKeys: signing.domain_keys,
+    commands.Preflight: fitness.account_preflight,
     commands.Lists: all_lists,
     commands.ImportStatus: import_status,
     commands.RejectedRows: rejected_rows,

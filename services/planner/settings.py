@@ -17,6 +17,7 @@ class PlannerSettings(HttpSettings):
         most_open: Most chunks of a lane whose first pass is open.
         chunk_size: Most recipients of a chunk.
         probe_seconds: How long a sender may take to try an account out.
+        dns_server: Server that the preflight of an account asks, `host` or `host:port`; "" is the machine's resolver.
         audit_days: How long the audit remembers who asked for what.
     """
 
@@ -28,4 +29,5 @@ class PlannerSettings(HttpSettings):
     most_open: int = Field(default=64, ge=1, le=1000)
     chunk_size: int = Field(default=500, ge=1, le=500)
     probe_seconds: float = Field(default=30, gt=0)
+    dns_server: str = ""
     audit_days: int = Field(default=400, ge=1)

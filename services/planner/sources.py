@@ -19,6 +19,7 @@ from services.planner.schema import METADATA, execute_many, insert, values_of
 from shared.contracts.intake import ContactUpserted, Told
 from shared.ids import derived_id
 from shared.keys import KeyRing
+from shared.providers import BUILT_IN, Providers
 
 RECORDS = Table(
     "source_records",
@@ -98,7 +99,9 @@ class _Record:
         return True
 
 
-async def apply(conn: AsyncConnection, events: Sequence[Told], keys: KeyRing) -> Counts:
+async def apply(
+    conn: AsyncConnection, events: Sequence[Told], keys: KeyRing, providers: Providers = BUILT_IN
+) -> Counts:
     """Take events in, in any order; those that are late or came before change nothing."""
     await contacts.lock(conn)
     records = await _load(conn, events)
@@ -109,7 +112,7 @@ async def apply(conn: AsyncConnection, events: Sequence[Told], keys: KeyRing) ->
     named = {name for told in events if isinstance(told.data, ContactUpserted) for name in told.data.lists}
     for name in sorted(named):  # a list is made by the first who is on it, never by who leaves it
         await lists.ensure(conn, name)
-    await _write_contacts(conn, records, keys, counts)
+    await _write_contacts(conn, records, (keys, providers), counts)
     await _write_records(conn, records, {key: held for key, (_, held) in before.items()})
     await _write_members(conn, records, before, counts)
     return counts
@@ -131,8 +134,11 @@ async def _load(conn: AsyncConnection, events: Sequence[Told]) -> dict[str, _Rec
     return records
 
 
-async def _write_contacts(conn: AsyncConnection, records: dict[str, _Record], keys: KeyRing, counts: Counts) -> None:
+async def _write_contacts(
+    conn: AsyncConnection, records: dict[str, _Record], means: tuple[KeyRing, Providers], counts: Counts
+) -> None:
     """Bring the contacts of all records with news up to them, and note which contacts each record has now."""
+    keys, providers = means
     address_keys: dict[str, list[str]] = {}
     rows: list[Incoming] = []
     for key, record in records.items():
@@ -146,7 +152,7 @@ async def _write_contacts(conn: AsyncConnection, records: dict[str, _Record], ke
             rows += [incoming(address, of, name, fields) for of, address in by_key.items()]
             address_keys[key] = list(by_key)
     if rows:
-        done = await contacts.upsert(conn, rows)
+        done = await contacts.upsert(conn, rows, providers)
         counts.added, counts.updated, counts.unchanged = done.added, done.updated, done.unchanged
     for key, wanted in address_keys.items():
         records[key].contacts = {done.contacts[address_key] for address_key in wanted}

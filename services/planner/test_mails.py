@@ -18,7 +18,6 @@ from services.planner.contacts import CONTACTS
 from services.planner.mailing import Mailing, MailingDecider
 from services.planner.orders import Test
 from services.planner.planning import Plan, Planning, payload_row
-from services.planner.steps import step
 from shared.contracts import subjects
 from shared.contracts.commands import Refusal
 from shared.contracts.envelope import Origin
@@ -30,6 +29,7 @@ from shared.eventlog.handling import Handled, handle
 from shared.eventlog.store import EventLog
 from shared.ids import derived_id
 from shared.keys import KeyRing
+from shared.steps import step
 
 STRANGER = "test"  # contact of an address that is nobody's
 
@@ -61,13 +61,13 @@ class TestMails:
         """Plan a test; return the id of its pseudo-mailing and the position of its TestSent."""
         test = derived_id(sample.mailing, origin.command_id)
         payload = await self._planning.put(test, 0, await self._rows(sample))
-        await step("test.payload")
+        step("test.payload")
         order = Test(TestSent(test=test, recipients=len(sample.to)))
         subject = subjects.mailing(sample.mailing)
         recorded: Handled[Mailing] | Refusal = await handle(self._log, MailingDecider(), subject, order, origin)
         if isinstance(recorded, Refusal):
             return recorded
-        await step("test.recorded")
+        step("test.recorded")
         await self._plan(sample.state, test, payload)
         return test, recorded.seq
 
@@ -93,7 +93,7 @@ class TestMails:
         self._planned.add(test)
 
     async def _rows(self, sample: Sample) -> list[dict[str, Any]]:
-        fields = await self._planning.fields(sample.state.draft.content) if sample.state.draft else ()
+        fields = (await self._planning.used(sample.state.draft.content)).fields if sample.state.draft else ()
         rows: list[dict[str, Any]] = []
         async with self._reading.connect() as conn:
             example = await _example(conn, sample)

@@ -11,14 +11,14 @@ were made from, they stand still until an operator confirms it (trust.py). Run i
 `python -m services.reporting.app`.
 """
 
-from services.reporting import reference
 from services.reporting.changes import Changes
-from services.reporting.console.entrance import add_console
+from services.reporting.console.late import add_console
 from services.reporting.directory import Directory
 from services.reporting.export import Export
 from services.reporting.handlers import Reports, router_of
 from services.reporting.live import Live
 from services.reporting.numbers import Numbers
+from services.reporting.reference_pages import add_reference
 from services.reporting.relay import Relay
 from services.reporting.settings import ReportingSettings
 from services.reporting.trust import project
@@ -77,7 +77,7 @@ async def start(service: Service, settings: ReportingSettings) -> None:
         keys=keys,
     )
     requests = router_of(reports)
-    service.include(requests)
+    service.include(requests.router)
     principals = Principals(log, Documents(service.nc, subjects.bucket(subjects.PRINCIPALS)), keys)
     await principals.start()
     service.on_stop(principals.stop)
@@ -90,7 +90,7 @@ async def start(service: Service, settings: ReportingSettings) -> None:
         api.LIVE.name: live.everything,
     }
     app = create_app("reporting", requests, gate, settings, flows)
-    reference.mount(app)
+    add_reference(app)
     add_console(service, app, settings, principals, keys)
     serve(service, app, settings)
     metrics.show(subjects.REPORTING_VIEWS, projector)

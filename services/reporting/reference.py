@@ -1,19 +1,14 @@
 """The reference: one page that shows the OpenAPI documents and the AsyncAPI document, made on the server, no script.
 
-It needs neither a network nor a permission: the documents hold no data. `mount` serves it at `/docs`, beside the
-documents themselves. An operation is shown with its fields, examples and answers; a model stands once and is linked to.
+It needs neither a network nor a permission: the documents hold no data. An operation is shown with its fields,
+examples and answers; a model stands once and is linked to.
 """
 
 import html
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
-
-from fastapi import FastAPI
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from shared.contracts import asyncapi
 from shared.messaging.http import document as openapi
@@ -28,28 +23,7 @@ left; padding: .2rem .6rem .2rem 0; vertical-align: top; border-bottom: 1px soli
 padding: .3rem 0 } summary code { font-weight: 600 } h2 { margin-top: 2.5rem } .tag { opacity: .7 }
 nav a { margin-right: 1rem } :target { background: #fd03 }
 """
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-    "X-Content-Type-Options": "nosniff",
-}
 _METHODS = ("get", "post", "put", "delete")
-
-
-def mount(app: FastAPI) -> None:
-    """Serve the page and the documents."""
-    app.router.routes += [
-        Route("/docs", _answer("text/html; charset=utf-8", page)),
-        Route("/docs/asyncapi.json", _answer("application/json", asyncapi.text)),
-        Route("/docs/openapi-planner.json", _answer("application/json", lambda: json.dumps(openapi.of("planner")))),
-        Route("/docs/openapi-reporting.json", _answer("application/json", lambda: json.dumps(openapi.of("reporting")))),
-    ]
-
-
-def _answer(kind: str, body: Callable[[], str]) -> Callable[[Request], Awaitable[Response]]:
-    async def respond(_: Request) -> Response:
-        return Response(body(), headers=_HEADERS, media_type=kind)
-
-    return respond
 
 
 @cache

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from shared.contracts import account, audience, campaign, log, mailing, relay, sending
-from shared.contracts.account import Limits
+from shared.contracts import account, audience, campaign, domain, log, mailing, relay, sending
+from shared.contracts.account import PERIODS, Limits
 from shared.contracts.envelope import DomainEvent
 
 
@@ -21,8 +21,13 @@ def _until(instant: datetime | None) -> str:
     return f" until {_time(instant)}" if instant else ""
 
 
+def _whom(provider: str) -> str:
+    return f"Provider {provider}" if provider else "The account"
+
+
 def _limits(limits: Limits) -> str:
-    parts = [f"{limits.per_hour} an hour"] if limits.per_hour else []
+    given = [(name.removeprefix("per_"), getattr(limits, name, None)) for name in PERIODS]
+    parts = [f"{most} {'an' if period == 'hour' else 'a'} {period}" for period, most in given if most]
     parts += [f"{limits.seconds_between:g} s between mails"] if limits.seconds_between else []
     return ", ".join(parts) or "none"
 
@@ -74,9 +79,16 @@ _SENTENCES: dict[type[DomainEvent], Callable[[Any], str]] = {
     mailing.MailingDeleted: lambda _: "Deleted (hidden, history kept)",
     sending.ChunkParked: lambda e: f"A chunk waits for an operator{_because(e.reason)}",
     account.AccountAdded: lambda e: f"Account {e.name!r} added ({e.host}:{e.port})",
+    account.AccountEdited: lambda e: f"Account {e.name!r} changed ({e.host}:{e.port}, {_limits(e.limits)})",
     account.AccountTested: _tested,
+    domain.DomainKeyAdded: lambda e: f"Key {e.selector!r} ({e.algorithm}) of {e.domain} added",
+    domain.DomainKeyUsed: lambda e: f"Key {e.selector!r} signs from now on",
+    domain.DomainKeyRetired: lambda e: f"Key {e.selector!r} retired",
     relay.AccountPaused: lambda e: f"The relay refuses the account{_because(e.reason)}",
     relay.AccountReleased: lambda _: "The account may be used again",
+    relay.ProviderSlowed: lambda e: f"{_whom(e.provider)} gets {e.per_hour} mails an hour, more and more ({e.rule})",
+    relay.ProviderSuspended: lambda e: f"{_whom(e.provider)} gets nothing{_until(e.until)} ({e.rule})",
+    relay.ProviderReleased: lambda e: f"{_whom(e.provider)} is no longer {e.what}",
     audience.ContactsImported: _imported,
     log.LogContinued: lambda e: (
         f"The log was restored and confirmed at position {e.end}; it goes on as {e.incarnation}"

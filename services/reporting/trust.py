@@ -57,10 +57,11 @@ async def project(log: EventLog, engine: AsyncEngine, projector: Projector) -> N
 
 async def _compare(log: EventLog, engine: AsyncEngine) -> tuple[Memory, str]:
     """Return what the views remember and why the log is another one; make them fit where it was confirmed."""
-    identity = await identify(log)
     async with reading(engine).connect() as conn:
-        known = str(await conn.scalar(select(tables.log_memory.c.incarnation)) or identity.incarnation)
+        noted = await conn.scalar(select(tables.log_memory.c.incarnation))
         places = [Checkpoint(*row) for row in await conn.execute(select(CHECKPOINTS))]
+    identity = await identify(log)  # last: the log may grow, and the views of another process with it, meanwhile
+    known = str(noted or identity.incarnation)
     memory = Memory(known)
     for at in places:
         memory = Memory(known, at.seq, at.event_id)

@@ -11,51 +11,64 @@ SIGTERM begins nothing new, waits for open dots and gives back the rest.
 import asyncio
 import itertools
 import logging
+import os
 import platform
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from faststream.nats import NatsRouter
 from faststream.nats.message import NatsMessage
 
 from services.sender import metrics
 from services.sender.attend import Attendant
+from services.sender.breaker import Breaker
 from services.sender.confirm import Confirmation
+from services.sender.connections import Connections
 from services.sender.contents import Contents
 from services.sender.flight import Draining
 from services.sender.gates import AccountGate, Gates
+from services.sender.habits import Habits
 from services.sender.jobs import Lane
 from services.sender.journal import Journal, sweep
 from services.sender.lanes import waiting
+from services.sender.leases import Most
+from services.sender.limits import Rules, least
 from services.sender.line import Line
 from services.sender.memory import LogMemory
 from services.sender.pacing import Pacing
 from services.sender.probe import try_account
-from services.sender.relay import PauseAccount, RelayDecider, ReleaseAccount
+from services.sender.relay import Command as RelayCommand
+from services.sender.relay import PauseAccount, RelayDecider, ReleaseAccount, ReleaseDue
 from services.sender.retry import BackOff
 from services.sender.settings import SenderSettings
-from services.sender.smtp import Connection
+from services.sender.shaper import Shaper
+from services.sender.shaping import rules
+from services.sender.smtp import Connection, Timeouts
 from services.sender.suppression import Suppression
-from services.sender.transport import Relay, connect
+from services.sender.transport import GREETING, Relay, connect
 from services.sender.trust import Trust
 from services.sender.work import Means
 from shared.clock import boot_seconds, now
 from shared.contracts import subjects
 from shared.contracts.commands import Probe, ProbeResult
 from shared.contracts.envelope import Commit, Origin
+from shared.dkim_keys import SigningKey
 from shared.eventlog.documents import Documents
-from shared.eventlog.errors import LogBehindViewError
+from shared.eventlog.errors import LogBehindViewError, MissingError
 from shared.eventlog.follow import Follower
 from shared.eventlog.handling import handle
 from shared.eventlog.keys import Bucket
 from shared.eventlog.objects import Objects
 from shared.eventlog.reader import Reader
-from shared.eventlog.server_clock import ServerClock
+from shared.eventlog.server_clock import leading
 from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
 from shared.ids import new_id
 from shared.keys import KeyRing
 from shared.messaging.ask import ask
 from shared.messaging.service import Service, run_service
+from shared.providers import Providers
 
 logger = logging.getLogger(__name__)
 
@@ -81,17 +94,21 @@ class Sender:
         self.secrets = Bucket(service.nc, subjects.SECRETS)
         self.worker = new_id(6)
         self.draining = Draining()
-        self.clock = ServerClock(service.nc)
         self.timers = Timers(service.nc)
         self.gates = Gates(self.log.load)
         self.journals = settings.journal_dir or settings.data_dir / "journals"
         self.slots = itertools.count()
+        self.habits: defaultdict[tuple[str, int], Habits] = defaultdict(Habits)
         self.lanes: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self.pacing = Bucket(service.nc, subjects.PACING)
+        self.rules = Rules(Providers.load(settings.providers_file))
+        self.connections: dict[str, Connections] = {}
+        self.breakers: dict[str, Breaker] = {}
 
     async def start(self) -> None:
         """Read the views up to now, then open a lane for every account and lane."""
         service, settings = self.service, self.settings
-        await self.clock.sync()
+        self.clock = await leading(service.nc)
         self.journals.mkdir(parents=True, exist_ok=True)
         self.memory = LogMemory(self.journals)
         self.log.on_append = self._appended
@@ -114,13 +131,16 @@ class Sender:
             gates=self.gates,
             suppression=self.suppression,
             payloads=Documents(service.nc, subjects.PAYLOADS),
-            contents=Contents(content.get, self.keys, settings.public_url),
+            contents=Contents(content.get, self._signing_key, self.keys, settings.public_url),
             means=Means(
                 confirmation,
-                Pacing(Bucket(service.nc, subjects.PACING), self.clock),
+                Pacing(self.pacing, self.clock),
                 BackOff(first=settings.retry_first, longest=settings.retry_longest),
+                Shaper(rules(settings.shaping_rules), self._say, self.rules.providers),
                 settings.window,
                 settings.ack_wait,
+                self.rules,
+                ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="signing"),
             ),
             draining=self.draining,
             journals=self.journals,
@@ -131,9 +151,9 @@ class Sender:
             task = asyncio.create_task(work)
             task.add_done_callback(self._ended)
             service.on_stop(_cancelling(task))
-        metrics.show(lambda: len(self.lanes), self._paused_accounts)
+        metrics.show(lambda: len(self.lanes), self.gates.accounts.values)
         service.spawn("lanes", self._keep_lanes(), grace=settings.drain)
-        service.broker.include_router(self._probes())
+        service.include(self._probes())
 
     def _appended(self, before: int, seq: int, event_id: str) -> None:
         """Note a commit of ours; one that is not behind all we saw before stands in another log: end, and ask again."""
@@ -150,9 +170,6 @@ class Sender:
         else:
             self.gates.apply(commit)
 
-    def _paused_accounts(self) -> int:
-        return sum(1 for account in self.gates.accounts.values() if account.paused)
-
     async def _keep_lanes(self) -> None:
         """Open lanes as accounts appear; when the process is to end, let every lane drain."""
         await self._trusted()
@@ -163,7 +180,10 @@ class Sender:
                 wanted, looked = await waiting(jobs), boot_seconds()
             for account in list(self.gates.accounts.values()):
                 if account.released:
-                    await self._release_account(account)
+                    cause, account.released = account.released, ""
+                    await self._say(account.account, ReleaseAccount(cause))
+                if account.over(now()):
+                    await self._say(account.account, ReleaseDue(now()))
                 for lane in (*LANES, *(lane for of, lane in sorted(wanted) if of == account.account)):
                     if (account.account, lane) not in self.lanes:
                         task = asyncio.create_task(self._lane(account, lane).run())
@@ -177,6 +197,7 @@ class Sender:
                 continue
         self.draining.asked = True
         await asyncio.gather(*self.lanes.values(), return_exceptions=True)
+        await asyncio.gather(*(each.close() for each in self.connections.values()))
 
     async def _trusted(self) -> None:
         """Wait until the log may be worked on, or the process is to end."""
@@ -200,31 +221,48 @@ class Sender:
             self.service.fail(error)
 
     def _lane(self, account: AccountGate, lane: str) -> Lane:
-        count = 1 if lane == subjects.PROMPT else account.settings.connections
-        relay = f"{account.settings.host}:{account.settings.port}"
-        lines = [
-            Line(
-                lambda: self._connect(account),
+        def new_line() -> Line:
+            return Line(
+                lambda: self._connect(account, lane),
                 lambda: Journal.open(self.journals, self.worker, next(self.slots)),
-                relay,
+                lambda: account.settings,
             )
-            for _ in range(count)
-        ]
+
         return Lane(
             log=self.log,
             account=account,
             lane=lane,
-            lines=lines,
+            new_line=new_line,
+            most_lines=lambda: self.rules.connections(account.settings, lane),
+            connections=self._shared(account),
             attendant=self.attendant,
             timers=self.timers,
             draining=self.draining,
             pause_account=self._pause_account,
             ack_wait=self.settings.ack_wait,
+            breaker=self.breakers.setdefault(account.account, Breaker()),
         )
 
-    async def _connect(self, account: AccountGate) -> Connection:
-        settings = account.settings
-        return await connect(
+    def _shared(self, account: AccountGate) -> Connections:
+        """Return the account's connections in this process, all lanes together."""
+        if (found := self.connections.get(account.account)) is None:
+            found = self.connections[account.account] = Connections(
+                bucket=self.pacing,
+                clock=self.clock,
+                account=account.account,
+                holder=self.worker,
+                most=lambda: Most(
+                    account.settings.connections, lambda lane: self.rules.connections(account.settings, lane)
+                ),
+            )
+            task = asyncio.create_task(found.run())
+            task.add_done_callback(self._ended)
+            self.service.on_stop(_cancelling(task))
+        return found
+
+    async def _connect(self, account: AccountGate, lane: str) -> Connection:
+        settings, patience = account.settings, self.settings.relay_patience
+        connection = await connect(
             Relay(
                 host=settings.host,
                 port=settings.port,
@@ -232,22 +270,33 @@ class Sender:
                 username=settings.username,
                 password=await self._password(account.account) if settings.username else "",
                 local_hostname=self.settings.hostname,
-            )
+            ),
+            timeout=GREETING * patience,
+            timeouts=Timeouts().shortened(patience),
+            habits=self.habits[settings.host, settings.port],
         )
+        connection.limit = least(connection.limit, self.rules.messages(settings, lane))
+        return connection
 
     async def _password(self, account_id: str) -> str:
         sealed = await self.secrets.get(account_id)
         return self.keys.unseal(sealed[0]) if sealed else ""
 
+    async def _signing_key(self, domain: str, selector: str) -> SigningKey:
+        kept = await self.secrets.get(subjects.signing_key(domain, selector))
+        if kept is None:
+            raise MissingError(f"no key {selector} signs for {domain}")
+        return SigningKey(self.keys.unseal(kept[0]))
+
     async def _pause_account(self, account_id: str, reason: str) -> None:
-        origin = Origin(f"{self.worker}.pause.{new_id()}", "sender", now(), account_id)
-        await handle(self.log, RelayDecider(), subjects.relay(account_id), PauseAccount(reason), origin)
+        await self._say(account_id, PauseAccount(reason))
         logger.error("account paused: %s", reason, extra={"account": account_id})
 
-    async def _release_account(self, account: AccountGate) -> None:
-        cause, account.released = account.released, ""
-        origin = Origin(f"{self.worker}.release.{new_id()}", "sender", now(), account.account, cause)
-        await handle(self.log, RelayDecider(), subjects.relay(account.account), ReleaseAccount(cause), origin)
+    async def _say(self, account_id: str, command: RelayCommand) -> None:
+        """Carry out a command on what we know of the account's relay."""
+        cause = command.cause if isinstance(command, ReleaseAccount) else ""
+        origin = Origin(f"{self.worker}.relay.{new_id()}", "sender", now(), account_id, cause)
+        await handle(self.log, RelayDecider(), subjects.relay(account_id), command, origin)
 
     def _probes(self) -> NatsRouter:
         router = NatsRouter()

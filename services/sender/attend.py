@@ -26,7 +26,7 @@ from services.sender.journal import forget, read_evidence
 from services.sender.line import Line
 from services.sender.pacing import HORIZON
 from services.sender.suppression import Suppression
-from services.sender.work import Means, Rest, Work
+from services.sender.work import PACING, Means, Rest, Work
 from shared.clock import now
 from shared.contracts import ranges
 from shared.contracts.sending import Group
@@ -36,6 +36,7 @@ from shared.eventlog.errors import EventLogError, MissingError
 from shared.eventlog.pull import PullMessage
 from shared.eventlog.server_clock import ServerClock
 from shared.eventlog.store import EventLog
+from shared.steps import step
 from shared.tokens import UnknownKeyError
 
 logger = logging.getLogger(__name__)
@@ -100,7 +101,11 @@ class Attendant:
         account = self.gates.accounts.get(case.ref.account)
         if account is None:
             return Done(back_in=1)
-        watch = Watch(case, self.gates, mailing, account, self.suppression, self.draining, self.clock.now)
+        watch = Watch(
+            *(case, self.gates, mailing, account, self.suppression, self.draining),
+            self.clock.now,
+            self.means.rules.providers,
+        )
         if self._idle(case, watch) is not None:
             # What the job hints at stands in the log, but perhaps not yet in the views: it must not be acked unseen.
             try:
@@ -112,7 +117,7 @@ class Attendant:
                 return idle
         try:
             case.rows = await fetch_rows(self.payloads, case.plan)
-            composer = (await self.contents.of(case.plan)).for_chunk(case.plan.n)
+            composer = (await self.contents.of(case.plan)).for_chunk(case.plan.n, account.settings.bounce_domain)
         except (MissingError, UnknownKeyError, ValueError) as error:
             # Nothing can be sent as it was planned: parked for the operator, who is told why. A mailing that is being
             # sent does not know of it, or was resumed: it fails (again) only when it is told (again).
@@ -120,6 +125,7 @@ class Attendant:
             await case.append(Park(f"cannot be rendered: {error}", again=again))
             return Done()
         await self._take(case, job)
+        step("chunk.taken")
         for _ in range(2):  # whom a decision has sent again, a cancel or the deadline may end
             await self._decided(case, watch)
         return await self._send(watch, line, composer)
@@ -154,7 +160,7 @@ class Attendant:
         if chunk.settled and chunk.finished is not None:
             return Done()
         if why := watch.closed():
-            return Done(at_once=why == DRAINING)
+            return Done(at_once=why == DRAINING, at=watch.reopens())
         if chunk.claimable(now(), 1) or chunk.settled:
             return None
         return Done(at=chunk.next_try)
@@ -173,6 +179,7 @@ class Attendant:
                 retry_for=case.plan.retry_for,
                 back_off=self.means.back_off,
                 jitter=0.0,
+                deadline=case.plan.expires_at,
             )
             found = settle.groups(takeover.results(chunk, evidence), terms, 0)
             found = [group.model_copy(update={"at": []}) for group in found]
@@ -208,7 +215,7 @@ class Attendant:
     async def _send(self, watch: Watch, line: Line, composer: ChunkComposer) -> Done:
         case = watch.case
         if why := watch.closed():
-            return Done(at_once=why == DRAINING)
+            return Done(at_once=why == DRAINING, at=watch.reopens())
         if not case.chunk.claimable(now(), 1):
             return Done(at=case.chunk.next_try)
         await self.suppression.cover(case.plan.checked)
@@ -216,5 +223,6 @@ class Attendant:
         rest: Rest = await work.run()
         if rest.why == DRAINING:
             return Done(at_once=True)
-        dues = [due for due in (rest.at and rest.at - LEAD, case.chunk.next_try) if due is not None]
+        at = rest.at - LEAD if rest.at is not None and rest.why == PACING else rest.at
+        dues = [due for due in (at, case.chunk.next_try) if due is not None]
         return Done(at=min(dues, default=None), trouble=rest.trouble, worked=rest.trouble is None)

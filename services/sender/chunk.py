@@ -12,7 +12,7 @@ Pure. Rules:
    at which the workers die.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
@@ -121,13 +121,19 @@ class Chunk:
         """Return when the first deferred recipient is due, None where none is deferred."""
         return min((self.until[i] for i in self.having(Status.DEFERRED)), default=None)
 
-    def claimable(self, now: datetime, most: int) -> list[int]:
-        """Return up to `most` indexes to claim next: the untried first, then deferred ones that are due."""
-        if fresh := _first(self.status, Status.PENDING, most):
+    def claimable(self, now: datetime, most: int, only: Callable[[int], bool] | None = None) -> list[int]:
+        """Return up to `most` indexes to claim next: the untried first, then deferred ones that are due.
+
+        `only` says of an index whether it may be one of them.
+        """
+        if only is not None:
+            fresh = [i for i in self.having(Status.PENDING) if only(i)][:most]
+        else:
+            fresh = _first(self.status, Status.PENDING, most)
+        if fresh or Status.DEFERRED not in self.status:
             return fresh
-        if Status.DEFERRED not in self.status:
-            return []
-        return [i for i in self.having(Status.DEFERRED) if self.until[i] <= now][:most]
+        due = (i for i in self.having(Status.DEFERRED) if self.until[i] <= now)
+        return [i for i in due if only is None or only(i)][:most]
 
 
 def initial(size: int, doubt: DoubtPolicy = "hold") -> Chunk:

@@ -5,6 +5,7 @@ and all. The same content, chunk, row, index and date give the same bytes on eve
 be rendered raises `RenderError` for that recipient only; a template that cannot be compiled raises `CompileError`.
 
 By construction the body is quoted-printable, canonical for DKIM (relaxed) and needs no dot-stuffing (see `quoted`).
+Where the domain has keys, signatures go on top (see `dkim`).
 With tracking `anonymous` all recipients share one recipient token; Message-ID and unsubscribe stay their own.
 """
 
@@ -15,28 +16,28 @@ from html import escape
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from services.sender import headers, parts
+from services.sender import headers, mime, parts
+from services.sender.dkim import DomainKey, Signing
 from services.sender.headers import HeaderError
-from services.sender.quoted import LINE_BREAK, SOFT_BREAK, encode, encode_value
+from services.sender.mime import LABELS, CompileError
+from services.sender.quoted import SOFT_BREAK, encode, encode_value
+from services.sender.wire import xtext
 from shared import tokens
 from shared.contracts.content import Content
 from shared.contracts.mailing import Tracking
 from shared.contracts.sending import MAIL_DIGEST_BYTES
-from shared.contracts.template import TemplateError, parse
+from shared.contracts.template import TemplateError
 from shared.tokens import Signer
 
-MAX_MESSAGE = 12_000_000
+MAX_MESSAGE = 16_000_000
 END_OF_MESSAGE = b".\r\n"
 
+_DSN_MAIL = b" RET=HDRS ENVID="
+_DSN_RCPT = b" NOTIFY=FAILURE,DELAY ORCPT=rfc822;"
 _MAILING = re.compile(r"[a-z0-9]{1,24}")
-_LABELS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _ADDRESS_KEY = re.compile(r"[0-9a-f]{16}")
 _SCOPE = re.compile(r"[a-z0-9+]+|\*")
 _SCOPE_COLUMNS = 45
-
-
-class CompileError(ValueError):
-    """The content cannot be made into mails at all: an operator has to look at the mailing."""
 
 
 class RenderError(ValueError):
@@ -48,22 +49,37 @@ class RenderError(ValueError):
 
 
 class Rendered(NamedTuple):
-    """One mail: `MAIL FROM`, `RCPT TO` and `DATA`; the message up to and with the final dot; its digest."""
+    """One mail: `MAIL FROM`, `RCPT TO` and `DATA`; the message up to and with the final dot; its digest.
+
+    `dsn`: what to add to MAIL and to RCPT where the relay knows RFC 3461.
+    """
 
     envelope: bytes
     message: bytes
     digest: bytes
+    dsn: tuple[bytes, bytes]
 
 
 def compile_content(
-    content: Content, *, mailing: str, public_url: str, signer: Signer, tracking: Tracking, domain: str
+    content: Content,
+    *,
+    mailing: str,
+    public_url: str,
+    signer: Signer,
+    tracking: Tracking,
+    domain: str,
+    account: str = "",
+    keys: Sequence[DomainKey] = (),
+    files: Mapping[str, bytes] | None = None,
 ) -> "Compiled":
-    """Compile the content of a mailing; `domain` is the right side of Message-ID.
+    """Compile the content of a mailing; `domain` is the right side of Message-ID, with each of `keys` it is signed.
+
+    `account` is told receivers as the third field of Feedback-ID. `files`: the attachments by their hash.
 
     Raises:
         CompileError: A placeholder, an address or a setting is wrong; the planner refuses such drafts.
     """
-    if not _MAILING.fullmatch(mailing) or not _LABELS.fullmatch(domain):
+    if not _MAILING.fullmatch(mailing) or not LABELS.fullmatch(domain):
         raise CompileError(f"mailing id {mailing!r} or sender domain {domain!r} cannot stand in a Message-ID")
     public_url = public_url.rstrip("/")
     if not tokens.is_target(public_url):
@@ -71,59 +87,61 @@ def compile_content(
     links = {url: place for place, url in enumerate(content.links)}
     urls = parts.Urls(public_url, signer, mailing, tracking, links)
     try:
-        return Compiled(content, urls, domain)
+        entity = Entity(content, urls, mime.Identity(mailing, domain, account), files or {})
+        return Compiled(entity, keys)
     except (TemplateError, HeaderError) as error:
         raise CompileError(f"mailing {mailing}: {error}") from error
+
+
+class Entity(NamedTuple):
+    """What is compiled: the content, its URLs, which mailing it is, its attachments by their hash."""
+
+    content: Content
+    urls: parts.Urls
+    identity: mime.Identity
+    files: Mapping[str, bytes]
 
 
 class Compiled:
     """A mailing's content as bytes between slots; hands out a composer for each chunk."""
 
-    def __init__(self, content: Content, urls: parts.Urls, domain: str) -> None:
+    def __init__(self, entity: "Entity", keys: Sequence[DomainKey]) -> None:
+        content, urls, identity, files = entity
         self.signer = urls.signer
         self.mailing = urls.mailing
         self.fields = parts.Fields()
-        self.subject = _subject_segments(content.subject, self.fields)
-        body = _body(content, urls, self.fields)
+        self.subject = mime.subject(content.subject, self.fields)
+        body = mime.body(content, urls, self.fields, files)
         self.unsubscribes = content.unsubscribe or parts.UNSUBSCRIBE_IN_BODY in body
         self.sender = headers.address(content.sender_address)
-        head = self._head(content, urls.public_url, domain)
+        unsubscribe = (urls.public_url + tokens.UNSUBSCRIBE_PATH).encode() if self.unsubscribes else b""
+        head = mime.head(content, identity, self.subject, unsubscribe)
         self.static, self.order = _alternating([*head, *body, END_OF_MESSAGE])
-        size = sum(map(len, self.static))
-        if size > MAX_MESSAGE * 3 // 4:
-            raise CompileError(f"mailing {self.mailing}: a mail would take {size} bytes")
-        self.longest_value = (MAX_MESSAGE - size) // len(self.order)
+        self.size = sum(map(len, self.static))
+        if self.size > MAX_MESSAGE * 3 // 4:
+            raise CompileError(f"mailing {self.mailing}: a mail would take {self.size} bytes")
+        self.longest_value = (MAX_MESSAGE - self.size) // len(self.order)
+        self.signing, self.split = self._signing(keys)
 
-    def for_chunk(self, n: int) -> "ChunkComposer":
-        """Return the composer of chunk `n`."""
-        return ChunkComposer(self, n)
+    def for_chunk(self, n: int, bounce_domain: str = "") -> "ChunkComposer":
+        """Return the composer of chunk `n`; with `bounce_domain` each mail comes back to an address of its own."""
+        return ChunkComposer(self, n, bounce_domain)
 
-    def _head(self, content: Content, public_url: str, domain: str) -> list[bytes | int]:
-        """Fields that all recipients share first, then the personal ones; the body's own fields follow."""
-        fixed = b"From: " + headers.mailbox(content.sender_name, self.sender, "sender name") + b"\r\n"
-        if content.reply_to:
-            fixed += b"Reply-To: <" + headers.address(content.reply_to) + b">\r\n"
-        if content.list_id:
-            if not _LABELS.fullmatch(content.list_id):
-                raise CompileError(f"mailing {self.mailing}: {content.list_id!r} is no List-Id")
-            fixed += b"List-Id: " + headers.mailbox(content.list_name, content.list_id.encode(), "list name") + b"\r\n"
-        fixed += b"MIME-Version: 1.0\r\nPrecedence: bulk\r\n"
-        head: list[bytes | int] = [fixed]
-        if self.unsubscribes:
-            path = (public_url + tokens.UNSUBSCRIBE_PATH).encode()
-            head += [b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\nList-Unsubscribe: <" + path]
-            head += [parts.UNSUBSCRIBE, b">\r\n"]
-        subject: bytes | int = parts.SUBJECT
-        if all(isinstance(segment, str) for segment in self.subject):
-            subject = headers.unstructured("".join(map(str, self.subject)), "subject")
-        head += [b"Date: ", parts.DATE, b"\r\nTo: ", parts.TO, b"\r\nSubject: ", subject]
-        return [*head, b"\r\nMessage-ID: <", parts.MESSAGE_ID, b"@" + domain.encode() + b">\r\n"]
+    def _signing(self, keys: Sequence[DomainKey]) -> tuple[Signing | None, int]:
+        """Return what signs, None without a key, and the place of the piece in which the body begins."""
+        split = next(place for place in range(0, len(self.static), 2) if b"\r\n\r\n" in self.static[place])
+        last_field, _, body = self.static[split].partition(b"\r\n\r\n")
+        head: list[bytes | int] = [*self.static[:split], last_field + b"\r\n"]
+        head[1::2] = self.order[: split // 2]
+        if split == len(self.static) - 1:  # all recipients share the whole body
+            body = body.removesuffix(END_OF_MESSAGE)
+        return (Signing(keys, head, body) if keys else None), split
 
 
 class ChunkComposer:
     """Renders the recipients of one chunk."""
 
-    def __init__(self, compiled: Compiled, n: int) -> None:
+    def __init__(self, compiled: Compiled, n: int, bounce_domain: str) -> None:
         self._compiled = compiled
         self._signer = compiled.signer
         self._kid = compiled.signer.kid.encode() + b"."
@@ -133,8 +151,10 @@ class ChunkComposer:
         self._longest = compiled.longest_value
         self._unsubscribes = compiled.unsubscribes
         self._merges_subject = parts.SUBJECT in compiled.order
-        self._envelope = b"MAIL FROM:<" + compiled.sender + b">\r\nRCPT TO:<%b>\r\nDATA\r\n"
+        self._sender = compiled.sender
+        self._bounces_to = b"@" + bounce_domain.encode() if bounce_domain else b""
         self._static = compiled.static
+        self._signing, self._split = compiled.signing, compiled.split + 1
         self._choose: Callable[[Sequence[bytes]], tuple[bytes, ...]] = itemgetter(*compiled.order)
         self._date = (-1, b"")
         self._lists: list[str] | None = None
@@ -163,7 +183,7 @@ class ChunkComposer:
             raise RenderError("erased")
         text = row.get("address") or ""
         name = row.get("name") or ""
-        address = headers.address(text)
+        address = headers.recipient(text)
         who = b"%b%d" % (self._who, index)
         mac = self._signer.recipient_mac(who)
         message_id = b"%b.%b" % (who, mac)
@@ -188,8 +208,30 @@ class ChunkComposer:
             cells.append(cell)
         pieces = self._static.copy()
         pieces[1::2] = self._choose(cells)
-        message = b"".join(pieces)
-        return Rendered(self._envelope % address, message, hashlib.sha256(message).digest()[:MAIL_DIGEST_BYTES])
+        message = b"".join(pieces) if self._signing is None else self._signed(self._signing, pieces, cells, date)
+        digest = hashlib.sha256(message).digest()[:MAIL_DIGEST_BYTES]
+        envelope = b"MAIL FROM:<%b>\r\nRCPT TO:<%b>\r\nDATA\r\n" % (self._return_path(who), address)
+        return Rendered(envelope, message, digest, (_DSN_MAIL + message_id, _DSN_RCPT + xtext(address)))
+
+    def _return_path(self, who: bytes) -> bytes:
+        if not self._bounces_to:
+            return self._sender
+        return b"b+%b%b.%b%b" % (self._kid, who, self._signer.bounce_mac(who), self._bounces_to)
+
+    def _signed(self, signing: Signing, pieces: list[bytes], cells: list[bytes], date: int) -> bytes:
+        rest = b"".join(pieces[self._split :])
+        signatures = signing.fields(cells, memoryview(rest)[: -len(END_OF_MESSAGE)], date)
+        return b"".join([signatures, *pieces[: self._split], rest])
+
+    @property
+    def size(self) -> int:
+        """About how many bytes a mail takes."""
+        return self._compiled.size
+
+    @property
+    def signs(self) -> bool:
+        """Whether rendering takes so long that it has to happen off the event loop."""
+        return self._signing is not None
 
     def _values(self, fields: Mapping[str, Any], address: str, name: str) -> list[str]:
         values: list[str] = []
@@ -226,42 +268,6 @@ class ChunkComposer:
             return token, encode(token.decode())
         first_line = b"%b%b.%b" % (self._kid, who, key.encode())
         return token, b"%b%b=2E%b.%b" % (first_line, SOFT_BREAK, self._scope, mac)
-
-
-def _subject_segments(source: str, fields: parts.Fields) -> list[parts.Segment]:
-    segments: list[parts.Segment] = []
-    last = 0
-    for at in parse(source):
-        segments += [source[last : at.start], fields.use(at.name, at.default)]
-        last = at.end
-    return [*segments, source[last:]]
-
-
-def _body(content: Content, urls: parts.Urls, fields: parts.Fields) -> list[bytes | int]:
-    """Return everything after the common header: its last fields, an empty line, the body."""
-    footer = content.unsubscribe
-    bodies: list[tuple[bytes, list[parts.Segment]]] = []
-    if content.text:
-        source = LINE_BREAK.sub("\n", content.text)
-        bodies.append((_part_head(b"plain"), parts.text_body(source, fields, urls, footer=footer)))
-    if content.html:
-        source = LINE_BREAK.sub("\n", content.html)
-        bodies.append((_part_head(b"html"), parts.html_body(source, fields, urls, footer=footer)))
-    if not bodies:
-        raise CompileError(f"mailing {urls.mailing}: the content has neither HTML nor text")
-    if len(bodies) == 1:
-        head, segments = bodies[0]
-        return [head, *parts.quoted_printable(parts.closed(segments))]
-    # "=_" cannot occur in quoted-printable, so no body holds the boundary
-    boundary = b"=_" + hashlib.sha256(urls.mailing.encode()).hexdigest()[:24].encode()
-    wire: list[bytes | int] = [b'Content-Type: multipart/alternative; boundary="' + boundary + b'"\r\n']
-    for head, segments in bodies:
-        wire += [b"\r\n--" + boundary + b"\r\n" + head, *parts.quoted_printable(segments)]
-    return [*wire, b"\r\n--" + boundary + b"--\r\n"]
-
-
-def _part_head(subtype: bytes) -> bytes:
-    return b"Content-Type: text/" + subtype + b"; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
 
 
 def _alternating(wire: Sequence[bytes | int]) -> tuple[list[bytes], list[int]]:

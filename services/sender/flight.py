@@ -7,6 +7,7 @@ does it look at the mailing and the address.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from services.sender.case import Case
 from services.sender.gates import AccountGate, Gates, MailingGate
@@ -18,11 +19,13 @@ from services.sender.suppression import Suppression
 from services.sender.window import Mail
 from shared.clock import boot_seconds, now
 from shared.contracts.sending import Group
+from shared.providers import BUILT_IN, Providers
 
 CLAIM_OVER = "claim over"
 SLOT_VOID = "slot void"
 DRAINING = "draining"
 WINDOW_CLOSED = "window closed"
+SUSPENDED = "suspended"
 
 
 @dataclass(slots=True)
@@ -43,6 +46,7 @@ class Watch:
     suppression: Suppression
     draining: Draining
     server_now: Callable[[], float]
+    providers: Providers = BUILT_IN
 
     def closed(self) -> str:
         """Return why nothing of this chunk may go out now, "" when it may."""
@@ -50,6 +54,8 @@ class Watch:
             return DRAINING
         if self.account.paused:
             return f"account paused: {self.account.paused}"
+        if self.account.suspended and self.account.held(self.case.ref.lane, now()) is not None:
+            return SUSPENDED
         if self.mailing is None:
             return ""
         if not self.mailing.sending:
@@ -59,6 +65,24 @@ class Watch:
         if self.case.plan.expires_at is not None and now() >= self.case.plan.expires_at:
             return "deadline passed"
         return ""
+
+    @property
+    def shaped(self) -> bool:
+        """Whether any provider is slowed or suspended."""
+        return bool(self.account.slowed or self.account.suspended)
+
+    def provider(self, index: int) -> str:
+        """Return whose mail that to recipient `index` is."""
+        return self.providers.of_mail(self.case.ref.lane, self.case.rows[index].address)
+
+    def suspended(self, index: int) -> bool:
+        """Tell whether mail to recipient `index` has to wait for the end of a suspension."""
+        return bool(self.account.suspended) and self.account.held(self.provider(index), now()) is not None
+
+    def reopens(self) -> datetime | None:
+        """Return when a suspension ends that keeps all of this chunk, None where none does."""
+        event = self.account.held(self.case.ref.lane, now())
+        return event.until if event is not None else None
 
     def blocked(self, index: int) -> str:
         """Return the id of the event that forbids mail to recipient `index`, "" where none does."""
@@ -100,6 +124,8 @@ class Guard:
             self.begun.add(index)
         if (watch.draining.asked or watch.timed or watch.gates.version != self.gates_seen) and (why := watch.closed()):
             return why
+        if watch.gates.version != self.gates_seen and watch.suspended(index):
+            return SUSPENDED
         if watch.suppression.version != self.consent_seen and (cause := watch.blocked(index)):
             return SKIP + cause
         return None

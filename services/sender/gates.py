@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from shared.contracts import subjects
-from shared.contracts.account import AccountAdded, AccountTested, Limits
+from shared.contracts.account import AccountAdded, AccountEdited, AccountSettings, AccountTested, Limits
 from shared.contracts.envelope import Commit, DomainEvent
 from shared.contracts.mailing import (
     DoubtDecided,
@@ -26,7 +26,14 @@ from shared.contracts.mailing import (
     WindowClosed,
     WindowOpened,
 )
-from shared.contracts.relay import AccountPaused, AccountReleased
+from shared.contracts.relay import (
+    EVERYTHING,
+    AccountPaused,
+    AccountReleased,
+    ProviderReleased,
+    ProviderSlowed,
+    ProviderSuspended,
+)
 
 Load = Callable[[str], Awaitable[list[Commit]]]
 
@@ -87,14 +94,56 @@ class AccountGate:
 
     Attributes:
         paused: Why it may not be used, "" when it may.
-        released: Id of the good test that ended a pause, until that is told on evt.relay.
+        released: Id of the good test that ended a pause or a suspension, until that is told on evt.relay.
+        slowed: The last slow-down by provider; whether it still holds is a matter of time.
+        suspended: The last suspension by provider, EVERYTHING for the whole account.
     """
 
     account: str
-    settings: AccountAdded
+    settings: AccountSettings
     seq: int = 0
     paused: str = ""
     released: str = ""
+    slowed: dict[str, ProviderSlowed] = field(default_factory=dict)
+    suspended: dict[str, ProviderSuspended] = field(default_factory=dict)
+
+    def apply(self, event: DomainEvent, event_id: str) -> None:
+        """Fold one event of evt.account or evt.relay."""
+        match event:
+            case AccountEdited():
+                self.settings = event
+            case AccountPaused():
+                self.paused = event.reason
+            case AccountReleased():
+                self.paused = self.released = ""
+            case AccountTested(working=True) if self.paused or self.suspended:
+                self.paused, self.released = "", event_id
+                self.suspended.clear()
+            case ProviderSlowed():
+                self.slowed[event.provider] = event
+            case ProviderSuspended():
+                self.suspended[event.provider] = event
+            case ProviderReleased(provider=provider, what=what):
+                (self.slowed if what == "slowed" else self.suspended).pop(provider, None)
+            case _:
+                pass
+
+    def held(self, provider: str, at: datetime) -> ProviderSuspended | None:
+        """Return the suspension under which nothing may go to a provider, None where there is none."""
+        found = [self.suspended[of] for of in (EVERYTHING, provider) if of in self.suspended]
+        return max((each for each in found if each.until > at), key=lambda each: each.until, default=None)
+
+    def slow(self, provider: str, at: datetime) -> Limits | None:
+        """Return the limits of a provider that is slowed at `at`; they come on top of all others."""
+        event = self.slowed.get(provider)
+        rate = event.rate(at) if event is not None else None
+        return None if rate is None else Limits(per_hour=rate)
+
+    def over(self, at: datetime) -> bool:
+        """Whether something here is over by the clock, and not yet said to be."""
+        return any(event.rate(at) is None for event in self.slowed.values()) or any(
+            event.until <= at for event in self.suspended.values()
+        )
 
 
 class Gates:
@@ -145,12 +194,4 @@ class Gates:
             if gate is None or commit.seq < gate.seq:
                 continue
             gate.seq = commit.seq
-            match event:
-                case AccountPaused():
-                    gate.paused = event.reason
-                case AccountReleased():
-                    gate.paused = gate.released = ""
-                case AccountTested(working=True) if gate.paused:
-                    gate.paused, gate.released = "", record.id
-                case _:
-                    pass
+            gate.apply(event, record.id)

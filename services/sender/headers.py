@@ -7,8 +7,10 @@ Text with a control character or line separator raises `HeaderError`: that recip
 import re
 import time
 from binascii import b2a_base64
+from urllib.parse import quote
 
 from shared import addresses
+from shared.ids import derived_id
 
 MAX_TEXT = 1_000
 MAX_DISPLAY_NAME = 200
@@ -96,18 +98,42 @@ def mailbox(name: str, address: bytes, what: str) -> bytes:
 
 
 def address(text: str) -> bytes:
-    """Return the address for envelope and header (domain as A-labels).
+    """Return one of our own addresses for envelope and header (domain as A-labels).
 
     Raises:
         HeaderError: It is no address, or its local part is not ASCII.
     """
-    try:
-        parsed = addresses.parse(text)
-    except addresses.AddressError as error:
-        raise HeaderError("bad address") from error
+    parsed = recipient(text)
     if not parsed.isascii():
         raise HeaderError("needs SMTPUTF8")
-    return parsed.encode()
+    return parsed
+
+
+def recipient(text: str) -> bytes:
+    """Return a recipient's address for envelope and header (domain as A-labels, another script as UTF-8, RFC 6532).
+
+    Raises:
+        HeaderError: It is no address.
+    """
+    try:
+        return addresses.parse(text).encode()
+    except addresses.AddressError as error:
+        raise HeaderError("bad address") from error
+
+
+def parameter(name: str, value: str) -> bytes:
+    """Return a parameter of a MIME field (RFC 2231 where it is not ASCII)."""
+    check(value, name)
+    if value.isascii():
+        quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'{name}="{quoted}"'.encode()
+    return f"{name}*=utf-8''{quote(value, safe='')}".encode()
+
+
+def feedback_id(mailing: str, campaign: str, account: str, domain: str) -> bytes:
+    """Return the field by which receivers sum up complaints: of a mailing, a campaign, an account, a sender."""
+    sender = derived_id("sender", domain.lower())
+    return f"Feedback-ID: {mailing}:{campaign or '-'}:{account or '-'}:{sender}\r\n".encode()
 
 
 def date(seconds: int) -> bytes:

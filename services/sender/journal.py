@@ -12,7 +12,6 @@ import logging
 import mmap
 import os
 import struct
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from typing import Final, Self
 
 from services.sender.journal_area import AREA, Area, CorruptError, Reply, read
 from services.sender.reply import Phase, queue_id
-from shared.clock import now
+from shared.clock import millis, wall
 
 __all__ = ["Claim", "Evidence", "Journal", "Reply", "forget", "read_evidence", "sweep"]
 
@@ -70,7 +69,7 @@ class Claim:
 
     def reply(self, index: int, code: int, enhanced: str, text: str, phase: int = Phase.DOT) -> None:
         """Note the relay's word; code 0 takes it back."""
-        self._area.reply(index, Reply(code, enhanced, text, int(phase), int(time.time() * 1000)))
+        self._area.reply(index, Reply(code, enhanced, text, int(phase), millis()))
 
     def end(self) -> None:
         """Note that the log knows it all: the claim is settled there."""
@@ -175,7 +174,7 @@ def forget(folder: Path, mailing: str, n: int) -> None:
 
 def sweep(folder: Path, older_than: float) -> int:
     """Delete journals of dead owners, drafts and quarantined files untouched for `older_than` seconds; say how many."""
-    deadline = now().timestamp() - older_than
+    deadline = wall() - older_than
     gone = 0
     for path in [*folder.glob("*.journal"), *folder.glob("*.draft"), *folder.glob("*.corrupt")]:
         with _dead(path) as descriptor:

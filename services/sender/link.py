@@ -8,7 +8,7 @@ that is none, several codes in one reply, a silence longer than the state's time
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Final, cast
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,10 @@ class Timeouts:
     dot: float = 600
     quit: float = 5
 
+    def shortened(self, share: float) -> "Timeouts":
+        """Return these times `share`."""
+        return Timeouts(*(share * seconds for seconds in astuple(self)))
+
     def by_state(self) -> tuple[float, ...]:
         """Return the timeout of each state by its number."""
         return (0, self.mail, self.rcpt, self.data, self.dot, self.mail, self.block, self.quit, 0)
@@ -49,12 +53,14 @@ class Capabilities:
 
     Attributes:
         size: Largest message it takes, 0 where it names none.
+        declares_size: It wants to be told the size of a message before.
         tls: Version of TLS, "" where there is none.
         extensions: Everything it named, in lower case.
     """
 
     pipelining: bool = False
     size: int = 0
+    declares_size: bool = False
     eight_bit: bool = False
     smtputf8: bool = False
     enhanced: bool = False
@@ -91,6 +97,14 @@ class Link(asyncio.Protocol):
         """End it; does nothing the second time."""
         raise NotImplementedError
 
+    def _silent(self, reason: str) -> None:
+        """End it because of a silence."""
+        self._fail(reason)
+
+    def _lost(self, reason: str) -> None:
+        """End it because the transport has ended."""
+        self._fail(reason)
+
     def _room(self) -> None:
         """Go on writing, what was written before has left."""
 
@@ -101,7 +115,8 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The other side, or `_fail`, ended it."""
-        self._fail(f"connection lost: {exc}" if exc else "closed by the relay")
+        if self._state != DEAD:
+            self._lost(f"connection lost: {exc}" if exc else "closed by the relay")
         if not self.closed.done():
             self.closed.set_result(None)
 
@@ -183,7 +198,7 @@ class Link(asyncio.Protocol):
         if self._loop.time() < self._deadline:
             self._alarm = self._loop.call_at(self._deadline, self._ring)
         else:
-            self._fail(f"no reply within {self._timeouts[self._state]:g} s")
+            self._silent(f"no reply within {self._timeouts[self._state]:g} s")
 
     def _die(self) -> int:
         """Cut the transport and return the state in which that happened; nothing is written or read any more."""

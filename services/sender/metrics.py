@@ -5,9 +5,10 @@ and in `posthaste account list`.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import get_args
 
+from services.sender.gates import AccountGate
 from shared import metrics
 from shared.contracts import ranges
 from shared.contracts.envelope import DomainEvent
@@ -28,6 +29,9 @@ _OPEN = metrics.gauge("posthaste_relay_connections_count", "Open connections to 
 _LANES = metrics.gauge("posthaste_lanes_open_count", "Lanes of accounts that this process works")
 _UNREACHABLE = metrics.gauge("posthaste_relays_unreachable_count", "Accounts whose relay failed again and again")
 _PAUSED = metrics.gauge("posthaste_accounts_paused_count", "Accounts that may not be used until a test is good")
+_SLOWED = metrics.gauge("posthaste_providers_slowed_count", "Providers of accounts that get less for a time")
+_SUSPENDED = metrics.gauge("posthaste_providers_suspended_count", "Providers of accounts that get nothing for a time")
+_STRIKES = metrics.counter("posthaste_shaping_strikes_total", "Shaping rules fulfilled, by what follows", ("action",))
 
 _failures: dict[tuple[str, str], tuple[int, float]] = {}
 
@@ -78,8 +82,15 @@ def unreachable() -> int:
     return len({account for (account, _), (times, at) in _failures.items() if times >= DOWN_AFTER and at > since})
 
 
-def show(lanes: Callable[[], int], paused: Callable[[], int]) -> None:
+def struck(action: str) -> None:
+    """A shaping rule was fulfilled."""
+    _STRIKES.labels(action).inc()
+
+
+def show(lanes: Callable[[], int], accounts: Callable[[], Iterable[AccountGate]]) -> None:
     """Show lanes and troubles from now on."""
     _LANES.set_function(lanes)
-    _PAUSED.set_function(paused)
+    _PAUSED.set_function(lambda: sum(1 for account in accounts() if account.paused))
+    _SLOWED.set_function(lambda: sum(len(account.slowed) for account in accounts()))
+    _SUSPENDED.set_function(lambda: sum(len(account.suspended) for account in accounts()))
     _UNREACHABLE.set_function(unreachable)

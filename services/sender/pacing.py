@@ -1,26 +1,35 @@
 """Rates shared by all senders: one pacer per process and scope reserves slot times in the PACING bucket.
 
-A scope is a mailing or an account with limits. Its key holds the server time of the next free slot; a reservation moves
-it by compare-and-set, so the slots of all processes are spaced as if there were one sender, also over restarts (G8).
-No limit, no key. A slot that is not used in time is void (`Spacing.lateness`, decision 0008): in any window of the
-limit's period at most L + 1 mails go out. Dense slots are spaced a trifle wider, so that some lateness is allowed.
+A scope is a mailing, an account or a provider with limits. Its key holds the server time of its last slot; a
+reservation moves it by compare-and-set, so the slots of all processes are spaced as if there were one sender, also over
+restarts (G8). No limit, no key. A slot that is not used in time is void (`Spacing.lateness`, decision 0008): in any
+window of a limit's period at most L + 1 mails go out. Dense slots are spaced a trifle wider, so that some lateness is
+allowed. Slots are reserved shortly before their time, mailing by mailing of an account, so a change of limits holds
+within a second and no mailing starves another.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import orjson
 
+from services.sender.turns import Turns
 from shared.contracts.account import Limits
 
-HOUR = 3600.0
 LATENESS_DENSE = 0.05
 LATENESS_BETWEEN = 0.015
 BLOCK = 0.25
 """Seconds of the rate that a process reserves at once."""
+AHEAD = 0.5
+"""Seconds before its time that a slot is reserved."""
 HORIZON = 5.0
 """Seconds a worker waits for its slot; beyond it the chunk is released with a timer."""
+WIDER = 0.1
+"""Most seconds by which an interval is spaced wider, so that a slot may be used so much later."""
+JITTER = 0.02
+"""Seconds that the way of a mail to the relay may differ from that of the next one."""
 MARGIN = 1.5
 FADING = 0.7
 
@@ -59,16 +68,18 @@ class Spacing:
 
 
 def spacing(limits: Limits) -> Spacing | None:
-    """Return the spacing that keeps all of `limits`, None where there are none."""
+    """Return the spacing that keeps all of `limits`, None where there are none.
+
+    Slots spaced by I and used up to l late are at most ceil((P + l) / I) in any half-open window P: L + 1 of them.
+    """
     found: list[Spacing] = []
-    if limits.per_hour:
-        plain = HOUR / limits.per_hour
-        if plain >= LATENESS_DENSE:
-            found.append(Spacing(plain, plain))
-        else:
-            found.append(Spacing(plain * (HOUR + LATENESS_DENSE) / HOUR, LATENESS_DENSE))
-    if limits.seconds_between:
-        found.append(Spacing(limits.seconds_between, LATENESS_BETWEEN))
+    for most, period in limits.windows():
+        plain = period / most
+        lateness = max(plain - JITTER, LATENESS_DENSE)
+        found.append(Spacing(max(plain, (period + lateness + JITTER) / (most + 1)), lateness))
+    if between := limits.seconds_between:
+        wider = min(WIDER, between / 50)
+        found.append(Spacing(between + wider, max(wider + 0.005, LATENESS_BETWEEN)))
     if not found:
         return None
     return Spacing(max(s.interval for s in found), min(s.lateness for s in found))
@@ -115,87 +126,147 @@ class Scope:
         return swapped is not None
 
 
-class Pacer:
-    """Reserves slots that hold in one set of scopes, for this process."""
-
-    def __init__(self, scopes: list[tuple[Scope, Spacing]], clock: Clock) -> None:
-        """Take the scopes with their spacing, and the server clock."""
-        self._scopes, self._clock = scopes, clock
-        self._lock = asyncio.Lock()
-        self._slots: list[Slot] = []
-        self._lateness = min(space.lateness for _, space in scopes)
-
-    async def reserve(self, most: int, lead: float = 0.0) -> list[Slot] | Later:
-        """Return up to `most` slots in order, none before `lead`; `Later` when the next one is beyond the horizon."""
-        async with self._lock:
-            soon = self._clock.now() + lead
-            self._slots = [slot for slot in self._slots if slot.void_after > soon]
-            if not self._slots:
-                block = await self._block(most, lead)
-                if isinstance(block, Later):
-                    return block
-                self._slots = block
-            taken, self._slots = self._slots[:most], self._slots[most:]
-            return taken
-
-    async def _block(self, most: int, lead: float) -> list[Slot] | Later:
-        interval = self._scopes[0][1].interval
-        count = max(1, min(most, round(BLOCK / interval))) if len(self._scopes) == 1 else 1
-        first = await self._first(lead)
-        if first > self._clock.now() + HORIZON:
-            first = await self._first(lead, fresh=True)
-            if first > self._clock.now() + HORIZON:
-                return Later(first)
-        for scope, space in self._scopes:
-            # A scope that moved on meanwhile moves the slot; it stays within the lateness of those already taken, or
-            # they are taken anew: a void slot is lost, never used twice.
-            while True:
-                moved = max(first, await scope.free(space.interval))
-                if moved > first + self._lateness:
-                    return await self._block(most, lead)
-                first = moved
-                if await scope.take(first + (count - 1) * interval):
-                    break
-        return [Slot(at, at + self._lateness) for at in (first + k * interval for k in range(count))]
-
-    async def _first(self, lead: float, *, fresh: bool = False) -> float:
-        """Return the first time that is free in all scopes, from `lead` seconds on."""
-        free = [await scope.free(space.interval, fresh=fresh) for scope, space in self._scopes]
-        return max(self._clock.now() + lead, *free)
+Held = list[tuple[Scope, Spacing]]
+"""Scopes of a reservation, in the order in which they are taken: what most others want, too, comes first."""
 
 
 class Pacing:
-    """All pacers of this process.
+    """The pacers of this process.
 
     Attributes:
         lead: Seconds ahead of now that slots are reserved: what it took lately to make use of one. Else every slot
             would be void where the way to the log is longer than from slot to slot.
     """
 
-    def __init__(self, bucket: Bucket, clock: Clock) -> None:
-        """Take the PACING bucket and the server clock."""
-        self._bucket, self._clock = bucket, clock
+    def __init__(
+        self, bucket: Bucket, clock: Clock, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    ) -> None:
+        """Take the PACING bucket, the server clock and how to wait."""
+        self._bucket, self._clock, self._sleep = bucket, clock, sleep
         self.lead = 0.0
+        self._swapping = 0.0
         self._scopes: dict[str, Scope] = {}
-        self._pacers: dict[tuple[tuple[str, Spacing], ...], Pacer] = {}
+        self._turns: dict[str, Turns] = {}
 
-    async def reserve(self, scopes: dict[str, Limits], most: int) -> list[Slot] | Later | None:
-        """Return slots that hold in every scope, `Later`, or None where nothing limits."""
+    async def reserve(
+        self,
+        limits: Callable[[], Mapping[str, Limits]],
+        most: int,
+        mailing: str = "",
+        patience: float = HORIZON,
+    ) -> list[Slot] | Later | None:
+        """Return up to `most` slots that hold in every scope, shortly before the first of them.
+
+        Args:
+            limits: Scope -> its limits as they are now, what is shared with most others first; asked again while the
+                slot is waited for.
+            most: How many mails could go out.
+            mailing: Whose turn it is to be.
+            patience: Seconds to wait at most.
+
+        Returns:
+            The slots, `Later` where the next one is further away, None where nothing limits.
+        """
+        patience += self._clock.now()
+        while True:
+            scopes = limits()
+            if not (held := self._held(scopes)):
+                return None
+            free = await self._free(held)
+            if free > patience and (free := await self._free(held, fresh=True)) > patience:
+                return Later(free)
+            if wait := await self._own_wait(held):
+                await self._nap(wait)
+                continue
+            turns = self._turns.setdefault(next(iter(scopes)), Turns())
+            try:
+                async with asyncio.timeout(max(0.0, patience - self._clock.now())):
+                    async with turns.turn(mailing):
+                        if slots := await self._in_turn(limits, most):
+                            turns.served(mailing)
+                            return slots
+            except TimeoutError:  # others have all the slots: come back when the next one may be free
+                return Later(max(free, self._clock.now()) + max(space.interval for _, space in held))
+
+    async def _in_turn(self, limits: Callable[[], Mapping[str, Limits]], most: int) -> list[Slot]:
+        """Wait until what is shared is nearly free, then reserve; none where the mailing's own limit is not free."""
+        while held := self._held(limits()):
+            if await self._own_wait(held):
+                break
+            if (wait := await self._free(held) - self._ahead()) > 0:
+                await self._nap(wait)
+            elif slots := await self._block(held, most):
+                return slots
+        return []
+
+    async def _own_wait(self, held: Held) -> float:
+        """Return the seconds until all scopes but the first let the mailing take part, 0 where they do.
+
+        It takes no slot of the first that is later than need be, for those before it were lost to everybody.
+        """
+        own = await self._free(held[1:])
+        if own <= await self._free(held[:1]):
+            return 0.0
+        return max(0.0, own - self._clock.now() - self.lead)
+
+    def _ahead(self) -> float:
+        """Return the server time up to which slots may be reserved now."""
+        return self._clock.now() + max(AHEAD, self.lead)
+
+    async def _nap(self, seconds: float) -> None:
+        """Wait so long, or a moment: limits may change meanwhile."""
+        await self._sleep(min(max(seconds, 0.001), AHEAD))
+
+    def _held(self, scopes: Mapping[str, Limits]) -> Held:
         spaced = [(key, space) for key, limits in scopes.items() if (space := spacing(limits)) is not None]
-        if not spaced:
-            return None
-        which = tuple(sorted(spaced, key=lambda item: item[1].interval, reverse=True))
-        if (pacer := self._pacers.get(which)) is None:
-            held = [(self._scopes.setdefault(key, Scope(self._bucket, key)), space) for key, space in which]
-            pacer = self._pacers[which] = Pacer(held, self._clock)
-        return await pacer.reserve(most, self.lead)
+        return [(self._scopes.setdefault(key, Scope(self._bucket, key)), space) for key, space in spaced]
+
+    async def _free(self, held: Held, *, fresh: bool = False) -> float:
+        """Return the first time that is free in all scopes."""
+        return max([await scope.free(space.interval, fresh=fresh) for scope, space in held], default=0.0)
+
+    async def _block(self, held: Held, most: int) -> list[Slot]:
+        """Reserve slots as far apart as the slowest scope demands; none where another process was much faster.
+
+        In a faster scope the same mails take slots closer to each other, so that others find room behind them; the
+        mails use these slots a little late.
+        """
+        began, slowest = self._clock.now(), max(space.interval for _, space in held)
+        count = max(1, min(most, round(BLOCK / slowest)))
+        for _, space in held:
+            if (drift := slowest - space.interval) > 0:
+                count = min(count, 1 + int(space.lateness / 2 / drift))
+        first = start = max(began + self.lead, await self._free(held[:1]))
+        slack = min(space.lateness for _, space in held) / 2
+        if await self._free(held[1:], fresh=True) > start:
+            return []
+        bases: list[float] = []
+        for scope, space in held:
+            # A scope that moved on meanwhile moves the slot; it stays within the lateness of those already taken, or
+            # all is done anew: a void slot is lost, never used twice.
+            while True:
+                moved = max(first, await scope.free(space.interval))
+                if moved > start + slack:
+                    return []
+                first = moved
+                if await scope.take(first + (count - 1) * space.interval):
+                    break
+            bases.append(first)
+        self._swapping = self._clock.now() - began
+        return [
+            Slot(
+                first + k * slowest,
+                min(base + k * space.interval + space.lateness for base, (_, space) in zip(bases, held, strict=True)),
+            )
+            for k in range(count)
+        ]
 
     def took(self, seconds: float) -> None:
         """Note how long it took to make use of a slot, waiting for it left out."""
-        self.lead = min(max(MARGIN * seconds, FADING * self.lead), HORIZON / 2)
+        self.lead = min(max(MARGIN * (seconds + self._swapping), FADING * self.lead), HORIZON / 2)
 
 
-def window(scopes: dict[str, Limits], most: int = 50) -> int:
+def window(scopes: Mapping[str, Limits], most: int = 50) -> int:
     """Return W: two seconds of the slowest rate, at least 1, at most `most`."""
     rates = [space.rate for limits in scopes.values() if (space := spacing(limits)) is not None]
     return max(1, min(most, int(min(rates) * 2))) if rates else most

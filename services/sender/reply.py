@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import Literal, NamedTuple
 
 from services.sender.scrub import scrub
-from services.sender.verdict_rules import BY_CODE, BY_TEXT, VAGUE, Scope, by_detail
+from services.sender.verdict_rules import BY_CODE, BY_TEXT, QUOTAS, VAGUE, Scope, by_detail
 
 __all__ = ["Phase", "Verdict", "classify", "parse", "queue_id", "scrub"]
 
@@ -43,6 +43,7 @@ class Verdict(NamedTuple):
 
 
 _ENHANCED = re.compile(rb"([245])\.(\d{1,3})\.(\d{1,3})(?=[ \t\r-]|$)")
+_QUOTA = re.compile(r"quota|limit", re.IGNORECASE)
 _CONTROL = dict.fromkeys([*range(32), *range(127, 160), 0x2028, 0x2029], " ")
 _ID = r"([A-Za-z0-9][A-Za-z0-9._:+/=-]{3,119})"
 _QUEUE_IDS = (
@@ -107,7 +108,7 @@ def classify(phase: Phase, code: int, enhanced: str, text: str) -> Verdict:
 def _fault(phase: Phase, code: int, enhanced: str, text: str) -> tuple[Scope, str]:
     detail = enhanced[2:]
     sure = by_detail(detail)
-    if sure is not None and detail not in VAGUE and not (detail == "4.5" and "quota" in text.lower()):
+    if sure is not None and detail not in VAGUE and not (detail in QUOTAS and _QUOTA.search(text)):
         return sure
     for pattern, scope, kind in BY_TEXT:
         if pattern.search(text):

@@ -1,16 +1,20 @@
 """What came back from the wire, as groups of a RecipientsSettled: alike replies stand once. Pure.
 
 The outcome is decided by phase and reply only. A mail that was not begun, or that met a 421 before its body, is
-released uncharged; a dot without a reply is in doubt; a 4xx is deferred within its budget, else expired.
+released uncharged; a dot without a reply is in doubt; a 4xx is deferred within its budget, else expired. So is a 5xx
+that speaks of us (listed, not authenticated, over a quota of ours) and not of the mail: nobody is rejected for that.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from services.sender import retry
 from services.sender.reply import Phase, classify
+from services.sender.retry_after import retry_after
 from services.sender.scrub import scrub
+from services.sender.shaping import begins_anew
+from services.sender.verdict_rules import OF_US
 from services.sender.window import Result
 from shared.contracts import ranges
 from shared.contracts.sending import Group, Outcome
@@ -30,6 +34,7 @@ class Terms:
         dates: First claim by index, seconds since 1970.
         retry_for: Budget in seconds since the first claim.
         jitter: In [0, 1), one for the whole window.
+        deadline: The mailing's own.
     """
 
     now: datetime
@@ -39,6 +44,7 @@ class Terms:
     retry_for: int
     back_off: retry.BackOff
     jitter: float
+    deadline: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -102,16 +108,14 @@ def _key(result: Result, terms: Terms) -> _Key:
         return ("released", 0, "", "", None, result.reason or f"{code} {enhanced}".strip(), "")
     verdict = classify(result.phase, code, enhanced, result.text)
     text = _told(result, terms)
-    if verdict.outcome == "rejected":
+    if verdict.outcome == "rejected" and verdict.kind not in OF_US:
         return ("rejected", code, enhanced, text, None, "", verdict.scope)
-    until = retry.next_try(
-        terms.now,
-        terms.tries[result.index] + 1,
-        first_claim=terms.dates[result.index],
-        retry_for=terms.retry_for,
-        back_off=terms.back_off,
-        jitter=terms.jitter,
-    )
+    held = None
+    if verdict.kind == "quota":
+        held = begins_anew(text, terms.now, timedelta(seconds=terms.back_off.wait(1, 0.0, "quota")))
+    budget = retry.Budget(terms.dates[result.index], terms.retry_for, terms.deadline)
+    wait = terms.back_off.wait(terms.tries[result.index] + 1, terms.jitter, verdict.kind, retry_after(text))
+    until = retry.next_try(terms.now, wait, budget, held)
     return ("deferred" if until else "expired", code, enhanced, text, until, "", verdict.scope)
 
 

@@ -10,33 +10,22 @@ never used again: results so far stay, mails not begun come back NOT_SENT. `send
 """
 
 import asyncio
-import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from services.sender import wire
+from services.sender.backlog import Backlog, Turn
+from services.sender.habits import End
 from services.sender.link import BODY, DATA, DEAD, DOT, IDLE, MAIL, QUIT, RCPT, RSET, Capabilities, Link, Timeouts
-from services.sender.reply import Phase, parse, queue_id
-from services.sender.window import Guard, Mail, Result, Window, Witness
+from services.sender.reply import Phase, parse
+from services.sender.window import SPENT, Guard, Mail, Result, Window, Witness
+from shared.clock import millis
+from shared.steps import step
 
 __all__ = ["Capabilities", "Connection", "Guard", "Mail", "Phase", "Result", "Timeouts", "Witness"]
 
 SLICE = 65_536
 """A longer message goes in slices and its dot only when the rest has left us, so a loss before that is no doubt."""
-
-
-class _Turn:
-    """One mail whose envelope is written; `nobody` once its recipient was refused."""
-
-    __slots__ = ("mail", "nobody", "place", "refused", "window")
-
-    def __init__(self, window: Window, place: int, mail: Mail) -> None:
-        self.window = window
-        self.place = place
-        self.mail = mail
-        self.refused: Result | None = None
-        self.nobody = False
 
 
 class Connection(Link):
@@ -46,8 +35,10 @@ class Connection(Link):
         relay: `host:port`, for records.
         capabilities: What the relay offers.
         sent: Mails whose final dot was answered on this connection.
+        limit: After so many messages it is spent, and gives back what it has not begun; 0 means never.
         failure: Why it cannot be used any more, "" while it can.
         last_words: Text of the 421 that ended it, unscrubbed; "" otherwise.
+        end: How it ended.
         on_lost: Called once when it ends, for whatever reason.
     """
 
@@ -56,14 +47,19 @@ class Connection(Link):
         self.relay = relay
         self.capabilities = capabilities
         self.sent = 0
+        self.limit = 0
         self.failure = ""
+        self.end = End()
         self.last_words = ""
         self.on_lost: Callable[[Connection], None] | None = None
-        self._current: _Turn | None = None
-        self._ahead: _Turn | None = None
-        self._todo: deque[Window] = deque()
-        self._unsure: _Turn | None = None
+        self._current: Turn | None = None
+        self._ahead: Turn | None = None
+        self._todo = Backlog(capabilities)
+        self._unsure: Turn | None = None
         self._pacer: asyncio.TimerHandle | None = None
+        self._bodies = 0
+        self._rode = False
+        self._answered = self._loop.time()
         self._rest = memoryview(b"")
 
     # -- used by the sender
@@ -72,6 +68,11 @@ class Connection(Link):
     def botched(self) -> bool:
         """Whether it ended or must not be used again."""
         return self._state >= QUIT
+
+    @property
+    def spent(self) -> bool:
+        """Whether it has carried as many messages as it may."""
+        return 0 < self.limit <= self._bodies
 
     @property
     def idle(self) -> bool:
@@ -92,7 +93,7 @@ class Connection(Link):
         elif self._state >= QUIT:
             batch.give_back(self.failure or "connection is closing")
         else:
-            self._todo.append(batch)
+            self._todo.add(batch)
             self._kick()
         return batch.future
 
@@ -124,7 +125,7 @@ class Connection(Link):
     def _on_mail(self, code: int, lines: list[bytes]) -> None:
         turn = self._turn
         if code >= 400:
-            turn.refused = _said(turn, Phase.MAIL, code, lines)
+            turn.refused = turn.said(Phase.MAIL, code, lines)
         elif code >= 300:
             self._slipped(f"reply {code} to MAIL")
             return
@@ -143,7 +144,7 @@ class Connection(Link):
             return
         if code >= 400:
             turn.nobody = True
-            turn.refused = turn.refused or _said(turn, Phase.RCPT, code, lines)
+            turn.refused = turn.refused or turn.said(Phase.RCPT, code, lines)
         if self._pipelining:
             self._enter(DATA)
         elif turn.refused is not None:
@@ -162,7 +163,7 @@ class Connection(Link):
             return
         self._sure()
         if code >= 400:
-            self._settle(turn.refused or _said(turn, Phase.DATA, code, lines))
+            self._settle(turn.refused or turn.said(Phase.DATA, code, lines))
             self._reset()
         elif turn.refused is not None:
             self._end_empty(turn)
@@ -172,7 +173,7 @@ class Connection(Link):
         else:
             self._body(turn)
 
-    def _end_empty(self, turn: _Turn) -> None:
+    def _end_empty(self, turn: Turn) -> None:
         """End a transaction without recipient by a lone dot (RFC 2920); with one, that would deliver an empty mail."""
         if turn.nobody:
             self._write(wire.END + self._open_ahead())
@@ -189,7 +190,8 @@ class Connection(Link):
             return
         else:
             self.sent += 1
-            result = _said(turn, Phase.DOT, code, lines)
+            self._answered = self._loop.time()
+            result = turn.said(Phase.DOT, code, lines)
             if self._ahead is None:
                 self._settle(result)
             else:
@@ -207,7 +209,7 @@ class Connection(Link):
     def _on_body(self, code: int, lines: list[bytes]) -> None:
         """Take a refusal while the message is still going out; its dot was not written."""
         if code >= 400:
-            self._settle(_said(self._turn, Phase.DATA, code, lines))
+            self._settle(self._turn.said(Phase.DATA, code, lines))
         self._fail(f"reply {code} before the end of the message")
 
     def _on_quit(self, code: int, lines: list[bytes]) -> None:
@@ -217,22 +219,25 @@ class Connection(Link):
     def _closing(self, lines: list[bytes]) -> None:
         """Take a 421: the reply to whatever was asked, and the end of the connection."""
         enhanced, self.last_words = parse(lines)
+        self.end.dismissed = self._state == IDLE
         turn = self._current
         if turn is not None and turn.refused is None and self._state != RSET:
             phase = Phase.DATA if self._state == BODY else Phase(self._state)
             if phase == Phase.MAIL:  # it has not heard of the recipient yet
                 reason = "the relay closes"
+                self.end.dismissed = True
+                now, words = millis(), self.last_words
                 self._settle(
-                    Result(turn.mail.index, Phase.NOT_SENT, 421, enhanced, self.last_words, "", _now(), reason)
+                    Result(turn.mail.index, Phase.NOT_SENT, 421, enhanced, words, at_ms=now, reason=reason, again=True)
                 )
             else:
-                self._settle(_said(turn, phase, 421, lines))
+                self._settle(turn.said(phase, 421, lines))
         self._fail("the relay closes (421)")
 
     # -- what is written
 
     @property
-    def _turn(self) -> _Turn:
+    def _turn(self) -> Turn:
         assert self._current is not None  # noqa: S101 - states MAIL to DOT have a mail
         return self._current
 
@@ -245,42 +250,35 @@ class Connection(Link):
         elif self._pipelining and self._state in (DOT, RSET) and (envelope := self._open_ahead()):
             self._write(envelope)
 
-    def _open_next(self) -> _Turn | None:
-        """Return the next mail that may be begun now; mails their guard holds back are settled on the way."""
-        while self._todo:
-            window = self._todo[0]
-            while window.next < len(window.mails):
-                mail = window.mails[window.next]
-                if mail.not_before is not None and mail.not_before > self._loop.time():
-                    self._wait(mail.not_before)
-                    return None
-                reason = window.guard(mail.index)
-                place = window.next
-                window.next += 1
-                if reason is None:
-                    return _Turn(window, place, mail)
-                window.settle(place, Result(mail.index, Phase.NOT_SENT, reason=reason))
-            self._todo.popleft()
-        return None
+    def _open_next(self) -> Turn | None:
+        """Return the next mail that may be begun now."""
+        if self.spent:
+            self._todo.give_back(SPENT)
+        found = self._todo.next(self._loop.time())
+        if isinstance(found, float):
+            self._wait(found)
+            return None
+        return found
 
     def _open_ahead(self) -> bytes:
         if not self._pipelining or self._ahead is not None or (turn := self._open_next()) is None:
             return b""
         self._ahead = turn
-        return turn.mail.envelope
+        return turn.envelope
 
-    def _start(self, turn: _Turn | None) -> None:
+    def _start(self, turn: Turn | None) -> None:
         self._current = turn
         if turn is None:
             self._state = IDLE
         elif self._pipelining:
-            self._write(turn.mail.envelope)
+            self._rode = False
+            self._write(turn.envelope)
             self._enter(MAIL)
         else:
             self._command(turn, MAIL)
 
-    def _command(self, turn: _Turn, state: int) -> None:
-        self._write(turn.mail.envelope.splitlines(keepends=True)[state - MAIL])
+    def _command(self, turn: Turn, state: int) -> None:
+        self._write(turn.envelope.splitlines(keepends=True)[state - MAIL])
         self._enter(state)
 
     def _next(self) -> None:
@@ -291,13 +289,14 @@ class Connection(Link):
             self._start(self._open_next())
         else:
             self._current = turn
+            self._rode = True
             self._enter(MAIL)
 
     def _reset(self) -> None:
         self._write(b"RSET\r\n" + self._open_ahead())
         self._enter(RSET)
 
-    def _body(self, turn: _Turn) -> None:
+    def _body(self, turn: Turn) -> None:
         message = turn.mail.message
         if len(message) > SLICE:
             self._rest = memoryview(message)[: -len(wire.END)]
@@ -317,11 +316,14 @@ class Connection(Link):
         if not self._rest and not self._full:
             self._finish(self._turn, wire.END)
 
-    def _finish(self, turn: _Turn, ending: bytes) -> None:
+    def _finish(self, turn: Turn, ending: bytes) -> None:
         """Write what ends with the final dot, and the next envelope behind it."""
+        self._bodies += 1
         envelope = self._open_ahead()
         turn.window.witness.dot(turn.mail.index)
+        step("dot.journalled")
         self._write(ending + envelope if envelope else ending)
+        step("dot.written")
         self._enter(DOT)
 
     def _wait(self, instant: float) -> None:
@@ -337,7 +339,7 @@ class Connection(Link):
 
     def _settle(self, result: Result) -> None:
         turn, self._current = self._turn, None
-        turn.window.settle(turn.place, result)
+        turn.settle(result)
 
     def _sure(self) -> None:
         """Replies are in step up to here, so the one to the last dot was its own."""
@@ -348,8 +350,24 @@ class Connection(Link):
     def _slipped(self, reason: str) -> None:
         """End a connection that seems to owe us a reply: what was taken for the last dot's may have been another's."""
         if (turn := self._unsure) is not None:
-            result = Result(turn.mail.index, Phase.DOT, at_ms=_now(), reason=f"replies out of step: {reason}")
+            result = Result(turn.mail.index, Phase.DOT, at_ms=millis(), reason=f"replies out of step: {reason}")
             turn.window.keep(turn.place, result)
+        self.end.unanswered = self.end.mismatched = True
+        self._fail(reason)
+
+    def _silent(self, reason: str) -> None:
+        """End a connection on which a reply does not come, and tell whether others to the same write did."""
+        self.end.unanswered = MAIL <= self._state <= DATA
+        self.end.mismatched = RCPT <= self._state <= DATA or (self._state == MAIL and self._rode)
+        # x.1.x is about an address (RFC 3463): what was taken for the last dot's reply was that to a MAIL or RCPT.
+        if (turn := self._unsure) is not None and turn.window.enhanced(turn.place).startswith("2.1."):
+            self._slipped(reason)
+        else:
+            self._fail(reason)
+
+    def _lost(self, reason: str) -> None:
+        """The relay, or the network, ended it."""
+        self.end.dismissed = self._state in (IDLE, MAIL)
         self._fail(reason)
 
     def _fail(self, reason: str) -> None:
@@ -358,30 +376,22 @@ class Connection(Link):
             return
         state = self._die()
         self.failure = reason
+        self.end.pipelined, self.end.sent = self._pipelining, self.sent
+        self.end.rested = self._loop.time() - self._answered
         if self._pacer is not None:
             self._pacer.cancel()
         self._rest = memoryview(b"")
         self._sure()
         if (turn := self._current) is not None:
             phase = Phase.DOT if state == DOT else Phase.NOT_SENT
-            self._settle(turn.refused or Result(turn.mail.index, phase, at_ms=_now(), reason=reason))
+            ended = Result(turn.mail.index, phase, at_ms=millis(), reason=reason, again=phase == Phase.NOT_SENT)
+            self._settle(turn.refused or ended)
         if (turn := self._ahead) is not None:
             self._ahead = None
-            turn.window.settle(turn.place, Result(turn.mail.index, Phase.NOT_SENT, reason=reason))
-        while self._todo:
-            self._todo.popleft().give_back(reason)
+            turn.settle(Result(turn.mail.index, Phase.NOT_SENT, reason=reason, again=True))
+        self._todo.give_back(reason)
         if self.on_lost is not None:
             self.on_lost(self)
-
-
-def _said(turn: _Turn, phase: Phase, code: int, lines: list[bytes]) -> Result:
-    enhanced, text = parse(lines)
-    queued = queue_id(text) if code < 300 else ""
-    return Result(turn.mail.index, phase, code, enhanced, text, queued, _now(), "")
-
-
-def _now() -> int:
-    return int(time.time() * 1000)
 
 
 _HANDLERS: Final = (

@@ -10,13 +10,15 @@ import ipaddress
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final
 
 import aiosmtplib
 
+from services.sender import reach
 from services.sender.errors import AuthFailed, RelayBusy, RelayError, RelayRefused, RelayUnreachable, TlsFailed
+from services.sender.habits import Habits
 from services.sender.smtp import Capabilities, Connection, Timeouts
 from shared.contracts.account import TlsMode
 
@@ -49,8 +51,20 @@ class Relay:
         return f"{self.host}:{self.port}"
 
 
-async def connect(target: Relay, *, timeout: float = GREETING, timeouts: Timeouts | None = None) -> Connection:  # noqa: ASYNC109 - of each step, which a cancel scope cannot tell apart
-    """Return a connection ready for mails. `timeout` bounds each step, `timeouts` is for the mails.
+async def connect(
+    target: Relay,
+    *,
+    timeout: float = GREETING,  # noqa: ASYNC109 - of each step, which a cancel scope cannot tell apart
+    timeouts: Timeouts | None = None,
+    habits: Habits | None = None,
+) -> Connection:
+    """Return a connection ready for mails.
+
+    Args:
+        target: Where to.
+        timeout: Bounds each step of opening.
+        timeouts: For the mails.
+        habits: What is known of the relay; the connection keeps to it, and its end is told there.
 
     Raises:
         RelayUnreachable: No connection, no greeting, or lost on the way.
@@ -60,9 +74,11 @@ async def connect(target: Relay, *, timeout: float = GREETING, timeouts: Timeout
         AuthFailed: The credentials are not taken, or must not be sent.
     """
     context = await asyncio.to_thread(tls_context, target.ca_file) if target.tls != "none" else None
+    async with _errors("connecting", RelayUnreachable), asyncio.timeout(timeout):
+        sock = await reach.reach(target.host, target.port)
     client = aiosmtplib.SMTP(
         hostname=target.host,
-        port=target.port,
+        sock=sock,
         timeout=timeout,
         local_hostname=target.local_hostname or "localhost",
         use_tls=target.tls == "implicit",
@@ -73,7 +89,7 @@ async def connect(target: Relay, *, timeout: float = GREETING, timeouts: Timeout
         await _greet(client, target, context)
         async with _errors("AUTH", AuthFailed):
             await _authenticate(client, target)
-        return _take_over(client, target, timeouts)
+        return _take_over(client, target, timeouts, habits)
     except BaseException:  # whatever it was, nothing stays open; the caller hears of it
         client.close()
         raise
@@ -130,11 +146,17 @@ async def _authenticate(client: aiosmtplib.SMTP, target: Relay) -> None:
         raise AuthFailed("the relay offers no way to authenticate that we know")
 
 
-def _take_over(client: aiosmtplib.SMTP, target: Relay, timeouts: Timeouts | None) -> Connection:
+def _take_over(client: aiosmtplib.SMTP, target: Relay, timeouts: Timeouts | None, habits: Habits | None) -> Connection:
     transport = client.transport
     if transport is None or not client.is_connected:
         raise RelayUnreachable("closed by the relay while it was opened")
-    connection = Connection(target.name, _capabilities(client, transport), timeouts)
+    offered = _capabilities(client, transport)
+    if habits is not None and not habits.pipelining:
+        offered = replace(offered, pipelining=False)
+    connection = Connection(target.name, offered, timeouts)
+    if habits is not None:
+        connection.limit = habits.limit
+        connection.on_lost = lambda lost: habits.ended(lost.end)
     transport.set_protocol(connection)
     client.protocol = client.transport = None
     connection.connection_made(transport)
@@ -147,6 +169,7 @@ def _capabilities(client: aiosmtplib.SMTP, transport: asyncio.BaseTransport) -> 
     size = offered.get("size", "")
     return Capabilities(
         pipelining="pipelining" in offered,
+        declares_size="size" in offered,
         size=int(size) if size.isascii() and size.isdigit() else 0,
         eight_bit="8bitmime" in offered,
         smtputf8="smtputf8" in offered,

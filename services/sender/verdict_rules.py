@@ -10,7 +10,13 @@ from typing import Final, Literal
 Scope = Literal["address", "domain", "sender", "content", "us", "unknown"]
 """Whose fault: the address, its domain, our sender domain, this message, our account or reputation, or not known."""
 
+OF_US: Final = frozenset({"credentials", "authentication", "quota", "rate", "reputation", "reverse-dns", "tls"})
+"""Kinds that speak of us or of how we send: a 5xx of these says nothing of the mail, which is held."""
+
 VAGUE: Final = frozenset({"0.0", "1.0", "2.0", "3.0", "4.0", "5.0", "6.0", "7.0", "7.1", "7.9", "5.1"})
+
+QUOTAS: Final = frozenset({"4.5", "4.6"})
+"""Codes of the network that relays also give when a quota of ours is used up; their words tell which it is."""
 
 BY_DETAIL: Final[dict[str, tuple[Scope, str]]] = {
     "1.0": ("unknown", "address-status"),
@@ -48,7 +54,7 @@ BY_DETAIL: Final[dict[str, tuple[Scope, str]]] = {
     "6.0": ("content", "content"),
     "6.1": ("content", "content"),
     "6.3": ("content", "content"),
-    "6.7": ("address", "needs-smtputf8"),
+    "6.7": ("unknown", "needs-smtputf8"),
     "7.0": ("unknown", "policy"),
     "7.1": ("unknown", "policy"),
     "7.2": ("address", "list-problem"),

@@ -14,6 +14,9 @@ from services.sender.reply import Phase
 
 logger = logging.getLogger(__name__)
 
+SPENT = "connection spent"
+"""Why a mail comes back from a connection that has carried as many messages as it may."""
+
 Guard = Callable[[int], str | None]
 """Asked with a mail's index right before its envelope and again before its body; a reason means: do not send it."""
 
@@ -27,12 +30,14 @@ class Mail:
         envelope: `MAIL FROM:<..>\r\nRCPT TO:<..>\r\nDATA\r\n`.
         message: Dot-stuffed, ending in `\r\n.\r\n` (see wire.py).
         not_before: Loop time before which the envelope is not written.
+        dsn: Parameters of MAIL and of RCPT for a relay that offers DSN.
     """
 
     index: int
     envelope: bytes
     message: bytes
     not_before: float | None = None
+    dsn: tuple[bytes, bytes] = (b"", b"")
 
 
 @dataclass(slots=True)
@@ -47,7 +52,9 @@ class Result:
         text: The reply without codes, unscrubbed, at most 500 characters.
         queue_id: The relay's id of an accepted mail, or "".
         at_ms: When it was known, milliseconds since 1970.
-        reason: Why there is no reply: the guard's reason, or what happened to the connection.
+        reason: Why there is no reply: the guard's reason, or what happened to the connection. Beside a code of a
+            refusal: it is ours (offers.OURS), no relay said it.
+        again: NOT_SENT because of the connection: another one may carry it under the same claim.
     """
 
     index: int
@@ -58,6 +65,7 @@ class Result:
     queue_id: str = ""
     at_ms: int = 0
     reason: str = ""
+    again: bool = False
 
 
 class Witness(Protocol):
@@ -101,6 +109,11 @@ class Window:
             except Exception:  # the result stands; after a crash this mail would be in doubt
                 logger.exception("no evidence kept of a reply")
 
+    def enhanced(self, place: int) -> str:
+        """Return the enhanced code of the result so far, "" where none."""
+        result = self.results[place]
+        return result.enhanced if result is not None else ""
+
     def count(self) -> None:
         """One more mail is settled for good."""
         self.open -= 1
@@ -111,4 +124,4 @@ class Window:
         """Settle every mail that was not begun as not sent."""
         first, self.next = self.next, len(self.mails)
         for place in range(first, len(self.mails)):
-            self.settle(place, Result(self.mails[place].index, Phase.NOT_SENT, reason=reason))
+            self.settle(place, Result(self.mails[place].index, Phase.NOT_SENT, reason=reason, again=True))

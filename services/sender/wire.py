@@ -8,6 +8,7 @@ import re
 
 _LINE_ENDS = re.compile(rb"\r\n|\r|\n")
 _STRAY = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+_NOT_XTEXT = re.compile(rb"[^!-*,-<>-~]")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 END = b".\r\n"
@@ -25,6 +26,11 @@ def stuffed(message: bytes) -> bytes:
     if message.startswith(b"."):
         message = b"." + message
     return message.replace(b"\r\n.", b"\r\n..") + END
+
+
+def xtext(text: bytes) -> bytes:
+    """Return ASCII as a value of a DSN parameter (RFC 3461, 4)."""
+    return text if text.isalnum() else _NOT_XTEXT.sub(lambda odd: b"+%02X" % odd[0][0], text)
 
 
 def envelope(sender: bytes, recipient: bytes, parameters: bytes = b"") -> bytes:

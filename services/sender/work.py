@@ -11,8 +11,10 @@ import asyncio
 import random
 from base64 import b64encode
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from services.sender import metrics, settle
 from services.sender.case import Case
@@ -20,22 +22,31 @@ from services.sender.chunk import NARROW_AFTER, Advance
 from services.sender.compose import ChunkComposer, Rendered, RenderError
 from services.sender.confirm import Confirmation
 from services.sender.errors import RelayError, RelayUnreachable
-from services.sender.flight import CLAIM_OVER, Flight, Guard, Watch
+from services.sender.flight import CLAIM_OVER, SUSPENDED, Flight, Guard, Watch
 from services.sender.journal import Claim
+from services.sender.limits import Rules, account_scope, mailing_scope, provider_scope
 from services.sender.line import Line
-from services.sender.pacing import Later, Pacing, Slot, window
+from services.sender.pacing import AHEAD, HORIZON, Later, Pacing, Slot, window
 from services.sender.retry import BackOff
-from services.sender.smtp import Connection
+from services.sender.shaper import Shaper
+from services.sender.slowing import Turn, shaped_turns, turns_of
 from services.sender.spans import Attempt, Phases
 from services.sender.window import Mail, Result
 from shared import tracing
 from shared.clock import boot_seconds, now
 from shared.contracts import ranges
-from shared.contracts.account import Limits
+from shared.contracts.account import Limits, ProviderLimits, limits_on
 from shared.contracts.sending import Group
+from shared.steps import step
 
 CLAIM_AHEAD = 0.5
 """Seconds before the first slot of a half-window at which it is claimed."""
+
+BYTES_AHEAD = 2_000_000
+"""A half-window has at most so many bytes of mails, unless one mail alone has more."""
+
+PACING = "pacing"
+"""Why a work rests whose next slot is far."""
 
 BARREN_CONNECTIONS = 3
 """So many connections in a row that ended without an answer, or with 421 alone: the relay is taken to be down."""
@@ -43,13 +54,22 @@ BARREN_CONNECTIONS = 3
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What all workers share. `window`: most recipients claimed at once; `validity`: seconds of a claim."""
+    """What all workers share.
+
+    Attributes:
+        window: Most recipients claimed at once.
+        validity: Seconds of a claim.
+        signing: Where mails are signed, beside the event loop.
+    """
 
     confirmation: Confirmation
     pacing: Pacing
     back_off: BackOff
+    shaper: Shaper
     window: int
     validity: float
+    rules: Rules
+    signing: Executor
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +111,8 @@ class Work:
     spent: list[Claim] = field(default_factory=list)
     barren: int = 0
     cap: int = 0
+    paced: dict[str, ProviderLimits] = field(default_factory=dict)
+    looked: float = -1.0
     attempt: Attempt = field(init=False)
 
     def __post_init__(self) -> None:
@@ -115,39 +137,42 @@ class Work:
 
     async def _work(self) -> None:
         while not self.rest.why:
-            connection = await self._connect()
-            coming = await self._claim() if connection is not None else None
-            while coming is not None and connection is not None:
-                coming = await self._fly(coming, connection)
-                connection = await self._connect() if coming is not None else connection
+            connected = await self._connect()
+            coming = await self._claim() if connected else None
+            while coming is not None and connected:
+                coming = await self._fly(coming)
+                connected = await self._connect() if coming is not None else connected
             if coming is not None:
                 self._give_back(coming.claimed, coming.witness)
             await self._settle()
             if not self.case.chunk.claimable(now(), 1):
                 break
 
-    async def _connect(self) -> Connection | None:
+    async def _connect(self) -> bool:
         try:
-            return await self.line.open()
+            await self.line.open()
         except RelayError as error:
             self.rest = Rest(f"relay: {error}", trouble=error)
-            return None
+            return False
+        return True
 
-    async def _fly(self, flight: Flight, connection: Connection) -> Flight | None:
+    async def _fly(self, flight: Flight) -> Flight | None:
         """Send one half-window while the next is claimed; return the next, None when there is none."""
         flight.phases.wire = tracing.begin()
-        sent = connection.send(flight.mails, flight.guard, flight.witness)
+        sent = asyncio.ensure_future(self.line.carry(flight.mails, flight.guard, flight.witness))
         ahead = asyncio.ensure_future(self._claim()) if self._size() > 1 else None
         results = await sent
+        step("window.answered")
         self.attempt.flown(flight.phases, len(flight.mails))
-        self.line.used()
         self._collect(results)
         self.spent.append(flight.witness)
+        await self.means.shaper.heard(self.case.ref, results, self.case.rows)
         following = await ahead if ahead is not None else None
         answered = any(result.code not in (0, 421) for result in results)
-        if connection.botched:
+        broken = self.line.botched
+        if broken:
             await self.line.close()
-        self.barren = 0 if answered or not connection.botched else self.barren + 1
+        self.barren = 0 if answered or not broken else self.barren + 1
         if self.barren >= BARREN_CONNECTIONS:
             trouble = RelayUnreachable("the relay drops connections")
             self.rest = Rest("relay drops connections", trouble=trouble)
@@ -160,15 +185,15 @@ class Work:
         """Pace, render, settle and claim, confirm; None when nothing may be claimed now (`rest` may say why)."""
         while not self.rest.why:
             if why := self.watch.closed():
-                self.rest = Rest(why)
+                self.rest = Rest(why, at=self.watch.reopens())
                 break
-            indexes = self.case.chunk.claimable(now(), self._size())
-            if not indexes:
+            turns = self._turns()
+            if not turns:
                 break
+            indexes, slots = await self._reserve(turns)
             asked = boot_seconds()
-            slots = await self.means.pacing.reserve(self._scopes(), len(indexes))
             if isinstance(slots, Later):
-                self.rest = Rest("pacing", at=datetime.fromtimestamp(slots.at, UTC))
+                self.rest = Rest(PACING, at=datetime.fromtimestamp(slots.at, UTC))
                 break
             if slots is not None:
                 indexes = indexes[: len(slots)]
@@ -177,7 +202,7 @@ class Work:
                 reserved = boot_seconds()
                 await asyncio.sleep(slots[0].at - ahead - self.watch.server_now())
                 asked += boot_seconds() - reserved
-            prepared = self._render(indexes, slots)
+            prepared = await self._render(indexes, slots)
             if not prepared.mails:
                 await self._settle()
                 continue
@@ -188,22 +213,80 @@ class Work:
                 return flight
         return None
 
+    def _turns(self) -> list[Turn]:
+        """Return who may be claimed next: a slow provider after all others; none with `rest` set where all wait."""
+        chunk, size = self.case.chunk, self._size()
+        paced = self._paced()
+        if not self.watch.shaped and (not paced or self.case.ref.lane in paced):
+            return turns_of(chunk.claimable(now(), size))
+        found = shaped_turns(chunk, self.watch.account, self.watch.provider, now(), size, paced.keys())
+        if not found.turns and found.reopens is not None:
+            self.rest = Rest(SUSPENDED, at=found.reopens)
+        return found.turns
+
+    async def _reserve(self, turns: Sequence[Turn]) -> tuple[Sequence[int], list[Slot] | Later | None]:
+        """Reserve slots for the first turn that has some soon; where none has, say when the first will."""
+        soonest: Later | None = None
+        for turn in turns:
+            slots = await self.means.pacing.reserve(
+                partial(self._scopes, turn.provider),
+                len(turn.indexes),
+                self.case.ref.mailing,
+                HORIZON if len(turns) == 1 else AHEAD,  # nobody waits for long while others may go
+            )
+            if not isinstance(slots, Later):
+                return turn.indexes, slots
+            soonest = slots if soonest is None or slots.at < soonest.at else soonest
+        return (), soonest
+
     def _size(self) -> int:
         """Return how many to claim at once: half of W, one where workers die."""
         if self.case.chunk.takeovers >= NARROW_AFTER:
             return 1
-        return max(1, window(self._scopes(), self.cap) // 2)
+        most = max(1, BYTES_AHEAD // self.composer.size)
+        return max(1, min(most, window(self._scopes(), self.cap) // 2))
 
-    def _scopes(self) -> dict[str, Limits]:
-        scopes = {f"account.{self.case.ref.account}": self.watch.account.settings.limits}
+    def _paced(self) -> dict[str, ProviderLimits]:
+        """Return the providers of this chunk whose rate is limited, as of the last half second."""
+        time = boot_seconds()
+        if time >= self.looked + 0.5:
+            rules, account = self.means.rules, self.watch.account.settings
+            found = rules.paced(account)
+            if found:
+                present = {self.watch.provider(index) for index in range(self.case.chunk.size)}
+                found = {name: limits for name, limits in found.items() if name in present}
+            self.paced, self.looked = found, time
+        return self.paced
+
+    def _scopes(self, provider: str = "") -> dict[str, Limits]:
+        """Return what is to be kept now, by scope, what most others share first; `provider` is one that is slow."""
+        account, provider = self.watch.account, provider or self.case.ref.lane
+        today = datetime.fromtimestamp(self.watch.server_now(), UTC).date()
+        scopes: dict[str, Limits] = {account_scope(account.account): limits_on(account.settings, today)}
+        if (limits := self._paced().get(provider)) is not None:
+            scopes[provider_scope(account.account, provider)] = limits
+        slow = account.slow(provider, now()) if account.slowed else None
+        if slow is not None:
+            scopes[f"slow.{account.account}.{provider}"] = slow
         if self.watch.mailing is not None:
-            scopes[f"mailing.{self.case.ref.mailing}"] = self.watch.mailing.limits
+            scopes[mailing_scope(self.case.ref.mailing)] = self.watch.mailing.limits
         return scopes
 
-    def _render(self, indexes: Sequence[int], slots: list[Slot] | None) -> Prepared:
+    async def _render(self, indexes: Sequence[int], slots: list[Slot] | None) -> Prepared:
         """Render `indexes`; those that do not render are skipped in the same commit as the claim."""
         date = int(now().timestamp())
+        if self.composer.signs:
+            loop = asyncio.get_running_loop()
+            mails, skipped = await loop.run_in_executor(self.means.signing, self._rendered, indexes, date)
+        else:
+            mails, skipped = self._rendered(indexes, date)
+        self.groups += skipped
+        return Prepared(mails, date, dict(zip(mails, slots, strict=False)) if slots else {})
+
+    def _rendered(self, indexes: Sequence[int], date: int) -> tuple[dict[int, Rendered], list[Group]]:
+        """Return the mails and the groups of those who get none; changes nothing, as it runs beside the event loop."""
         mails: dict[int, Rendered] = {}
+        skipped: list[Group] = []
         for index in indexes:
             row = self.case.rows[index]
             try:
@@ -211,8 +294,8 @@ class Work:
                     raise RenderError(row.fault)
                 mails[index] = self.composer.render(row.data, index, self.case.chunk.dates.get(index, date))
             except RenderError as error:
-                self.groups.append(Group(outcome="skipped", indexes=str(index), cause=f"render: {error}"))
-        return Prepared(mails, date, dict(zip(mails, slots, strict=False)) if slots else {})
+                skipped.append(Group(outcome="skipped", indexes=str(index), cause=f"render: {error}"))
+        return mails, skipped
 
     async def _claim_rendered(self, prepared: Prepared) -> Flight | None:
         """Claim and confirm; None when all were skipped, or nothing may go out after all."""
@@ -221,17 +304,20 @@ class Work:
         valid_until = boot_seconds() + self.means.validity
         # Begun before the append, so that a claim cut off by death has its evidence: nothing was sent under it.
         witness = self.line.journal.begin(ref.mailing, ref.n, chunk.seq, indexes)
+        step("claim.journalled")
         phases = Phases()
         await self._settle(prepared)
+        step("claim.appended")
         phases.confirm = tracing.begin()
         metrics.claimed(len(indexes))
         try:
             await self.means.confirmation.confirmed(ref.mailing)
         except Exception as error:  # noqa: BLE001 - unconfirmed: nothing is sent, the claim is given back, the job rests
             self.rest = Rest(f"not confirmed: {error!r}", at=now() + timedelta(seconds=1))
+        step("claim.confirmed")
         phases.ready = tracing.begin()
         if why := self.watch.closed():
-            self.rest = Rest(why)
+            self.rest = Rest(why, at=self.watch.reopens())
         if self.rest.why:
             self._give_back(indexes, witness)
             return None
@@ -250,7 +336,7 @@ class Work:
             wait = prepared.slots[index].at - self.watch.server_now()
             not_before = asyncio.get_running_loop().time() + wait
         rendered = prepared.mails[index]
-        return Mail(index, rendered.envelope, rendered.message, not_before)
+        return Mail(index, rendered.envelope, rendered.message, not_before, rendered.dsn)
 
     def _collect(self, results: Sequence[Result]) -> None:
         """Turn what came back into groups for the next commit."""
@@ -265,6 +351,7 @@ class Work:
             retry_for=self.case.plan.retry_for,
             back_off=self.means.back_off,
             jitter=random.random(),  # noqa: S311 - spreads load, guards nothing
+            deadline=self.case.plan.expires_at,
         )
         self.groups += settle.groups(results, terms, self.base)
         if any(result.reason == CLAIM_OVER for result in results):
@@ -284,9 +371,12 @@ class Work:
             digests = b64encode(b"".join(mail.digest for mail in prepared.mails.values())).decode()
             command = replace(command, claim=tuple(prepared.mails), digests=digests, date=prepared.date)
         await self.case.append(command)
+        if groups:
+            step("outcome.appended")
         self.attempt.settled(groups)
         del self.groups[: len(groups)], self.spent[: len(spent)]
         for witness in spent:
             witness.end()
+            step("journal.ended")
         if not self.groups:
             self.base = 0

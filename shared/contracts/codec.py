@@ -18,6 +18,7 @@ from shared.contracts import (
     audience,
     campaign,
     consent,
+    domain,
     engagement,
     log,
     mailing,
@@ -31,7 +32,7 @@ from shared.ids import event_id
 
 EVENT_TYPES: dict[str, type[DomainEvent]] = {
     model.TYPE: model
-    for module in (account, audience, campaign, consent, engagement, log, mailing, principal, relay, sending)
+    for module in (account, audience, campaign, consent, domain, engagement, log, mailing, principal, relay, sending)
     for model in module.EVENTS
 }
 

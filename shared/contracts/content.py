@@ -9,6 +9,22 @@ import orjson
 from pydantic import BaseModel, ConfigDict
 
 
+class AttachedFile(BaseModel):
+    """A file that every mail of a mailing carries; its bytes are the object in CONTENT that is named by their hash.
+
+    Attributes:
+        content_id: What the HTML names it by (`<img src="cid:logo">`); "" for what is no part of the page.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    object: str
+    file_name: str
+    media_type: str
+    content_id: str = ""
+    size: int
+
+
 class Content(BaseModel):
     """A frozen template. Placeholders stand as `{{ field }}` or `{{ field | default("text") }}`.
 
@@ -18,6 +34,8 @@ class Content(BaseModel):
         links: Tracked targets in order; the link id is the place in this list. `href`s in `html` and URLs in `text`
             that equal one of them are tracked.
         list_id: List-Id of RFC 2919 without brackets, e.g. `news.example.com`.
+        headers: Further header fields, name -> value.
+        campaign: Id of its campaign, for Feedback-ID.
         unsubscribe: Append an unsubscribe link where the template has no `{{ unsubscribe_url }}`.
     """
 
@@ -33,6 +51,9 @@ class Content(BaseModel):
     list_name: str = ""
     list_id: str = ""
     unsubscribe: bool = True
+    campaign: str = ""
+    headers: dict[str, str] = {}
+    attachments: list[AttachedFile] = []
 
     def encoded(self) -> bytes:
         """Return the bytes whose SHA-256 names the object."""

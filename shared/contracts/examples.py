@@ -7,6 +7,7 @@ from shared.contracts.commands import Command, Query
 
 _MAILING = {"mailing": "dbhqj1pk0kha"}
 _USER = {"user": "u4m7k1x9s2td"}
+_KEY = {"domain": "shop.example", "selector": "p2027a"}
 _UPLOAD = {"upload": "w0f4k2m9xq7z"}
 _DRAFT: dict[str, Any] = {
     "campaign": "c7m2hs0k4tqd",
@@ -19,16 +20,28 @@ _DRAFT: dict[str, Any] = {
     "limits": {"per_hour": 5000},
 }
 
+_ACCOUNT: dict[str, Any] = {
+    "name": "relay",
+    "host": "smtp.shop.example",
+    "port": 587,
+    "username": "news",
+    "senders": ["news@shop.example"],
+}
+
 EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
-    commands.AddAccount: {
-        "name": "relay",
-        "host": "smtp.shop.example",
-        "port": 587,
-        "username": "news",
-        "password": "secret",
-        "senders": ["news@shop.example"],
+    commands.AddAccount: _ACCOUNT | {"password": "secret"},
+    commands.EditAccount: _ACCOUNT
+    | {
+        "account": "a91kfm3xw2rb",
+        "limits": {"per_second": 20, "per_hour": 5000, "per_day": 40_000, "messages": 100},
+        "providers": {"gmail": {"connections": 5, "per_minute": 300}},
+        "warm_up": {"starts_on": "2027-05-03", "per_day": {"1": 500, "2": 1000, "4": 5000, "7": 20_000}},
     },
     commands.TestAccount: {"account": "a91kfm3xw2rb", "to": "postmaster@shop.example"},
+    commands.AddDomainKey: _KEY | {"algorithm": "rsa"},
+    commands.UseDomainKey: _KEY,
+    commands.RetireDomainKey: _KEY,
+    commands.DomainKeys: {},
     commands.ImportContacts: _UPLOAD | {"parts": 1, "list": "readers", "columns": {"E-Mail": "email"}},
     commands.OpenCampaign: {"name": "May", "lists": ["readers"]},
     commands.DraftMailing: _DRAFT,
@@ -41,11 +54,14 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.PauseMailing: _MAILING | {"reason": "a wrong price"},
     commands.ResumeMailing: _MAILING,
     commands.CancelMailing: _MAILING | {"reason": "sold out"},
+    commands.StopEverything: {"reason": "a wrong price"},
+    commands.ResumeStopped: {},
     commands.ChangeRate: _MAILING | {"limits": {"per_hour": 1000, "seconds_between": 0.5}},
     commands.DecideDoubt: _MAILING | {"n": 3, "indexes": "0-4,7", "decision": "resend"},
     commands.DeleteMailing: _MAILING,
     commands.Redrive: {"seq": 17},
     commands.Accounts: {},
+    commands.Preflight: {"account": "a91kfm3xw2rb"},
     commands.Lists: {},
     commands.ImportStatus: _UPLOAD,
     commands.RejectedRows: _UPLOAD | {"limit": 20},

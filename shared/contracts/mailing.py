@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.contracts.account import Limits
 from shared.contracts.envelope import DomainEvent
 
+STOPPED = "everything was stopped"
+"""How the reason of a pause begins that one command caused for all mailings."""
+
 DoubtPolicy = Literal["hold", "resend"]
 Tracking = Literal["off", "anonymous", "person"]
 DoubtDecision = Literal["resend", "accepted", "rejected"]
@@ -29,8 +32,27 @@ class SendingHours(BaseModel):
     weekdays: list[int] = Field(default=[0, 1, 2, 3, 4, 5, 6])
 
 
+class StopRules(BaseModel):
+    """When a mailing stops by itself; None turns one off.
+
+    Attributes:
+        after: Nothing is judged before so many mails were answered.
+        bounces: Share of them that may be refused because the address is at fault.
+        errors: Share that may be refused for any other reason.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    after: int = Field(default=200, ge=1, le=1_000_000)
+    bounces: float | None = Field(default=0.1, ge=0, le=1)
+    errors: float | None = Field(default=0.25, ge=0, le=1)
+
+
 class MailingDrafted(DomainEvent):
-    """What shall be sent, by which account. `content` is the hash of the template in CONTENT."""
+    """What shall be sent, by which account. `content` is the hash of the template in CONTENT.
+
+    Without `stop` it never stops by itself.
+    """
 
     TYPE: ClassVar[str] = "mailing.drafted/1"
 
@@ -44,6 +66,7 @@ class MailingDrafted(DomainEvent):
     tracking: Tracking = "person"
     limits: Limits = Limits()
     retry_for: int = 86_400
+    stop: StopRules | None = None
 
 
 class MailingEdited(DomainEvent):
@@ -60,6 +83,7 @@ class MailingEdited(DomainEvent):
     tracking: Tracking = "person"
     limits: Limits = Limits()
     retry_for: int = 86_400
+    stop: StopRules | None = None
 
 
 class TestSent(DomainEvent):

@@ -6,6 +6,8 @@ An entity is one exact subject; a journal is one of 16 partitions by address key
 
 from dataclasses import dataclass
 
+from shared.ids import derived_id
+
 # Streams
 EVENTS = "EVENTS"
 JOBS = "JOBS"
@@ -31,6 +33,7 @@ ALL_MAILINGS = "evt.mailing.*"
 ALL_CAMPAIGNS = "evt.campaign.*"
 ALL_ACCOUNTS = "evt.account.*"
 ALL_RELAYS = "evt.relay.*"
+ALL_DOMAINS = "evt.domain.*"
 ALL_PRINCIPALS = "evt.principal.*"
 ALL_PLANS = "evt.plan.*.*.*.*"
 ALL_CHUNKS = "evt.chunk.*.*"
@@ -88,6 +91,21 @@ def account(account_id: str) -> str:
 def relay(account_id: str) -> str:
     """Entity: what the senders learnt of an account's relay."""
     return f"evt.relay.{account_id}"
+
+
+def domain(name: str) -> str:
+    """Entity: the keys that sign for one domain."""
+    return f"evt.domain.{derived_id('domain', name)}"
+
+
+def signing_key(domain_name: str, selector: str) -> str:
+    """Key in the bucket SECRETS of the private key that signs for a domain."""
+    return f"dkim.{derived_id('domain', domain_name)}.{selector}"
+
+
+def sealed(key: str) -> str:
+    """Message that holds a key of the bucket SECRETS."""
+    return f"$KV.{SECRETS}.{key}"
 
 
 def bucket(name: str) -> str:

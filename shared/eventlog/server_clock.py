@@ -6,12 +6,11 @@ do no harm. Before the first `sync`, and while the server is away, the last know
 
 import asyncio
 import logging
-import time
 from datetime import datetime
 
 from nats.aio.client import Client
 
-from shared.clock import boot_seconds
+from shared.clock import boot_seconds, go_by, wall
 from shared.contracts.subjects import EVENTS
 from shared.eventlog.errors import EventLogError
 from shared.eventlog.metrics import CLOCK_OFFSET, CLOCK_PRECISION
@@ -32,7 +31,7 @@ class ServerClock:
 
     def __init__(self, nc: Client, *, stream: str = EVENTS) -> None:
         self._reader = Reader(nc, stream)
-        self._offset = time.time() - boot_seconds()
+        self._offset = wall() - boot_seconds()
         self.precision = float("inf")
 
     async def sync(self) -> None:
@@ -46,7 +45,7 @@ class ServerClock:
                 best = received - sent
                 offset = datetime.fromisoformat(answer["ts"]).timestamp() - (sent + received) / 2
         self._offset, self.precision = offset, best / 2
-        CLOCK_OFFSET.set(time.time() - self.now())
+        CLOCK_OFFSET.set(wall() - self.now())
         CLOCK_PRECISION.set(self.precision)
 
     def now(self) -> float:
@@ -61,3 +60,15 @@ class ServerClock:
             except EventLogError as error:  # keep the offset, ask again in a minute
                 logger.warning("server time not available: %s", error)
             await asyncio.sleep(_EVERY)
+
+
+async def leading(nc: Client) -> ServerClock:
+    """Return a clock in step with the server, by which this process goes from now on.
+
+    Raises:
+        UnavailableError: The server does not say what time it is.
+    """
+    clock = ServerClock(nc)
+    await clock.sync()
+    go_by(clock.now)
+    return clock

@@ -14,14 +14,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import uvloop
-from faststream.nats import NatsBroker
+from faststream.nats import NatsBroker, NatsRouter
 from nats.aio.client import Client
 
 from shared import logs, tracing
-from shared.contracts import asyncapi
 from shared.eventlog.connection import connect, tried
 from shared.messaging import process
-from shared.messaging.answers import CommandRouter
 from shared.messaging.broker import create_broker
 from shared.messaging.ops import Check, OpsServer
 from shared.settings import Settings
@@ -51,15 +49,15 @@ class Service:
         self.nc: Client = Client()
         self.stopping = asyncio.Event()
         self.broker: NatsBroker = create_broker(settings, name, on_closed=self._connection_closed)
-        self._ops = OpsServer(settings.ops_host, settings.ops_port, asyncapi.text)
+        self._ops = OpsServer(settings.ops_host, settings.ops_port, _asyncapi)
         self._tasks: dict[asyncio.Task[None], float] = {}
         self._cleanups: list[Cleanup] = []
         self._failure: BaseException | None = None
         self._ended = asyncio.Event()
 
-    def include(self, requests: CommandRouter) -> None:
-        """Answer these requests once the service is up."""
-        self.broker.include_router(requests.router)
+    def include(self, router: NatsRouter) -> None:
+        """Answer its requests once the service is up."""
+        self.broker.include_router(router)
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None], *, grace: float = 0.0) -> asyncio.Task[None]:
         """Run `work` in the background. At the stop it has `grace` seconds to see `stopping` before it is cancelled."""
@@ -179,6 +177,12 @@ class Service:
                 await cleanup()
         except Exception:  # the others are still cleaned up; the state is in the log
             logger.exception("cleaning up failed")
+
+
+def _asyncapi() -> str:
+    from shared.contracts import asyncapi  # noqa: PLC0415 - models of all that is said: only who asks for it pays
+
+    return asyncapi.text()
 
 
 async def _live(name: str, settings: Settings, start: Start) -> int:

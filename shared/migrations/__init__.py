@@ -1,48 +1,24 @@
 """Tables over the versions: each service has its revisions, and brings its database to the newest when it starts.
 
-A package of a service holds them (`services/<name>/migrations`), Alembic runs them. Of several that start at once one
-migrates in one transaction, the others wait for it and find the work done; a failed migration changes nothing. A
-database that was made before there were revisions has the tables of 0001, which makes only what is missing.
+A package of a service holds them (`services/<name>/migrations`). Alembic runs them (alembic_runs.py); it is loaded only
+where the database is not at the newest already. Of several that start at once one migrates in one transaction, the
+others wait for it and find the work done; a failed migration changes nothing. A database that was made before there
+were revisions has the tables of 0001, which makes only what is missing.
 """
 
-import asyncio
-import logging
-from collections.abc import Callable, Sequence
-from typing import Any
-from weakref import WeakKeyDictionary
+from importlib.resources import files
 
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from sqlalchemy.schema import CreateSchema
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.database import in_turn, is_postgresql
+from shared.database import is_away, reading
 
-logger = logging.getLogger(__name__)
-
-_PATIENCE_MS = 120_000
-
-# Alembic keeps what it works on in the module: two migrations of one process would write into one database.
-_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+_AT = text("SELECT version_num FROM alembic_version")
 
 
 class NewerDatabaseError(RuntimeError):
     """The database was migrated by a newer program."""
-
-
-def config_of(package: str) -> Config:
-    """Return what Alembic needs to know of the revisions in `package`, e.g. `services.planner.migrations`."""
-    parent, _, folder = package.rpartition(".")
-    config = Config()
-    config.set_main_option("script_location", "shared:migrations")
-    config.set_main_option("version_locations", f"{parent}:{folder}")
-    config.set_main_option("path_separator", "newline")
-    config.set_main_option("file_template", "r%%(rev)s_%%(slug)s")
-    return config
 
 
 async def migrate(engine: AsyncEngine, package: str, revision: str = "head") -> None:
@@ -51,76 +27,24 @@ async def migrate(engine: AsyncEngine, package: str, revision: str = "head") -> 
     Raises:
         NewerDatabaseError: It is at a revision that this program does not know.
     """
-    run = _with(config_of(package), lambda config: _upgrade(config, revision))
-    async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
-        await _migrate(engine, run)
-
-
-async def _migrate(engine: AsyncEngine, run: Callable[[Connection], Any]) -> None:
-    if is_postgresql(engine):
-        async with engine.begin() as conn:
-            await _settle_postgresql(conn)
-            await conn.run_sync(run)
+    if revision == "head" and await _at(engine) == newest(package):
         return
-    async with engine.connect() as conn:
-        await _pragma(conn, f"busy_timeout = {_PATIENCE_MS}")
-        await _pragma(conn, "foreign_keys = OFF")  # a table that is made anew would take along what refers to it
-        try:
-            async with conn.begin():
-                await conn.run_sync(run)
-        finally:
-            await conn.invalidate()  # whoever comes next gets a connection with the usual settings
+    from shared.migrations import alembic_runs  # noqa: PLC0415 - Alembic is slow to load, and seldom needed
+
+    await alembic_runs.migrate(engine, package, revision)
 
 
-async def _settle_postgresql(conn: AsyncConnection) -> None:
-    """Wait for the turn, for as long as it takes, and see to the schema."""
-    await conn.execute(text("SET LOCAL lock_timeout = 0"))
-    await conn.execute(text("SET LOCAL statement_timeout = 0"))
-    await in_turn(conn, "migrations")
-    schema = str(await conn.scalar(text("SELECT current_setting('search_path')")))
-    if "," in schema:  # nobody asked for a schema of our own
-        return
-    if not await conn.scalar(text("SELECT count(*) FROM pg_namespace WHERE nspname = :schema"), {"schema": schema}):
-        await conn.execute(CreateSchema(schema))
+def newest(package: str) -> str:
+    """Return the newest revision in `package`, by the numbers that start the names of its modules: `r0001_...`."""
+    return max((file.name[1:5] for file in files(package).iterdir() if file.name.startswith("r")), default="")
 
 
-async def _pragma(conn: AsyncConnection, pragma: str) -> None:
-    """Set what can be set only outside of a transaction."""
-    driver = (await conn.get_raw_connection()).driver_connection
-    assert driver is not None  # noqa: S101 - a connection that was just checked out
-    await driver.execute(f"PRAGMA {pragma}")
-
-
-def _with(config: Config, work: Callable[[Config], Any]) -> Callable[[Connection], Any]:
-    def run(connection: Connection) -> Any:  # noqa: ANN401 - whatever `work` returns
-        config.attributes["connection"] = connection
-        return work(config)
-
-    return run
-
-
-def _upgrade(config: Config, revision: str) -> None:
-    at = MigrationContext.configure(config.attributes["connection"]).get_current_revision()
-    script = ScriptDirectory.from_config(config)
-    known = {each.revision for each in script.walk_revisions()}
-    if at is not None and at not in known:
-        raise NewerDatabaseError(f"the database is at revision {at}, this program knows {script.get_current_head()}")
-    command.upgrade(config, revision)
-    if at != script.get_current_head():
-        logger.info("migrated from %s to %s", at or "nothing", revision)
-
-
-def drift(connection: Connection, metadata: Sequence[MetaData]) -> list[Any]:
-    """Return how the tables differ from what `metadata` says, as Alembic tells it; nothing where they are the same."""
-    defaults = connection.dialect.name == "postgresql"  # SQLite tells them otherwise than they were given
-    context = MigrationContext.configure(connection, opts={"compare_server_default": defaults})
-    return list(compare_metadata(context, list(metadata)))  # type: ignore[arg-type]  # it takes several
-
-
-def write_revision(connection: Connection, package: str, metadata: Sequence[MetaData], message: str) -> str:
-    """Write a revision that brings a database at head to what `metadata` says; return its path."""
-    config = config_of(package)
-    config.attributes |= {"connection": connection, "metadata": list(metadata)}
-    number = len(list(ScriptDirectory.from_config(config).walk_revisions())) + 1
-    written: Any = command.revision(config, message, autogenerate=True, rev_id=f"{number:04}")
-    return str(written.path)
+async def _at(engine: AsyncEngine) -> str:
+    """Return the revision of a database, "" where there was none yet."""
+    try:
+        async with reading(engine).connect() as conn:
+            return str(await conn.scalar(_AT) or "")
+    except DBAPIError as error:
+        if is_away(error):
+            raise
+        return ""  # it has no such table, or no such schema yet

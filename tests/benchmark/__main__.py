@@ -14,7 +14,21 @@ from collections.abc import Callable, Coroutine
 
 import uvloop
 
-from tests.benchmark import compose, eventlog, hits, imports, pipeline, planning, projection, replay, wire
+from tests.benchmark import (
+    compose,
+    dkim,
+    eventlog,
+    hits,
+    imports,
+    pipeline,
+    planning,
+    projection,
+    rates,
+    relays,
+    replay,
+    starts,
+    wire,
+)
 from tests.benchmark.outcome import note
 
 
@@ -28,22 +42,33 @@ def _replay(asked: argparse.Namespace) -> Coroutine[None, None, None]:
     return replay.run(asked.recipients or (5_000 if asked.quick else replay.RECIPIENTS))
 
 
+def _dkim(asked: argparse.Namespace) -> Coroutine[None, None, None]:
+    recipients = asked.recipients or (2_000 if asked.quick else dkim.RECIPIENTS)
+    return dkim.run(recipients, asked.rounds or (1 if asked.quick else dkim.ROUNDS), asked.connections)
+
+
 def _wire(asked: argparse.Namespace) -> None:
     wire.run(5_000 if asked.quick else wire.MAILS, 1 if asked.quick else wire.ROUNDS)
 
 
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], Coroutine[None, None, None] | None]] = {
     "pipeline": _pipeline,
+    "dkim": _dkim,
     "replay": _replay,
     "projection": lambda asked: projection.run(10_000 if asked.quick else projection.MAILS),
     "import": lambda asked: imports.run(asked.recipients or (10_000 if asked.quick else imports.ROWS)),
     "planning": lambda asked: planning.run(5_000 if asked.quick else planning.CONTACTS),
     "compose": lambda asked: compose.run(2_000 if asked.quick else compose.MAILS),
     "wire": _wire,
+    "relays": lambda asked: relays.run(1_000 if asked.quick else relays.MAILS, 1 if asked.quick else relays.ROUNDS),
     "hits": lambda asked: hits.run(1.0 if asked.quick else hits.SECONDS),
     "eventlog": lambda _: eventlog.run(),
+    "starts": lambda asked: starts.run(4 if asked.quick else starts.STARTS),
+    "rates": lambda asked: rates.run(30.0 if asked.quick else rates.HOUR),
 }
 """By name, in the order in which they run; a coroutine is run in an event loop of its own."""
+UNASKED = ("rates", "starts")
+"""Run only when named, or quickly: an hour, six minutes."""
 
 
 def main() -> None:
@@ -58,8 +83,12 @@ def main() -> None:
     if unknown := set(asked.names) - BENCHMARKS.keys():
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended, as on Ctrl-C
-    failed = [name for name in asked.names or BENCHMARKS if not _done(name, asked)]
+    failed = [name for name in asked.names or _usual(asked) if not _done(name, asked)]
     raise SystemExit(1 if failed else 0)
+
+
+def _usual(asked: argparse.Namespace) -> list[str]:
+    return [name for name in BENCHMARKS if asked.quick or name not in UNASKED]
 
 
 def _done(name: str, asked: argparse.Namespace) -> bool:

@@ -9,7 +9,8 @@ import hashlib
 import os
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 from nats.aio.client import Client
 
 from shared.contracts.subjects import ChunkRef
+from tests.harness import toll
 from tests.harness.nats import NatsServer
 from tests.harness.sending import Sending
 from tests.harness.smtp import ScriptedSmtp
@@ -25,6 +27,7 @@ from tests.harness.system import unhurried
 HERE = Path(__file__).parent
 SEED = os.environ.get("POSTHASTE_CHAOS_SEED") or f"{datetime.now(UTC):%Y-%m-%d}"
 SMALL, CHUNKS = 100, 8
+COLUMNS = ("planned", "delivered", "lost", "doubled", "unnamed", "in_doubt", "after s", "outcome")
 
 
 def _number(text: str) -> int:
@@ -55,6 +58,37 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Keep what the scenario cost, for the table at the end."""
+    toll.begin()
+    try:
+        return (yield)
+    finally:
+        item.user_properties += [("toll", asdict(found)) for found in toll.tolls()]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table of `make chaos`: what each fault cost."""
+    if os.environ.get("POSTHASTE_CHAOS") != "all":
+        return
+    terminalreporter.section("what the faults cost")
+    terminalreporter.write_line(f"{'fault':<88}" + "".join(f"{column:>10}" for column in COLUMNS))
+    for outcome in ("passed", "failed", "error"):
+        for report in terminalreporter.stats.get(outcome, []):
+            if report.nodeid.startswith("tests/chaos/"):
+                _write_rows(terminalreporter, report, outcome)
+
+
+def _write_rows(terminalreporter: pytest.TerminalReporter, report: pytest.TestReport, outcome: str) -> None:
+    name = report.nodeid.removeprefix("tests/chaos/test_").replace(".py::test_", ": ").replace("_", " ")
+    tolls = [found for name, found in report.user_properties if isinstance(found, dict)]
+    for found in tolls or [{}]:
+        cells = [found.get(column) for column in COLUMNS[:-2]] + [found.get("seconds"), outcome]
+        shown = [f"{cell:.1f}" if isinstance(cell, float) else "-" if cell is None else str(cell) for cell in cells]
+        terminalreporter.write_line(f"{name[:86]:<88}" + "".join(f"{cell:>10}" for cell in shown))
 
 
 @pytest.fixture

@@ -14,13 +14,13 @@ import pytest
 from nats.aio.client import Client as Connection
 
 from services.planner.settings import PlannerSettings
-from services.planner.steps import STEPS
 from shared.contracts import commands, subjects
 from shared.contracts.audience import ContactsSynced
 from shared.eventlog.documents import Documents
 from shared.eventlog.reader import Reader
 from shared.eventlog.store import EventLog
 from shared.messaging.client import Client
+from shared.steps import PLANNER
 from tests.harness.nats import NatsServer
 from tests.harness.waiting import until
 from tests.integration.planner.conftest import Desk
@@ -86,7 +86,7 @@ async def stubborn(desk: Desk, command: commands.Command, key: str) -> dict[str,
 
 
 @pytest.mark.drawn("planner", 2)
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", PLANNER)
 async def test_killed_at_any_step_every_recipient_is_planned_once(
     step: str, log_streams: NatsServer, nc: Connection, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ from tests.harness.installations import running
 from tests.harness.sending import Sending
 from tests.harness.smtp import ScriptedSmtp
 from tests.harness.system import System, people
+from tests.harness.toll import strike
 from tests.harness.waiting import until
 
 COUNT = 800
@@ -38,6 +39,7 @@ async def test_every_mailing_completes_without_the_hints_it_had(
 
 async def delete(system: System, streams: list[str]) -> None:
     """Delete streams as the deploying user."""
+    strike()
     deploy = await system.local.connect("deploy")
     for stream in streams:
         await deploy.jetstream().delete_stream(stream)

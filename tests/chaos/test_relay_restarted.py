@@ -7,6 +7,7 @@ import pytest
 
 from tests.harness.installations import CONNECTIONS, running
 from tests.harness.system import people
+from tests.harness.toll import strike
 from tests.harness.waiting import until
 
 COUNT = 800
@@ -21,6 +22,7 @@ async def test_a_relay_that_goes_away_costs_at_most_one_doubt_a_connection(dice:
         for moment in sorted(dice.sample(range(COUNT // 10, COUNT * 8 // 10), OUTAGES)):
             await system.reached(moment)
             await system.relay.stop()
+            strike()
             await until(lambda: not system.relay.sessions, 30)
             await system.still()
             await system.relay.start(system.relay.port)

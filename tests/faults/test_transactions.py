@@ -201,6 +201,7 @@ async def test_31_a_missing_reply_puts_the_mail_before_it_in_doubt(server: Scrip
 async def test_19_a_reset_while_a_long_message_goes_out_is_no_doubt(server: ScriptedSmtp) -> None:
     """The dot of a long message is written when the rest has left, so its loss before means: not accepted."""
     server.script = at("body", Act(then="reset"))
+    server.options = Options(extensions=())
     connection = await open_to(server)
     notes = Notes()
     window = [mail(0), mail(1, "odd", body=b"x" * 70 + b"\r\n" + b"long line\r\n" * 2_000_000), mail(2)]
@@ -222,6 +223,7 @@ async def test_a_long_message_arrives_whole(server: ScriptedSmtp) -> None:
 
 async def test_a_refusal_while_a_long_message_goes_out_counts(server: ScriptedSmtp) -> None:
     """A relay that has seen enough before the end has refused the message."""
+    server.options = Options(extensions=())
     server.script = at("body", Act(b"552 5.3.4 too big\r\n", then="hang"))
     connection = await open_to(server)
     results = await connection.send([mail(0, "odd", body=b"long line\r\n" * 2_000_000), mail(1)], free, Notes())

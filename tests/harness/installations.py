@@ -37,7 +37,7 @@ QUICK = {
 
 
 class CrashingPlanner(Local):
-    """An installation whose planner dies at a step of services/planner/steps.py, once."""
+    """An installation whose planner dies at a step of shared/steps.py, once."""
 
     def __init__(self, folder: Path, crash_at: str) -> None:
         super().__init__(folder, ports="free", extra=QUICK)

@@ -21,6 +21,7 @@ from typing import Any
 
 import nats
 
+from tests.harness.toll import strike
 from tests.harness.waiting import until_sync
 
 _CLUSTER_READY = 30.0
@@ -56,12 +57,14 @@ class NatsServer:
     Attributes:
         store_dir: Its folder: configuration, log file, and the JetStream files below `jetstream`.
         config: What is added to its configuration file, e.g. users and permissions.
+        room: Most that JetStream may keep on disk.
     """
 
     def __init__(self, store_dir: Path, *, name: str = "n1", config: str = "") -> None:
         self.store_dir = store_dir
         self.name = name
         self.config = config
+        self.room = "8GB"
         self.port = free_port()
         self.http_port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -124,7 +127,7 @@ class NatsServer:
             f'listen: "127.0.0.1:{self.port}"\n'
             f'http: "127.0.0.1:{self.http_port}"\n'
             "max_payload: 1MB\n"
-            f'jetstream {{ store_dir: "{self.store_dir}", max_file_store: 8GB, max_memory_store: 256MB, '
+            f'jetstream {{ store_dir: "{self.store_dir}", max_file_store: {self.room}, max_memory_store: 256MB, '
             "sync_interval: always }\n"
             f"{self.config}\n"
         )
@@ -161,6 +164,7 @@ class NatsServer:
 
     def freeze(self) -> None:
         """Stop it from running without ending it: connections stay open and nothing is answered."""
+        strike()
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
@@ -172,6 +176,7 @@ class NatsServer:
             self._process.send_signal(number)
 
     def _end(self, number: signal.Signals) -> None:
+        strike()
         if self._watchdog is not None:
             self._watchdog.kill()
             self._watchdog.wait()

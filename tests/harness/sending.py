@@ -11,6 +11,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -19,20 +20,23 @@ from pathlib import Path
 from nats.aio.client import Client
 
 from services.sender import chunk as chunks
+from shared.addresses import domain
 from shared.clock import now
 from shared.contracts import subjects
-from shared.contracts.account import AccountAdded, AccountTested, Limits
+from shared.contracts.account import AccountAdded, AccountLimits, AccountTested, Limits, TlsMode
 from shared.contracts.content import Content, encode_rows
-from shared.contracts.envelope import DomainEvent, Origin
+from shared.contracts.envelope import Commit, DomainEvent, Origin
 from shared.contracts.mailing import DoubtPolicy, MailingDrafted, SendingStarted
 from shared.contracts.sending import PAYLOAD_DIGEST_BYTES, ChunkPlanned
 from shared.contracts.subjects import ChunkRef
 from shared.eventlog.documents import Documents
+from shared.eventlog.keys import Bucket
 from shared.eventlog.objects import Objects
 from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
 from shared.ids import new_id
 from shared.keys import KeyRing
+from tests.harness.toll import strike
 from tests.harness.waiting import until
 
 SECRET_KEYS = "tests-secret-key-of-at-least-32-characters"
@@ -60,6 +64,7 @@ class SenderProcess:
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         """Signal it; SIGKILL is waited for."""
+        strike()
         self.process.send_signal(number)
         if number == signal.SIGKILL:
             self.process.wait(30)
@@ -86,6 +91,7 @@ class Sending:
     folder: Path
     account: str = "acc1"
     connections: int = 4
+    bounce_domain: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     senders: list[SenderProcess] = field(default_factory=list)
     content: Content = CONTENT
@@ -101,18 +107,29 @@ class Sending:
         expected = await self.log.last_seq(subject)
         return await self.log.append(subject, events, expected=expected, origin=Origin(new_id(), "planner", now()))
 
-    async def add_account(self, limits: Limits | None = None) -> None:
+    async def add_account(
+        self, limits: AccountLimits | None = None, *, tls: TlsMode = "none", username: str = "", password: str = ""
+    ) -> None:
         """Add the relay as a tested account."""
+        if username:
+            await Bucket(self.nc, subjects.SECRETS).put(self.account, self.keys.seal(password))
         added = AccountAdded(
             name="relay",
             host="127.0.0.1",
             port=self.relay_port,
-            tls="none",
+            tls=tls,
+            username=username,
             senders=["news@example.com"],
             connections=self.connections,
-            limits=limits or Limits(),
+            limits=limits or AccountLimits(),
+            bounce_domain=self.bounce_domain,
         )
         await self.append(subjects.account(self.account), added, AccountTested(working=True, detail="ok"))
+
+    async def add_key(self, selector: str, pem: str) -> None:
+        """Let a key sign for the domain of `content`."""
+        place = subjects.signing_key(domain(self.content.sender_address), selector)
+        await Bucket(self.nc, subjects.SECRETS).put(place, self.keys.seal(pem))
 
     async def start_mailing(
         self,
@@ -149,13 +166,15 @@ class Sending:
         expires_at: datetime | None = None,
         retry_for: int = 86_400,
         lane: str = subjects.REST,
+        names: Mapping[int, str] | None = None,
+        selectors: Sequence[str] = (),
     ) -> ChunkRef:
-        """Plan one chunk for `addresses`."""
+        """Plan one chunk for `addresses`; `names` by index are other than usual."""
         rows = [
             {
                 "contact": f"c{i}",
                 "address": address,
-                "name": f"Person {i}",
+                "name": (names or {}).get(i, f"Person {i}"),
                 "address_key": self.keys.address_key(address),
                 "lists": ["l1"],
                 "fields": {"name": f"Person {i}"},
@@ -180,6 +199,7 @@ class Sending:
             token_key=self.keys.active,
             expires_at=expires_at,
             retry_for=retry_for,
+            selectors=list(selectors),
         )
         await self.append(subjects.plan(mailing, self.account, lane, n), planned)
         return ref
@@ -206,13 +226,17 @@ class Sending:
         self.senders.append(sender)
         return sender
 
+    async def chunk_commits(self, ref: ChunkRef) -> list[Commit]:
+        """Return what stands in the log of a chunk."""
+        return await self.log.load(subjects.chunk(ref.mailing, ref.n))
+
     async def chunk(self, ref: ChunkRef) -> chunks.Chunk:
         """Fold a chunk from the log."""
         planned = await self.log.load(subjects.plan(ref.mailing, ref.account, ref.lane, ref.n))
         plan = planned[0].events[0].event
         assert isinstance(plan, ChunkPlanned)
         state = chunks.initial(len(plan.contacts), plan.doubt)
-        for commit in await self.log.load(subjects.chunk(ref.mailing, ref.n)):
+        for commit in await self.chunk_commits(ref):
             for record in commit.events:
                 chunks.evolve(state, record.event, seq=commit.seq, recorded_at=commit.recorded_at)
         return state

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from tests.harness.smtp import Session
+    from tests.harness.smtp_session import Session
 
 Then = Literal["", "close", "reset", "hang"]
 
@@ -18,7 +18,9 @@ class Act:
     Attributes:
         reply: Bytes to write as they are; None writes nothing.
         delay: Seconds before.
-        each: Seconds between bytes of the reply (0 with `trickle`: one write a byte).
+        trickle: One write a byte.
+        cut: Places at which the reply is cut, one write a piece.
+        each: Seconds between these writes.
         then: What happens after the reply.
         accept: At "dot": whether the message counts as accepted; None goes by the reply.
     """
@@ -27,6 +29,7 @@ class Act:
     delay: float = 0.0
     trickle: bool = False
     each: float = 0.0
+    cut: tuple[int, ...] = ()
     then: Then = ""
     accept: bool | None = None
 
@@ -82,7 +85,14 @@ BEHAVIOURS: dict[str, Script] = {
 
 @dataclass(slots=True)
 class Options:
-    """How the server is, whatever the script says."""
+    """How the server is, whatever the script says.
+
+    Attributes:
+        extensions: Offered beside PIPELINING, STARTTLS and AUTH; DSN and CHUNKING are understood, too.
+        flushes: It loses what arrives together with a command: PIPELINING is offered, but broken.
+        separate: One write a reply.
+        per_connection: It closes by 421 after so many messages, 0 never.
+    """
 
     pipelining: bool = True
     tls: ssl.SSLContext | None = None
@@ -90,5 +100,6 @@ class Options:
     users: dict[str, str] = field(default_factory=dict)
     auth: str = "PLAIN LOGIN"
     extensions: tuple[str, ...] = ("SIZE 10485760", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
+    flushes: bool = False
     separate: bool = False
     per_connection: int = 0

@@ -17,6 +17,7 @@ from services.sender import chunk as chunks
 from services.sender.chunk import Status
 from shared.contracts import commands, subjects
 from shared.contracts.commands import Answer, Command, Query
+from shared.contracts.envelope import Commit
 from shared.contracts.mailing import MailingCancelled, MailingCompleted, MailingFailed
 from shared.contracts.sending import ChunkPlanned
 from shared.eventlog.connection import close
@@ -25,8 +26,9 @@ from shared.eventlog.store import EventLog
 from shared.ids import new_id
 from shared.messaging.client import Client, UnansweredError
 from tests.harness.smtp import Act, Phase, Script, ScriptedSmtp, Session
+from tests.harness.toll import strike
 from tests.harness.waiting import until
-from tests.harness.witness import Account, judged
+from tests.harness.witness import Account, Claim, digests_of, judged
 
 PATIENCE = 90.0
 """Seconds anything may take: the machine may be busy with others."""
@@ -105,6 +107,7 @@ class System:
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to a program that is started again; count the senders that died by it."""
+        strike()
         if name.startswith("sender") and number == signal.SIGKILL and self.local.programs[name].pid:
             self.killed_senders += 1
         self.local.kill(name, number)
@@ -248,25 +251,29 @@ class System:
         assert sorted(row["address"] for row in named["rows"]) == sorted(account.in_doubt)
         return account
 
-    async def _claims(self, mailing: str) -> list[tuple[str, Status]]:
+    async def _claims(self, mailing: str) -> list[Claim]:
         """Return what the log says of each address of the frozen audience; a chunk never planned was cancelled."""
         states: dict[int, chunks.Chunk] = {}
+        history: dict[int, list[Commit]] = {}
         async for commits in self.log.scan([subjects.plans_of(mailing), subjects.chunks_of(mailing)]):
             for commit in commits:
                 n = int(commit.subject.rpartition(".")[2])
+                history.setdefault(n, []).append(commit)
                 for record in commit.events:
                     if isinstance(record.event, ChunkPlanned):
                         assert n not in states, f"chunk {n} was planned twice"
                         states[n] = chunks.initial(len(record.event.contacts), record.event.doubt)
                     else:
                         chunks.evolve(states[n], record.event, seq=commit.seq, recorded_at=commit.recorded_at)
-        claims: list[tuple[str, Status]] = []
+        digests = {n: digests_of(commits) for n, commits in history.items()}
+        claims: list[Claim] = []
         page: dict[str, Any] = {"next": ""}
         while not claims or page["next"]:
             page = await self.ask(
                 commands.Audience(mailing=mailing, only="recipients", limit=1000, after=page["next"]),
             )
             for row in page["rows"]:
-                state = states.get(row["n"])
-                claims.append((row["address"], Status(state.status[row["index"]]) if state else Status.CANCELLED))
+                n, index = row["n"], row["index"]
+                status = Status(states[n].status[index]) if n in states else Status.CANCELLED
+                claims.append(Claim(row["address"], status, frozenset(digests.get(n, {}).get(index, ()))))
         return claims

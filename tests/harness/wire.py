@@ -1,8 +1,14 @@
-"""A TCP wire between a client and a server that a test can make long, make lose answers, or cut."""
+"""A TCP wire between a client and a server that a test can make long, make lose answers, or cut.
 
+As a process of its own, for benchmarks: `python -m tests.harness.wire --target PORT --delay SECONDS` prints its port.
+"""
+
+import argparse
 import asyncio
 import contextlib
 from typing import Self
+
+import uvloop
 
 
 class Wire:
@@ -56,8 +62,33 @@ class Wire:
                 if answers and self.swallow_answers:
                     continue
                 if self.delay:
-                    asyncio.get_running_loop().call_later(self.delay, writer.write, data)
+                    asyncio.get_running_loop().call_later(self.delay, self._late, writer, data)
                 else:
                     writer.write(data)
                     await writer.drain()
         writer.transport.abort()
+
+    @staticmethod
+    def _late(writer: asyncio.StreamWriter, data: bytes) -> None:
+        if not writer.transport.is_closing():
+            writer.write(data)
+
+
+async def _run(target: int, delay: float) -> None:
+    async with Wire(target) as wire:
+        wire.delay = delay
+        print(wire.port, flush=True)  # noqa: T201 - how the parent learns the port
+        await asyncio.Event().wait()
+
+
+def main() -> None:
+    """Run as a process of its own until killed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--target", type=int, required=True)
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds that everything takes, in either direction")
+    asked = parser.parse_args()
+    uvloop.run(_run(asked.target, asked.delay))
+
+
+if __name__ == "__main__":
+    main()

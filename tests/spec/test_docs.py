@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from cli.main import app
+from cli.main import program
 from deploy.data_folder import Ports
 from deploy.permissions import USERS
 from services.planner.settings import PlannerSettings
@@ -77,7 +77,7 @@ def test_commands_that_documents_give_exist(page: Path) -> None:
     """Each `posthaste ...` is a command, and has every option that is given."""
     for line in _commands(page):
         words = shlex.split(line)[1:]
-        command = typer.main.get_command(app)
+        command = typer.main.get_command(program())
         while words and words[0] in (found := getattr(command, "commands", {})):
             command = found[words.pop(0)]
         assert not getattr(command, "commands", None) or words in ([], ["..."], ["--help"]), line

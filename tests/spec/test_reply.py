@@ -82,6 +82,8 @@ VERDICTS = (
     (Phase.DOT, 550, "5.7.606", "banned sending IP", ("rejected", "us", "reputation")),
     (Phase.DOT, 421, "4.7.28", "unusual rate", ("deferred", "us", "reputation")),
     (Phase.DOT, 550, "5.4.5", "Daily user sending quota exceeded", ("rejected", "us", "quota")),
+    (Phase.RCPT, 550, "5.4.6", "sending limit exceeded", ("rejected", "us", "quota")),
+    (Phase.RCPT, 554, "5.4.6", "Too many hops", ("rejected", "domain", "loop")),
     (Phase.DOT, 554, "5.7.1", "Message looks like spam", ("rejected", "content", "spam")),
     (Phase.DOT, 552, "5.3.4", "too big", ("rejected", "content", "too-large")),
     (Phase.DOT, 552, "", "", ("rejected", "content", "too-large")),

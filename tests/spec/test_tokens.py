@@ -121,6 +121,26 @@ def test_a_mac_of_one_kind_is_refused_in_another() -> None:
     assert tokens.verify_unsubscribe(RING, f"{SIGNER.kid}.{claim}.{mac}") is None
 
 
+def test_a_return_path_names_its_recipient_in_any_case() -> None:
+    """It fits into a local part, and a changed or foreign one names nobody."""
+    who = b"m0123456789abcdefghijklm.99999999.499"
+    local = f"b+{SIGNER.kid}.{who.decode()}.{SIGNER.bounce_mac(who).decode()}"
+    assert len(local) <= 64
+    found = tokens.verify_bounce(RING, local.upper())
+    assert found == RecipientToken(SIGNER.kid, "m0123456789abcdefghijklm", 99_999_999, 499)
+    assert tokens.verify_bounce(RING, local.replace(".499.", ".498.")) is None
+    assert tokens.verify_bounce(STRANGER, local) is None
+    mac = SIGNER.recipient_mac(who).decode()
+    assert tokens.verify_bounce(RING, f"b+{SIGNER.kid}.{who.decode()}.{mac}") is None
+
+
+@given(text=st.text(max_size=80))
+def test_arbitrary_return_paths_are_refused(text: str) -> None:
+    """Nothing raises, whatever comes back."""
+    assert tokens.verify_bounce(RING, text) is None
+    assert tokens.verify_bounce(RING, "b+" + text) is None
+
+
 def test_only_web_addresses_are_redirect_targets() -> None:
     """Even signed, another scheme, a line break or an endless URL leads nowhere."""
     who = RecipientToken(SIGNER.kid, "m1", 0, 0)

@@ -73,10 +73,8 @@ class Entrance:
         return JSONResponse(answer)
 
 
-def add_console(
-    service: Service, app: FastAPI, settings: ReportingSettings, principals: Principals, keys: KeyRing
-) -> None:
-    """Put the console on `app`."""
+def console_of(service: Service, settings: ReportingSettings, principals: Principals, keys: KeyRing) -> FastAPI:
+    """Return the console as an application of its own."""
     host = "127.0.0.1" if settings.http_host in ("0.0.0.0", "::") else settings.http_host  # noqa: S104 - compared only
     own = f"http://{host}:{settings.http_port}"
     client = HttpClient(settings.planner_url, own, "", seconds=_SECONDS, patience=_PATIENCE)
@@ -88,5 +86,7 @@ def add_console(
         key = keys.token_keys[keys.active]
         return Door(entrance.open, entrance.close, remote.secure, key, style.path, script.path)
 
-    app.add_api_route("/uploads", entrance.upload, methods=["POST"], include_in_schema=False)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.add_api_route("/uploads", entrance.upload, methods=["POST"])
     mount(app, entrance.admit, door)
+    return app

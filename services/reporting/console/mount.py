@@ -1,4 +1,4 @@
-"""The console on the HTTP server of reporting: NiceGUI with all pages, beside the API.
+"""The console as an application: NiceGUI with all pages.
 
 NiceGUI keeps its routes in one place for the process, so a process has one console. It stores nothing: who is signed in
 stands in the cookie of the browser, everything else is asked of the APIs.
@@ -18,7 +18,6 @@ from starlette.responses import Response
 from services.reporting.console import pages
 from services.reporting.console.desk import AwayError, Desk
 from services.reporting.console.frame import Frame, frame_of
-from services.reporting.console.guard import Guard
 from services.reporting.console.sign_in import SESSION, ZONE, Door, way_in
 from shared.contracts.principals import Permission
 
@@ -111,7 +110,7 @@ class Console:
 
 
 def mount(app: FastAPI, admit: Admit, door: Callable[[Asset, Asset], Door]) -> None:
-    """Put the console on `app`; whatever the API does not answer is the console's."""
+    """Put the console on `app`."""
     style, script = Asset.of("console.css", "text/css"), Asset.of("console.js", "text/javascript")
     for asset in (style, script):
         asset.serve(app)
@@ -129,7 +128,6 @@ def mount(app: FastAPI, admit: Admit, door: Callable[[Asset, Asset], Door]) -> N
         show_welcome_message=False,
         reconnect_timeout=10.0,
     )
-    app.add_middleware(Guard, api="/v1/")
 
 
 __all__ = ["Console", "Frame", "mount"]

@@ -5,7 +5,7 @@ contract, so the models allow it. Instants are ISO 8601 in UTC, "" where there i
 """
 
 from shared.contracts import commands
-from shared.contracts.answers.accounts import AccountDone, AccountRows, AccountTried, Resealed
+from shared.contracts.answers.accounts import AccountDone, AccountRows, AccountTried, PreflightDone, Resealed
 from shared.contracts.answers.base import Data, Nothing
 from shared.contracts.answers.checks import Counts, FeedPage, LogPage, ParkedPage, Redriven, Resumed, Trust, ViewRows
 from shared.contracts.answers.contacts import (
@@ -17,7 +17,9 @@ from shared.contracts.answers.contacts import (
     ListRows,
     RejectedRowsPage,
 )
+from shared.contracts.answers.domains import DomainKeyRow, DomainKeyRows
 from shared.contracts.answers.mailings import (
+    AllDone,
     AudienceFrozenNow,
     CampaignDone,
     CampaignRows,
@@ -44,7 +46,9 @@ __all__ = ("DATA", "Data", "Nothing")
 
 DATA: dict[type[Command | Query], type[Data]] = {
     commands.AddAccount: AccountDone,
+    commands.EditAccount: AccountDone,
     commands.TestAccount: AccountTried,
+    commands.Preflight: PreflightDone,
     commands.ImportContacts: ImportAccepted,
     commands.OpenCampaign: CampaignDone,
     commands.DraftMailing: MailingDraftedNow,
@@ -56,6 +60,8 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.PauseMailing: MailingDone,
     commands.ResumeMailing: MailingDone,
     commands.CancelMailing: MailingDone,
+    commands.StopEverything: AllDone,
+    commands.ResumeStopped: AllDone,
     commands.ChangeRate: MailingDone,
     commands.DecideDoubt: MailingDone,
     commands.DeleteMailing: MailingDone,
@@ -68,6 +74,10 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.Audience: AudiencePage,
     commands.Redrive: Redriven,
     commands.ChangePassword: UserDone,
+    commands.AddDomainKey: DomainKeyRow,
+    commands.UseDomainKey: DomainKeyRow,
+    commands.RetireDomainKey: DomainKeyRow,
+    commands.DomainKeys: DomainKeyRows,
     commands.ResealSecrets: Resealed,
     commands.ResumeAfterRestore: Resumed,
     commands.LogTrust: Trust,

@@ -4,6 +4,8 @@ from typing import Any
 
 from shared.contracts.account import Limits
 from shared.contracts.answers.base import Data, Paused
+from shared.contracts.content import AttachedFile
+from shared.contracts.mailing import StopRules
 
 
 class CampaignDone(Data):
@@ -39,6 +41,13 @@ class MailingDone(Data):
     status: str
 
 
+class AllDone(Data):
+    """The mailings it was done to; `left`: those it could not be done to, and why."""
+
+    mailings: list[str]
+    left: dict[str, str]
+
+
 class MailingDraftedNow(MailingDone):
     """The draft, with the links that will be counted."""
 
@@ -58,10 +67,13 @@ class Written(Data):
     subject: str
     html: str
     text: str
+    headers: dict[str, str]
+    attachments: list[AttachedFile]
     doubt: str
     tracking: str
     limits: Limits
     retry_for: int
+    stop: StopRules | None
 
 
 class AudienceFrozenNow(MailingDone):

@@ -3,11 +3,11 @@
 from datetime import date, datetime
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.account import Limits
 from shared.contracts.commands.base import Command, Id, Name, Page, Query
-from shared.contracts.mailing import DoubtDecision, DoubtPolicy, SendingHours, Tracking
+from shared.contracts.mailing import DoubtDecision, DoubtPolicy, SendingHours, StopRules, Tracking
 
 
 class OpenCampaign(Command):
@@ -20,6 +20,22 @@ class OpenCampaign(Command):
     lists: list[str] = Field(min_length=1)
     starts_on: date | None = None
     ends_on: date | None = None
+
+
+class Attachment(BaseModel):
+    """A file for every mail: an upload (see `contacts.import`), or the `object` that `mailing.content` told of it.
+
+    With `content_id` it is shown inside the HTML, where `cid:<content_id>` names it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file_name: str = Field(min_length=1, max_length=200)
+    media_type: str = Field(default="application/octet-stream", max_length=100)
+    content_id: str = Field(default="", max_length=100)
+    upload: Id | Literal[""] = ""
+    parts: int = Field(default=0, ge=0, le=1_000)
+    object: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
 
 
 class DraftMailing(Command):
@@ -36,10 +52,13 @@ class DraftMailing(Command):
     subject: str = Field(min_length=1, max_length=900)
     html: str = Field(default="", max_length=2_000_000)
     text: str = Field(default="", max_length=2_000_000)
+    headers: dict[str, str] = {}
+    attachments: list[Attachment] = []
     doubt: DoubtPolicy = "hold"
     tracking: Tracking = "person"
     limits: Limits = Limits()
     retry_for: int = Field(default=86_400, ge=0, le=604_800)
+    stop: StopRules = StopRules()
 
 
 class EditMailing(DraftMailing):
@@ -111,6 +130,20 @@ class CancelMailing(Command):
 
     mailing: Id
     reason: str = Field(default="", max_length=500)
+
+
+class StopEverything(Command):
+    """Pause every mailing that sends or will, all with one reason."""
+
+    NAME: ClassVar[str] = "mailings.stop"
+
+    reason: str = Field(default="", max_length=400)
+
+
+class ResumeStopped(Command):
+    """Let the mailings go on that were stopped all at once, and no others."""
+
+    NAME: ClassVar[str] = "mailings.resume"
 
 
 class ChangeRate(Command):

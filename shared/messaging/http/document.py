@@ -7,6 +7,7 @@ answer is described, refusals by the problem they come as.
 import inspect
 import re
 from collections.abc import Iterable
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -38,8 +39,9 @@ give it as `at_least` with the next query, and the answer includes it. A refusal
 """
 
 
+@cache
 def of(service: Literal["planner", "reporting"]) -> Document:
-    """Return the document."""
+    """Return the document; made when it is asked for the first time."""
     endpoints = [endpoint for endpoint in ENDPOINTS if endpoint.service == service]
     requests = [endpoint.request for endpoint in endpoints]
     schemas = _schemas([*requests, *(_data(request) for request in requests), Problem, *flows.MODELS])

@@ -19,7 +19,6 @@ from shared.contracts.api import ENDPOINTS, FLOWS, VERSION
 from shared.contracts.commands import Refusal
 from shared.ids import new_id
 from shared.messaging.answers import CommandRouter
-from shared.messaging.http import document
 from shared.messaging.http.calls import Call
 from shared.messaging.http.gate import Gate
 from shared.messaging.http.problems import problem
@@ -55,10 +54,15 @@ def create_app(
         call = Call(endpoint, requests, gate, settings)
         routes.append(Route(endpoint.path, call.answer, methods=[endpoint.method], name=endpoint.name))
     app = FastAPI(title=f"Posthaste {service}", openapi_url="/openapi.json", docs_url=None, redoc_url=None, routes=[])
-    made = document.of(service)
-    app.openapi = lambda: made  # type: ignore[method-assign]  # FastAPI's way of giving one's own document
+    app.openapi = lambda: _document(service)  # type: ignore[method-assign]  # FastAPI's way of giving one's own document
     app.router.routes.append(Mount(VERSION, _Guarded(Router(routes, redirect_slashes=False))))
     return app
+
+
+def _document(service: Literal["planner", "reporting"]) -> dict[str, Any]:
+    from shared.messaging.http import document  # noqa: PLC0415 - models of all answers: only who asks for it pays
+
+    return document.of(service)
 
 
 class _Guarded:

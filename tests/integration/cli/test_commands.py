@@ -7,7 +7,7 @@ import pytest
 import typer
 from nats.aio.client import Client
 
-from cli.main import app
+from cli.main import program
 from shared.contracts import commands
 from shared.contracts.account import Limits
 from shared.contracts.commands import Refusal
@@ -238,7 +238,7 @@ def _leaves(group: Any, path: str = "posthaste") -> dict[str, Any]:  # noqa: ANN
 
 def test_every_command_has_help_with_an_example_and_speaks_json() -> None:
     """What a person needs to use it, and the two options that stand everywhere."""
-    root = typer.main.get_command(app)
+    root = typer.main.get_command(program())
     for path, command in _leaves(root).items():
         assert command.help, path
         assert f"`{path}" in command.help, path

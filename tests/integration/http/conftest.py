@@ -10,7 +10,6 @@ import httpx
 import pytest
 from nats.aio.client import Client as Connection
 from nats.aio.msg import Msg
-from nicegui import core
 
 from services.planner.app import start as start_planner
 from services.planner.settings import PlannerSettings
@@ -36,13 +35,6 @@ SECRETS = {"secret_keys": "s" * 32, "address_pepper": "p" * 32}
 DRAFT = {"name": "m", "sender_address": "a@example.com", "subject": "Hello", "text": "Hello https://example.com/"}
 
 
-async def _start_reporting(service: Service, settings: ReportingSettings) -> None:
-    """Start reporting; NiceGUI has one application a process, which would not be mounted twice once it was used."""
-    core.app.middleware_stack = None
-    core.app.user_middleware.clear()
-    await start_reporting(service, settings)
-
-
 @dataclass
 class House:
     """Both services, who may ask them, and a connection to write what others would write."""
@@ -61,7 +53,7 @@ class House:
         assert await self.running[1] == 0
         settings = self.reporting
         self.services[1] = Service("reporting", settings)
-        self.running[1] = asyncio.create_task(self.services[1].run(lambda service: _start_reporting(service, settings)))
+        self.running[1] = asyncio.create_task(self.services[1].run(lambda service: start_reporting(service, settings)))
 
     async def issue(self, permissions: Iterable[Permission]) -> str:
         """Return a new token."""
@@ -148,7 +140,7 @@ async def house(
     house.reporting = reporting
     house.running = [
         asyncio.create_task(house.services[0].run(lambda service: start_planner(service, planner))),
-        asyncio.create_task(house.services[1].run(lambda service: _start_reporting(service, reporting))),
+        asyncio.create_task(house.services[1].run(lambda service: start_reporting(service, reporting))),
     ]
     house.token = await house.issue(PERMISSIONS)
     await house.answer_probes()

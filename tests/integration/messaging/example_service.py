@@ -41,7 +41,7 @@ async def start(service: Service) -> None:
     async def cleanup() -> None:
         await asyncio.to_thread(print, "cleaned up", flush=True)
 
-    service.include(requests)
+    service.include(requests.router)
     service.spawn("failing", fail_when_told())
     service.spawn("working", finish_work(), grace=5)
     service.on_stop(cleanup)

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deploy.revision import METADATA, metadata_of
-from shared.migrations import NewerDatabaseError, drift, migrate, write_revision
+from shared.migrations import NewerDatabaseError, migrate, newest
+from shared.migrations.alembic_runs import config_of, drift, write_revision
 from tests.harness.databases import Database
 
 RELEASED = sorted((Path(__file__).parent / "released").glob("*.sql"))
@@ -105,6 +107,12 @@ async def test_the_newest_revision_makes_the_tables_of_the_code(service: str, en
     await migrate(engine, package(service))
     async with engine.connect() as conn:
         assert await conn.run_sync(drift, metadata_of(service)) == []
+
+
+@pytest.mark.parametrize("service", METADATA)
+def test_the_newest_revision_has_the_highest_number(service: str) -> None:
+    """By which a start knows, without Alembic, that nothing is to be done."""
+    assert ScriptDirectory.from_config(config_of(package(service))).get_current_head() == newest(package(service))
 
 
 @pytest.mark.parametrize("service", METADATA)

@@ -1,4 +1,4 @@
-"""Keys are rotated without a break, and a password stands nowhere in clear."""
+"""Keys are rotated without a break, and a password or signing key stands nowhere in clear."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from shared.eventlog.keys import Bucket
 from shared.eventlog.store import EventLog
 from shared.keys import KeyRing
 from shared.messaging.client import Client
+from tests.harness.dkim import ED25519
 from tests.harness.posthaste import Posthaste
 
 PASSWORD = "correct-horse-battery-staple"
@@ -21,6 +22,7 @@ ACCOUNT = commands.AddAccount(
     password=PASSWORD,
     senders=["news@shop.example"],
 )
+KEY = commands.AddDomainKey(domain="shop.example", selector="s1", private_key=ED25519)
 
 
 async def _ask(local: Local, wanted: Command | Query) -> dict[str, object]:
@@ -46,6 +48,7 @@ async def test_a_rotated_key_seals_and_signs_and_the_old_one_still_opens(tmp_pat
     folder, posthaste = tmp_path / "data", Posthaste(tmp_path / "data")
     async with Local(folder, ports="free") as local:
         account = str((await _ask(local, ACCOUNT))["account"])
+        await _ask(local, KEY)
         before = local.folder.secrets()
         rotated = await posthaste("keys", "rotate", "--json")
         assert rotated.code == 0, rotated.error
@@ -56,7 +59,9 @@ async def test_a_rotated_key_seals_and_signs_and_the_old_one_still_opens(tmp_pat
         assert ring.active == rotated.json["active"] != old.active
         assert ring.token_keys[old.active] == old.token_keys[old.active], "old links verify"
         assert not ring.sealed_by_first(await _sealed(local, account))
-        assert (await _ask(local, commands.ResealSecrets()))["resealed"] == [account]
+        assert (await _ask(local, commands.ResealSecrets()))["resealed"] == [account, "s1._domainkey.shop.example"]
+        signs = ring.unseal(await _sealed(local, subjects.signing_key("shop.example", "s1")))
+        assert signs == ED25519
         assert ring.sealed_by_first(await _sealed(local, account))
         assert ring.unseal(await _sealed(local, account)) == PASSWORD
         assert (await _ask(local, commands.ResealSecrets()))["resealed"] == []
@@ -70,4 +75,5 @@ async def test_a_rotated_key_seals_and_signs_and_the_old_one_still_opens(tmp_pat
     assert len(files) > 10
     for path in files:
         assert PASSWORD.encode() not in path.read_bytes(), path
+        assert ED25519.splitlines()[1].encode() not in path.read_bytes(), path
     assert (folder / "secrets.json").stat().st_mode & 0o077 == 0

@@ -1,15 +1,23 @@
 """A mailing under way: pause, cancel, failure, limits, hints, doubts, tests."""
 
 import asyncio
+from datetime import timedelta
 
 import orjson
 import pytest
 
+from shared import clock
 from shared.contracts import commands, subjects
 from shared.contracts.account import Limits
 from shared.contracts.consent import OptedOut
-from shared.contracts.mailing import MailingFailed
-from shared.contracts.relay import AccountPaused, AccountReleased
+from shared.contracts.mailing import MailingFailed, MailingPaused
+from shared.contracts.relay import (
+    AccountPaused,
+    AccountReleased,
+    ProviderReleased,
+    ProviderSlowed,
+    ProviderSuspended,
+)
 from shared.contracts.sending import ChunkParked, ChunkPassed, ChunkStarted, Group, RecipientsSettled
 from shared.eventlog.documents import Documents
 from tests.harness.waiting import until
@@ -270,3 +278,69 @@ async def test_a_deferred_chunk_that_is_due_later_is_left_alone(desk: Desk) -> N
     await desk.planned(quiet, 1)
     await desk.hinted(quiet, 1)
     assert await desk.hints(mailing) == 0
+
+
+async def test_a_mailing_that_bounces_too_much_stops_by_itself(desk: Desk) -> None:
+    """It pauses with a reason that says what to do; after a resume the same bounces do not stop it again."""
+    mailing = await sending(desk, 60, stop={"after": 20, "bounces": 0.2})
+    await desk.planned(mailing, 1)
+    subject = subjects.chunk(mailing, 0)
+    bounced = Group(outcome="rejected", indexes="0-4", code=550, enhanced="5.1.1", text="unknown", scope="address")
+    taken = Group(outcome="accepted", indexes="5-18", code=250)
+    await desk.write(subject, ChunkStarted(job=1, worker="w"), RecipientsSettled(groups=[bounced, taken]))
+    await desk.facts_seen(subject)
+    assert "MailingPaused" not in await desk.types(mailing)
+    more = Group(outcome="rejected", indexes="19", code=550, enhanced="5.1.1", text="unknown", scope="address")
+    await desk.write(subject, RecipientsSettled(groups=[more]))
+    await desk.happened(mailing, "MailingPaused")
+    paused = [event for event in await desk.events(subjects.mailing(mailing)) if isinstance(event, MailingPaused)]
+    assert paused[0].reason.startswith("stopped by itself: 6 of 20 mails")
+    await desk.do(commands.ResumeMailing(mailing=mailing))
+    again = Group(outcome="rejected", indexes="20-30", code=550, enhanced="5.1.1", text="unknown", scope="address")
+    await desk.write(subject, RecipientsSettled(groups=[again]))
+    await desk.facts_seen(subject)
+    await desk.hinted(mailing, 2, messages=True)
+    assert (await desk.types(mailing)).count("MailingPaused") == 1
+
+
+async def test_one_command_stops_everything_and_one_lets_it_go_on(desk: Desk) -> None:
+    """What sends or will is paused with one reason; what somebody had paused before stays paused."""
+    first = await sending(desk, 3)
+    second = await sending(desk, 3)
+    before = await sending(desk, 3)
+    await desk.do(commands.PauseMailing(mailing=before, reason="lunch"))
+    stopped = await desk.do(commands.StopEverything(reason="wrong prices"), "stop-1")
+    assert sorted(stopped["mailings"]) == sorted([first, second])
+    assert await desk.do(commands.StopEverything(reason="wrong prices"), "stop-1") == stopped
+    assert (await desk.do(commands.StopEverything()))["mailings"] == []
+    for mailing in (first, second):
+        assert (await desk.types(mailing))[-1] == "MailingPaused"
+    resumed = await desk.do(commands.ResumeStopped())
+    assert sorted(resumed["mailings"]) == sorted([first, second])
+    assert (await desk.types(before))[-1] == "MailingPaused"
+    assert (await desk.types(first)).count("MailingResumed") == 1
+
+
+async def test_chunks_of_a_suspended_provider_wait_and_are_hinted_at_when_it_is_released(desk: Desk) -> None:
+    """While it is suspended nobody takes their jobs; the release wakes them, and the account says what holds."""
+    account = await desk.account()
+    mailing = await sending(desk, 3, account=account)
+    await desk.planned(mailing, 1)
+    at = clock.now()
+    held = ProviderSuspended(provider="", rule="quota", since=at, until=at + timedelta(hours=1))
+    slow = ProviderSlowed(provider="gmail", rule="too-fast", since=at, per_hour=600, full=6000, step=60)
+    await desk.write(subjects.relay(account), held, slow)
+    await desk.facts_seen(subjects.relay(account))
+    shown = (await desk.ask(commands.Accounts()))["accounts"][0]
+    assert [(each["provider"], each["per_hour"], each["rule"]) for each in shown["slowed"]] == [
+        ("gmail", 600, "too-fast")
+    ]
+    assert [(each["provider"], each["rule"]) for each in shown["suspended"]] == [("", "quota")]
+    before = await desk.hints(mailing)
+    await desk.write(subjects.relay(account), ProviderReleased(provider="", what="suspended"))
+
+    async def woken() -> bool:
+        return await desk.hints(mailing) > before
+
+    await until(woken)
+    assert (await desk.ask(commands.Accounts()))["accounts"][0]["suspended"] == []

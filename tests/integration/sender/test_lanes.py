@@ -9,7 +9,7 @@ async def test_the_lane_of_a_large_provider_is_worked(sending: Sending, relay: S
     await sending.start_mailing("m1")
     before = await sending.plan("m1", 0, ["ann@gmail.example"], lane="gmail")
     sending.start_sender()
-    assert await sending.finished(before, timeout=15) == {"accepted": 1}
+    assert await sending.finished(before, timeout=45) == {"accepted": 1}
     after = await sending.plan("m1", 1, ["bob@seznam.example"], lane="seznam")
-    assert await sending.finished(after, timeout=15) == {"accepted": 1}
+    assert await sending.finished(after, timeout=45) == {"accepted": 1}
     assert len(relay.accepted) == 2

@@ -1,6 +1,7 @@
 """The broker away: every click leads on at once, every hit and every unsubscribe is in the log when it is back."""
 
 import asyncio
+import resource
 import time
 from pathlib import Path
 
@@ -149,6 +150,26 @@ async def test_an_unsubscribe_that_nothing_can_keep_is_not_promised(
     replies = [await tracker.web.post(link, ONE_CLICK) for link in links]
     assert (replies[0].status, replies[-1].status) == (200, 503)
     assert "retry-after" in replies[-1].headers
+
+
+async def test_a_disk_that_takes_no_more_costs_counted_hits_and_no_promise(
+    tracker: TrackerProcess, written: Written, log_streams: NatsServer
+) -> None:
+    """Broker away and disk full: clicks lead on, an unsubscribe is not promised; with room again all is kept."""
+    await asyncio.to_thread(log_streams.stop)
+    await _click(tracker, 0, 5)
+    (spool,) = (tracker.data_dir / "tracker-spool").glob("*.spool")
+    full = spool.stat().st_size + 100
+    before = resource.prlimit(tracker.pid, resource.RLIMIT_FSIZE, (full, resource.RLIM_INFINITY))
+    assert {reply.status for reply in await _click(tracker, 5, 10)} == {302}
+    assert (await tracker.web.post(unsubscribe(["lista"]), ONE_CLICK)).status == 503
+    resource.prlimit(tracker.pid, resource.RLIMIT_FSIZE, before)
+    assert (await tracker.web.post(unsubscribe(["lista"]), ONE_CLICK)).status == 200
+    await _click(tracker, 15, 5)
+    await asyncio.to_thread(log_streams.start)
+    await until(tracker.spool_is_empty, 20)
+    assert sorted(hit.index for hit in await written.hits()) == [*range(5), *range(15, 20)]
+    assert [type(act) for act in await written.consent()] == [OptedOut]
 
 
 async def test_two_trackers_share_a_folder(tracker: TrackerProcess, written: Written, log_streams: NatsServer) -> None:

@@ -7,15 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.planner import completion, fan_out, providers, schedule
-from services.planner.account import AccountDecider, Add, RecordTest
+from services.planner.account import AccountDecider, Add, Edit, RecordTest
 from services.planner.campaign import CampaignDecider, Close, Open
 from services.planner.doubts import open_doubts
 from services.planner.fan_out import Piece
-from shared.contracts.account import AccountAdded, AccountTested, Limits
+from shared.contracts.account import AccountAdded, AccountEdited, AccountLimits, AccountTested, Limits, WarmUp
 from shared.contracts.campaign import CampaignClosed, CampaignOpened
 from shared.contracts.envelope import Commit, DomainEvent, EventRecord
 from shared.contracts.mailing import DoubtDecided, SendingHours
 from shared.contracts.sending import Group, RecipientsClaimed, RecipientsSettled
+from shared.providers import BUILT_IN
 from tests.harness.decider_spec import spec
 
 ADDED = AccountAdded(name="r", host="relay.example", port=587, senders=["a@example.com"])
@@ -39,6 +40,24 @@ def test_the_last_test_decides_whether_an_account_works() -> None:
     it = spec(AccountDecider()).given(ADDED).when(RecordTest(bad)).then(bad, repeats="an observation")
     assert not it.state.working
     assert it.when(RecordTest(good)).then(good, repeats="an observation").state.working
+
+
+def test_an_account_is_edited_and_tested_anew_where_that_matters() -> None:
+    """Limits leave a test standing; another server, TLS, user or password does not. The same again is nothing."""
+    good = AccountTested(working=True, detail="")
+    edited = AccountEdited.model_validate(ADDED.model_dump() | {"limits": {"per_day": 9}})
+    spec(AccountDecider()).when(Edit(edited)).then_refused("account_unknown")
+    it = spec(AccountDecider()).given(ADDED, good).when(Edit(edited)).then(edited)
+    assert it.state.working
+    assert it.state.limits_on(datetime(2026, 1, 1, tzinfo=UTC)) == [AccountLimits(per_day=9)]
+    ramp = edited.model_copy(update={"warm_up": WarmUp.model_validate({"starts_on": "2026-01-01", "per_day": {1: 5}})})
+    assert it.when(Edit(ramp)).then(ramp).state.limits_on(datetime(2026, 1, 1, 23, tzinfo=UTC))[0].per_day == 5
+    it.when(Edit(edited.model_copy(update={"senders": ["nobody"]}))).then_refused("address_invalid", "senders.0")
+    for change in ({"host": "other.example"}, {"port": 465}, {"tls": "implicit"}, {"username": "u"}):
+        moved = edited.model_copy(update=change)
+        assert not spec(AccountDecider()).given(ADDED, good).when(Edit(moved)).then(moved).state.working
+    secret = edited.model_copy(update={"password_changed": True})
+    assert not it.when(Edit(secret)).then(secret, repeats="a password is a change each time").state.working
 
 
 def test_a_campaign_is_opened_once_and_closed_for_good() -> None:
@@ -145,7 +164,7 @@ def test_a_mailing_is_complete_when_every_chunk_is() -> None:
 def test_large_providers_have_lanes_of_their_own() -> None:
     """From five per cent of the audience, six at most."""
     assert providers.lanes({"gmail": 10, "yahoo": 4, "": 86}) == {"gmail": "gmail", "yahoo": "rest", "": "rest"}
-    many = dict.fromkeys(providers._DOMAINS, 10) | {"": 0}
+    many = dict.fromkeys(BUILT_IN.table, 10) | {"": 0}
     assert len(set(providers.lanes(many).values())) == 7
 
 

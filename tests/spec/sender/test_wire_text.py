@@ -131,9 +131,10 @@ def test_an_endless_subject_is_refused() -> None:
 
 
 def test_addresses_are_sent_as_given_with_ascii_domains() -> None:
-    """International domains become A-labels, other scripts before the @ need SMTPUTF8, the rest is no address."""
+    """International domains become A-labels, other scripts before the @ are for recipients, the rest is no address."""
     assert headers.address("O'Neil+x@Example.com") == b"O'Neil+x@Example.com"
     assert headers.address("post@bücher.example") == b"post@xn--bcher-kva.example"
+    assert headers.recipient("δοκιμή@bücher.example") == "δοκιμή@xn--bcher-kva.example".encode()
     with pytest.raises(HeaderError, match=r"^needs SMTPUTF8$"):
         headers.address("δοκιμή@example.com")
     for wrong in (

@@ -8,7 +8,7 @@ from services.reporting.console.form import Form, Values, made
 from services.reporting.console.frame import Frame, Section, heading, nothing
 from services.reporting.console.html import pill, tag
 from shared.contracts import commands
-from shared.contracts.account import Limits
+from shared.contracts.account import PERIODS, AccountLimits, Limits
 from shared.contracts.commands import Refusal
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ class _Accounts:
                 _fact("Limits", _limits(account))
             if account["detail"]:
                 tag("p", account["detail"], "said")
+            for line in _shaping(account):
+                tag("p", line, "said")
             if self._desk.may("administer"):
                 form = Form(partial(self._test, account), "row")
                 with form:
@@ -93,8 +95,15 @@ class _Accounts:
                 hint = "The addresses that may stand as sender, separated by commas."
                 form.text("senders", "Sender addresses", required=True, hint=hint)
                 with tag("div", "", "pair"):
+                    form.text("per_second", "Mails a second at most", type="number", min=1)
+                    form.text("per_minute", "Mails a minute at most", type="number", min=1)
+                with tag("div", "", "pair"):
                     form.text("per_hour", "Mails an hour at most", type="number", min=1)
+                    hint = "Spread over the day: 2,400 are one in 36 seconds."
+                    form.text("per_day", "Mails a day at most", type="number", min=1, hint=hint)
+                with tag("div", "", "pair"):
                     form.text("seconds_between", "Seconds between mails", type="number", min=0, step="any")
+                    form.text("messages", "Mails over one connection", type="number", min=1)
                 form.text("connections", "Connections at a time", 10, required=True, type="number", min=1, max=200)
                 form.buttons("Add the account")
 
@@ -105,7 +114,7 @@ class _Accounts:
             commands.AddAccount,
             senders=senders,
             password=values.raw("password"),
-            limits=limits_of(values),
+            limits=AccountLimits.model_validate(values.given(*AccountLimits.model_fields)),
             **fields,
         )
         answer = await self._desk.tell(command, form.id)
@@ -127,10 +136,26 @@ def _state(account: Data) -> tuple[str, str]:
     return ("Does not work", "red") if account["tested"] else ("Not tested", "amber")
 
 
+def _shaping(account: Data) -> list[str]:
+    """Return in words which providers get less or nothing."""
+    slowed = [
+        f"{each['provider']} gets {each['per_hour']:,} an hour for now, until {each['until'][:16]} UTC ({each['rule']})"
+        for each in account["slowed"]
+    ]
+    suspended = [
+        f"{each['provider'] or 'Everybody'} gets nothing until {each['until'][:16]} UTC ({each['rule']})"
+        for each in account["suspended"]
+    ]
+    return suspended + slowed
+
+
 def _limits(account: Data) -> str:
     limits = account["limits"]
-    parts = [f"{limits['per_hour']:,} an hour"] if limits["per_hour"] else []
+    given = [(name.replace("per_", "a " if name != "per_hour" else "an "), limits[name]) for name in PERIODS]
+    parts = [f"{most:,} {period}" for period, most in given if most]
     parts += [f"{limits['seconds_between']:g} s between mails"] if limits["seconds_between"] else []
+    parts += [f"{limits['messages']:,} over one connection"] if limits["messages"] else []
+    parts += [f"{account['per_day_now']:,} today"] if account["per_day_now"] != limits["per_day"] else []
     return ", ".join(parts) or "none"
 
 

@@ -49,6 +49,7 @@ class _Draft:
         self._frame = frame
         self._desk = frame.desk
         self._mailing = mailing
+        self._kept: dict[str, object] = {}  # what the form does not show
 
     async def draw(self) -> None:
         """Draw it, or what has to be there first."""
@@ -64,6 +65,10 @@ class _Draft:
             )
         else:
             written = await self._desk.read(commands.Draft(mailing=self._mailing)) if self._mailing else {}
+            if written:
+                files = [{k: v for k, v in file.items() if k != "size"} for file in written["attachments"]]
+                self._kept = {"headers": written["headers"], "attachments": files}
+                self._kept |= {"stop": written["stop"]} if written.get("stop") else {}
             self._form_of(campaigns, working, written)
 
     def _form_of(self, campaigns: list[Data], accounts: list[Data], written: Data) -> None:
@@ -157,10 +162,12 @@ class _Draft:
             self._show(values["subject"], values.raw("html"), values.raw("text"))
             return None
         fields = {
+            **self._kept,
             **values.given(*_TEXTS),
             "html": values.raw("html"),
             "text": values.raw("text"),
             "limits": limits_of(values),
+            **self._kept,
         }
         model = commands.EditMailing if self._mailing else commands.DraftMailing
         command = made(model, **fields, **({"mailing": self._mailing} if self._mailing else {}))

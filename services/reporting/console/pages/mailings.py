@@ -14,6 +14,7 @@ from services.reporting.console.frame import Frame, heading, nothing
 from services.reporting.console.html import link, pill, tag
 from services.reporting.console.listing import NONE, Column, Listing
 from services.reporting.console.live import follow
+from services.reporting.console.pages.mailings_stop import stop_buttons
 from shared.contracts import commands
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class _Mailings:
         campaigns = (await self._desk.read(commands.Campaigns()))["campaigns"]
         mailings = (await self._desk.read(commands.Mailings()))["mailings"]
         self._rows.clear()
-        self._actions(campaigns)
+        self._actions(campaigns, mailings)
         if not campaigns:
             await self._first_steps()
         by_campaign: dict[str, list[Data]] = {}
@@ -57,8 +58,10 @@ class _Mailings:
             self._campaign(campaign, by_campaign.get(campaign["campaign"], []))
         follow(self._desk, "", self._news, self._away)
 
-    def _actions(self, campaigns: list[Data]) -> None:
+    def _actions(self, campaigns: list[Data], mailings: list[Data]) -> None:
         with heading("Mailings"):
+            if self._desk.may("send"):
+                stop_buttons(self._frame, mailings)
             if self._desk.may("create"):
                 if campaigns:
                     link("New mailing", "/mailings/new", "button primary")

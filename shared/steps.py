@@ -1,4 +1,4 @@
-"""The places at which a planner may die between two awaits, named so that a test can kill it at each.
+"""The places at which a process may die between two effects, named so that a test can kill it at each.
 
 Inert unless POSTHASTE_CRASH_AT is `<name>` or `<name>:<k>`: then the process ends without clean-up when `step(name)` is
 reached the k-th time, as a power cut would end it.
@@ -6,8 +6,9 @@ reached the k-th time, as a power cut would end it.
 
 import os
 from collections import Counter
+from typing import Final
 
-STEPS = (
+PLANNER = (
     "freeze.positioned",
     "freeze.written",
     "freeze.stored",
@@ -27,18 +28,29 @@ STEPS = (
     "process.ticked",
     "process.retried",
 )
+SENDER = (
+    "job.pulled",
+    "chunk.taken",
+    "claim.journalled",
+    "claim.appended",
+    "claim.confirmed",
+    "dot.journalled",
+    "dot.written",
+    "window.answered",
+    "outcome.appended",
+    "journal.ended",
+    "timer.armed",
+    "job.acked",
+)
 
-_reached: Counter[str] = Counter()
+_AT, _, _TIMES = os.environ.get("POSTHASTE_CRASH_AT", "").partition(":")
+_reached: Final = Counter[str]()
 
 
-async def step(name: str) -> None:
+def step(name: str) -> None:
     """Pass, or end the process where the environment says so."""
-    wanted = os.environ.get("POSTHASTE_CRASH_AT")
-    if not wanted:
-        return
-    at, _, times = wanted.partition(":")
-    if at != name:
+    if not _AT or name != _AT:
         return
     _reached[name] += 1
-    if _reached[name] >= int(times or 1):
+    if _reached[name] >= int(_TIMES or 1):
         os._exit(137)

@@ -1,0 +1,49 @@
+"""TXT records of a name, asked of the machine's DNS resolver or of `POSTHASTE_DNS_SERVER`.
+
+What exists comes back as its texts, what does not as none; a server that does not answer, or no resolver at all, as
+None: nobody knows. Nothing is kept.
+"""
+
+from collections.abc import Sequence
+
+import dns.asyncresolver
+import dns.exception
+import dns.rdatatype
+import dns.resolver
+
+_SECONDS = 5.0
+
+
+class Dns:
+    """Asks one resolver."""
+
+    def __init__(self, server: str = "") -> None:
+        """Take the server as `host:port` or `host`, "" for the machine's own."""
+        self._server = server
+
+    async def texts(self, name: str) -> Sequence[str] | None:
+        """Return the TXT records of `name`, None where nobody could say."""
+        try:
+            answer = await self._resolver().resolve(name, dns.rdatatype.TXT, lifetime=_SECONDS, search=False)
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):  # an answer: there are none
+            return ()
+        except (dns.exception.DNSException, OSError):  # told as unknown
+            return None
+        return tuple(b"".join(record.strings).decode("utf-8", "replace") for record in answer)
+
+    async def policy(self, domain: str) -> Sequence[str] | None:
+        """Return the TXT records of `_dmarc`, of the domain or of the nearest one above it (RFC 9989: up the tree)."""
+        labels = domain.split(".")
+        for first in range(max(1, len(labels) - 1)):
+            found = await self.texts(f"_dmarc.{'.'.join(labels[first:])}")
+            if found is None or found:
+                return found
+        return ()
+
+    def _resolver(self) -> dns.asyncresolver.Resolver:
+        if not self._server:
+            return dns.asyncresolver.Resolver()
+        host, _, port = self._server.rpartition(":") if ":" in self._server else (self._server, "", "53")
+        resolver = dns.asyncresolver.Resolver(configure=False)
+        resolver.nameservers, resolver.port = [host], int(port)
+        return resolver
