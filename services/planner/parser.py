@@ -79,7 +79,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # whoever started us ends us
         signal.signal(number, signal.SIG_IGN)
     gc.set_threshold(_GARBAGE)
-    with contextlib.suppress(BrokenPipeError):  # nobody listens any more
+    with contextlib.suppress(ConnectionError):  # nobody listens any more
         for said in messages(sys.stdin.buffer):
             sys.stdout.buffer.write(framed(orjson.dumps(said)))
             sys.stdout.buffer.flush()
