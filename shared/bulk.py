@@ -5,9 +5,10 @@ by row. Values must be what the driver takes: int, float, str, bytes, None.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ARRAY, Table, bindparam, func, select
+from sqlalchemy import ARRAY, Table, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.database import is_postgresql
 
 Row = tuple[Any, ...]
+_STATEMENTS = 64  # kept compiled: compiling one takes as long as fifty rows
 
 
 def insert_into(dialect: Dialect, table: Table) -> Any:  # noqa: ANN401 - the two dialects share no base that has on_conflict
@@ -37,19 +39,24 @@ async def append_rows(conn: AsyncConnection, table: Table, rows: Sequence[Row]) 
         driver: Any = (await conn.get_raw_connection()).driver_connection
         await driver.copy_records_to_table(table.name, records=rows, columns=table.c.keys())
         return
-    await conn.exec_driver_sql(_plain(conn.dialect, table, table.c.keys()), list(rows))
+    await conn.exec_driver_sql(_plain(conn.dialect, table, tuple(table.c.keys())), list(rows))
 
 
 async def insert_absent(conn: AsyncConnection, table: Table, names: Sequence[str], rows: Sequence[Row]) -> None:
     """Insert rows whose key is not there yet; those that are there stay as they are."""
-    if not rows:
-        return
-    statement = insert_into(conn.dialect, table)
-    if is_postgresql(conn):
-        compiled = from_arrays(statement, table, names).on_conflict_do_nothing().compile(dialect=conn.dialect)
-        await conn.exec_driver_sql(str(compiled), columns_of(rows))
-        return
-    await conn.exec_driver_sql(f"{_plain(conn.dialect, table, names)} ON CONFLICT DO NOTHING", list(rows))
+    if rows:
+        sql = _absent(conn.dialect, table, tuple(names))
+        await conn.exec_driver_sql(sql, columns_of(rows) if is_postgresql(conn) else list(rows))
+
+
+async def update_rows(conn: AsyncConnection, table: Table, names: Sequence[str], rows: Sequence[Row]) -> None:
+    """Change the rows whose key is the first of `names`; each key comes once."""
+    if rows:
+        sql = _update(conn.dialect, table, tuple(names))
+        if is_postgresql(conn):
+            await conn.exec_driver_sql(sql, columns_of(rows))
+        else:
+            await conn.exec_driver_sql(sql, [(*row[1:], row[0]) for row in rows])
 
 
 def columns_of(rows: Sequence[Row]) -> Row:
@@ -57,6 +64,28 @@ def columns_of(rows: Sequence[Row]) -> Row:
     return tuple(map(list, zip(*rows, strict=True)))
 
 
-def _plain(dialect: Dialect, table: Table, names: Sequence[str]) -> str:
+@lru_cache(_STATEMENTS)
+def _plain(dialect: Dialect, table: Table, names: tuple[str, ...]) -> str:
     values: Mapping[str, Any] = {name: bindparam(name, type_=table.c[name].type) for name in names}
     return str(table.insert().values(values).compile(dialect=dialect))
+
+
+@lru_cache(_STATEMENTS)
+def _absent(dialect: Dialect, table: Table, names: tuple[str, ...]) -> str:
+    if dialect.name != "postgresql":
+        return f"{_plain(dialect, table, names)} ON CONFLICT DO NOTHING"
+    statement = from_arrays(insert_into(dialect, table), table, names).on_conflict_do_nothing()
+    return str(statement.compile(dialect=dialect))
+
+
+@lru_cache(_STATEMENTS)
+def _update(dialect: Dialect, table: Table, names: tuple[str, ...]) -> str:
+    key, *changed = names
+    if dialect.name != "postgresql":
+        values = {name: bindparam(name, type_=table.c[name].type) for name in changed}
+        one = bindparam("of", type_=table.c[key].type)
+        return str(update(table).where(table.c[key] == one).values(values).compile(dialect=dialect))
+    arrays = [func.unnest(bindparam(f"p_{name}", type_=ARRAY(table.c[name].type))).label(name) for name in names]
+    new = select(*arrays).subquery("new")
+    statement = update(table).where(table.c[key] == new.c[key]).values({name: new.c[name] for name in changed})
+    return str(statement.compile(dialect=dialect))

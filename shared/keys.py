@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from shared.addresses import canonical
+from shared.address_keys import AddressKeys
 
 
 class KeyRingError(ValueError):
@@ -35,6 +35,7 @@ class KeyRing:
     _sealer: MultiFernet = field(repr=False)
     _pepper: bytes = field(repr=False)
     _first: Fernet = field(repr=False)
+    _address_keys: AddressKeys = field(repr=False, compare=False)
 
     @classmethod
     def of(cls, secret_keys: str, address_pepper: str) -> "KeyRing":
@@ -46,11 +47,17 @@ class KeyRing:
             raise KeyRingError("POSTHASTE_ADDRESS_PEPPER needs at least 32 characters")
         keys = {hashlib.sha256(b"key id" + s.encode()).hexdigest()[:4]: _derive(s, "token") for s in secrets}
         sealers = [Fernet(urlsafe_b64encode(_derive(secret, "seal"))) for secret in secrets]
-        return cls(keys, next(iter(keys)), MultiFernet(sealers), _derive(address_pepper, "address"), sealers[0])
+        pepper = _derive(address_pepper, "address")
+        return cls(keys, next(iter(keys)), MultiFernet(sealers), pepper, sealers[0], AddressKeys(pepper))
+
+    @property
+    def pepper(self) -> bytes:
+        """What `AddressKeys` needs to hash addresses in another process of the same service."""
+        return self._pepper
 
     def address_key(self, address: str) -> str:
         """Return the 16 hex digits that stand for an address in events, tokens and views."""
-        return hmac.digest(self._pepper, canonical(address).encode(), "sha256").hex()[:16]
+        return self._address_keys.of(address)
 
     def fingerprint(self, purpose: str, text: str) -> str:
         """Return a hash of `text` that nobody without the pepper can compare guesses with."""

@@ -116,8 +116,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         ask=partial(ask, nc, seconds=settings.probe_seconds),
         facts_at=facts_at,
     )
-    audit = Audit(engine, keys)
-    requests = CommandRouter("planner", audit=audit.record)
+    requests = CommandRouter("planner", audit=Audit(engine, keys).record)
     handlers.register(requests, parts)
     queries.register(requests, parts)
     service.include(requests.router)
@@ -133,6 +132,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     service.spawn("facts", guard.then(facts.run))
     service.spawn("process", guard.then(process.run))
     service.spawn("timers", guard.then(partial(dues.follow, timers, process)))
+    service.spawn("checkpoints", engine.checkpoints())
     service.spawn("imports", guard.then(importer.run))
     service.spawn("intake", guard.then(intake.run))
     service.spawn("directory", guard.then(directory.run))

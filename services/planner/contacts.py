@@ -6,10 +6,11 @@ belongs to a page of the directory; a page whose names or addresses changed is m
 what a contact takes in a payload.
 """
 
-import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from operator import itemgetter
+from secrets import token_bytes
+from struct import unpack
 from typing import Any
 
 import orjson
@@ -24,15 +25,17 @@ from sqlalchemy import (
     Text,
     any_,
     bindparam,
+    func,
     select,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.planner.schema import METADATA, execute_many, insert, values_of
+from services.planner.incoming import Incoming, pack_fields
+from services.planner.schema import METADATA, insert
 from shared import clock
 from shared.addresses import domain
-from shared.bulk import append_rows
+from shared.bulk import append_rows, update_rows
 from shared.database import is_postgresql
 from shared.providers import BUILT_IN, Providers
 
@@ -70,16 +73,6 @@ _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
-    """One contact as it shall be. `name` None leaves a known name as it is; `fields` are laid over the known ones."""
-
-    address: str
-    address_key: str
-    name: str | None
-    fields: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class Upserted:
     """What became of a batch: counts by row, and the contact of each address key."""
 
@@ -106,44 +99,37 @@ def contact_id(ordinal: int, chance: int) -> str:
     return "".join([_PAIRS[bits >> shift & 1023] for shift in (50, 40, 30, 20, 10, 0)])
 
 
-def pack_fields(fields: Mapping[str, str]) -> str:
-    """Return merge fields as they are stored: sorted, empty ones left out."""
-    return orjson.dumps({k: v for k, v in fields.items() if v}, option=orjson.OPT_SORT_KEYS).decode()
-
-
 async def upsert(conn: AsyncConnection, rows: Sequence[Incoming], providers: Providers = BUILT_IN) -> Upserted:
     """Take `rows` in; of two rows with one address the later one wins."""
-    rows = sorted(rows, key=attrgetter("address_key"))  # the index is then changed from left to right
+    rows = sorted(rows, key=itemgetter(1))  # by address key: the index is then changed from left to right
     ordinal = await _next_ordinal(conn)
-    known = await _known(conn, {row.address_key for row in rows})
-    if new := sum(1 for key in {row.address_key for row in rows} if key not in known):
-        await conn.execute(update(ORDINALS).values(next=ordinal + new))
-    counts = [0, 0, 0]
-    chance = secrets.randbits(25 * len(rows))
-    for row in rows:
+    known = await _known(conn, list(dict.fromkeys([row.address_key for row in rows])))
+    first, counts = ordinal, [0, 0, 0]
+    chance = unpack(f"{len(rows)}I", token_bytes(4 * len(rows)))
+    for row, random in zip(rows, chance, strict=True):
         found = known.get(row.address_key)
         if found is None:
-            name = row.name or ""
-            page = ordinal // PAGE
             known[row.address_key] = _Known(
-                contact_id(ordinal, chance), row.address, name, pack_fields(row.fields), page, new=True
+                contact_id(ordinal, random), row.address, row.name or "", row.fields, ordinal // PAGE, new=True
             )
             ordinal += 1
-            chance >>= 25
             counts[0] += 1
         elif _lay_over(found, row):
             counts[1] += 1
         else:
             counts[2] += 1
+    if ordinal > first:
+        await conn.execute(update(ORDINALS).values(next=ordinal))
     await _write(conn, known, providers)
     return Upserted(counts[0], counts[1], counts[2], {key: each.id for key, each in known.items()})
 
 
 def _lay_over(found: _Known, row: Incoming) -> bool:
     name = found.name if row.name is None else row.name
-    fields = pack_fields(row.fields)
+    fields = row.fields
     if fields != found.fields:
-        fields = pack_fields({**orjson.loads(found.fields), **row.fields})
+        laid = {**orjson.loads(found.fields), **orjson.loads(fields)}
+        fields = pack_fields({field: value for field, value in laid.items() if field not in row.empty})
     if (row.address, name, fields) == (found.address, found.name, found.fields):
         return False
     found.address, found.name, found.fields = row.address, name, fields
@@ -151,11 +137,16 @@ def _lay_over(found: _Known, row: Incoming) -> bool:
     return True
 
 
-async def _known(conn: AsyncConnection, keys: set[str]) -> dict[str, _Known]:
+async def _known(conn: AsyncConnection, keys: list[str]) -> dict[str, _Known]:
     c = CONTACTS.c
-    wanted: ColumnElement[bool] = c.address_key.in_(keys)
-    if is_postgresql(conn):  # one parameter, however many keys
-        wanted = c.address_key == any_(bindparam("keys", list(keys), ARRAY(String)))
+    if is_postgresql(
+        conn
+    ):  # one parameter, however many keys; a plan kept from when there were few would read all rows
+        await conn.exec_driver_sql("SET LOCAL plan_cache_mode = force_custom_plan")
+        wanted: ColumnElement[bool] = c.address_key == any_(bindparam("keys", keys, ARRAY(String)))
+    else:
+        given = func.json_each(bindparam("keys", orjson.dumps(keys).decode())).table_valued("value")
+        wanted = c.address_key.in_(select(given.c.value))
     rows = await conn.execute(select(c.address_key, c.id, c.address, c.name, c.fields, c.page).where(wanted))
     return {row[0]: _Known(*row[1:]) for row in rows}
 
@@ -167,8 +158,12 @@ async def lock(conn: AsyncConnection) -> None:
 
 async def _next_ordinal(conn: AsyncConnection) -> int:
     """Return the ordinal of the next new contact; nobody else adds any until the transaction ends."""
-    await conn.execute(insert(conn, ORDINALS).values(one=1, next=0).on_conflict_do_nothing())
-    return int(await conn.scalar(select(ORDINALS.c.next).with_for_update()) or 0)
+    wanted = select(ORDINALS.c.next).with_for_update()
+    found = await conn.scalar(wanted)
+    if found is None:  # the first contacts of all
+        await conn.execute(insert(conn, ORDINALS).values(one=1, next=0).on_conflict_do_nothing())
+        found = await conn.scalar(wanted)
+    return int(found or 0)
 
 
 async def _write(conn: AsyncConnection, known: Mapping[str, _Known], providers: Providers) -> None:
@@ -186,10 +181,9 @@ async def _write(conn: AsyncConnection, known: Mapping[str, _Known], providers: 
             values = (each.id, each.address, key, kind, each.name, each.fields, each.page, size, now, now)
             new.append(values)
         else:
-            changed.append((each.address, each.name, each.fields, size, now, each.id))
+            changed.append((each.id, each.address, each.name, each.fields, size, now))
     await append_rows(conn, CONTACTS, new)
-    change = values_of(CONTACTS, "address", "name", "fields", "size", "updated")
-    await execute_many(conn, update(CONTACTS).where(CONTACTS.c.id == bindparam("contact")).values(change), changed)
+    await update_rows(conn, CONTACTS, ("id", "address", "name", "fields", "size", "updated"), changed)
     await _mark(conn, pages)
 
 
@@ -199,7 +193,8 @@ async def mark_pages_of(conn: AsyncConnection, contacts: Collection[str]) -> Non
 
 
 async def _mark(conn: AsyncConnection, pages: Collection[int]) -> None:
-    mark = insert(conn, DIRTY_PAGES).values(values_of(DIRTY_PAGES, "page", "changes"))
+    mark = insert(conn, DIRTY_PAGES)
     count = {"changes": DIRTY_PAGES.c.changes + mark.excluded.changes}
     mark = mark.on_conflict_do_update(index_elements=[DIRTY_PAGES.c.page], set_=count)
-    await execute_many(conn, mark, [(page, 1) for page in sorted(pages)])
+    if pages:
+        await conn.execute(mark, [{"page": page, "changes": 1} for page in sorted(pages)])

@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from shared.addresses import AddressError, parse
 
@@ -48,8 +49,7 @@ class Options:
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One contact. `name` is None where the file has no such column."""
 
     line: int
@@ -58,8 +58,7 @@ class Row:
     fields: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(NamedTuple):
     """One row that was left out."""
 
     line: int

@@ -1,10 +1,10 @@
 """Imports: a CSV file whose parts stand in INBOX becomes contacts on a list.
 
-One import runs at a time, of all planners. Parsing runs in a thread, slice by slice; each slice is one short
-transaction that holds its contacts, its rejected rows and how far it got, so a crash goes on where it stopped and other
-requests are answered meanwhile. Slices get smaller where a transaction takes longer than a tenth of a second. At the
-end ContactsImported is appended and the parts are erased. A file that cannot be read on fails with the line and leaves
-what was taken in.
+One import runs at a time, of all planners. Another process parses (`parsing`); slice by slice its rows are taken in.
+Each slice is one short transaction that holds its contacts, its rejected rows and how far it got, so a crash goes on
+where it stopped and other requests are answered meanwhile. Slices have as many rows as lately went into a fraction of a
+second. At the end ContactsImported is appended and the parts are erased. A file that cannot be read on fails with the
+line and leaves what was taken in.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ import hashlib
 import itertools
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -23,11 +23,13 @@ from sqlalchemy import Row as SqlRow
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.planner import contacts, lists
-from services.planner.contacts import Incoming
 from services.planner.csv_preview import preview
-from services.planner.csv_rows import CsvError, CsvFile, Options, Reject, Row
+from services.planner.csv_rows import CsvError, CsvFile, Options, Reject
 from services.planner.directory import Directory
-from services.planner.schema import METADATA, insert, roomy
+from services.planner.incoming import Incoming
+from services.planner.parser import BLOCK
+from services.planner.parsing import Block, parsed
+from services.planner.schema import METADATA, insert
 from shared import clock
 from shared.contracts import subjects
 from shared.contracts.audience import ContactsImported
@@ -44,9 +46,9 @@ from shared.steps import step
 
 logger = logging.getLogger(__name__)
 
-SLICE = 2_000
-_SMALLEST = 500
-_AIM_S = 0.1  # of a transaction; on a busy machine slices get smaller
+SLICE = 3_000
+_FIRST = 500
+_AIM_S = 0.06  # of a transaction; on a busy machine slices get smaller
 _LOOK_S = 1.0
 _LAST_LINE = 2**31 - 1
 UNDER_WAY = ("running", "ending")
@@ -99,7 +101,7 @@ class Importer:
         self._directory = directory
         self._providers = providers
         self._wake = asyncio.Event()
-        self._size = SLICE
+        self._size = _FIRST
 
     async def accept(self, wanted: ImportContacts, principal: str) -> dict[str, Any] | Refusal:
         """Look at the header and put the import in line; the same upload again is the same import."""
@@ -163,22 +165,38 @@ class Importer:
     async def _read(self, upload: str, row: SqlRow[Any]) -> bool:
         wanted = ImportContacts.model_validate_json(row.wanted)
         try:
-            file = await asyncio.to_thread(CsvFile, self._parts(wanted.upload, range(wanted.parts)), _options(wanted))
-            rows, done = islice(iter(file), row.rows, None), row.rows
-            ahead = asyncio.create_task(asyncio.to_thread(self._slice, rows, self._size))
-            while piece := await ahead:
-                ahead = asyncio.create_task(asyncio.to_thread(self._slice, rows, self._size))
-                if not await self._take(row, piece, done):
-                    logger.warning("another planner carries the import out, too", extra={"upload": upload})
-                    ahead.cancel()
-                    return False
-                done += len(piece)
-                step("import.batch")
+            fetched = self._fetched(wanted.upload, wanted.parts)
+            async with parsed(fetched, _options(wanted), self._keys.pepper, skip=row.rows) as blocks:
+                ours = await self._take_all(row, blocks)
         except (CsvError, MissingError) as error:  # it cannot be read on: say where, keep what is in
             await self._fail(upload, error)
             return False
+        if not ours:
+            logger.warning("another planner carries the import out, too", extra={"upload": upload})
+            return False
         await self._mark(upload, {"state": "ending"})
         return True
+
+    async def _take_all(self, row: SqlRow[Any], blocks: AsyncIterator[Block]) -> bool:
+        """Take blocks in, some at a time; False where another planner took the same ones."""
+        done, held = row.rows, _Slice()
+        try:
+            async for block in blocks:
+                held.add(block)
+                if held.rows >= self._size:
+                    ready, held = held, _Slice()
+                    if not await self._take(row, ready, done):
+                        return False
+                    done += ready.rows
+        except CsvError:
+            if not held.rows or await self._take(row, held, done):
+                raise
+            return False
+        return not held.rows or await self._take(row, held, done)
+
+    async def _fetched(self, upload: str, parts: int) -> AsyncIterator[bytes]:
+        for part in range(parts):
+            yield await self._inbox.get(subjects.upload_part(upload, part))
 
     def _parts(self, upload: str, numbers: Iterable[int]) -> Iterator[bytes]:
         """Yield the parts to a parsing thread, each fetched by the loop this was called on."""
@@ -191,38 +209,24 @@ class Importer:
 
         return fetch()
 
-    def _slice(self, rows: Iterator[Row | Reject], size: int) -> list[Incoming | Reject]:
-        key = self._keys.address_key
-        return [
-            row if isinstance(row, Reject) else Incoming(row.address, key(row.address), row.name, row.fields)
-            for row in islice(rows, size)
-        ]
-
-    async def _take(self, row: SqlRow[Any], piece: Sequence[Incoming | Reject], done: int) -> bool:
+    async def _take(self, row: SqlRow[Any], held: "_Slice", done: int) -> bool:
         """Take one slice in; False where the import is not where we left it."""
-        upload = row.upload
-        good = [each for each in piece if isinstance(each, Incoming)]
-        bad = [each for each in piece if isinstance(each, Reject)]
-        c = IMPORTS.c
+        upload, bad, c = row.upload, held.bad, IMPORTS.c
+        here = (c.upload == upload) & (c.rows == done) & (c.state == "running")
         async with self._engine.begin() as conn:
             began = time.perf_counter()
-            counted = {"rows": done + len(piece), "rejected": c.rejected + len(bad)}
-            here = (c.upload == upload) & (c.rows == done) & (c.state == "running")
-            if not (await conn.execute(update(IMPORTS).where(here).values(counted))).rowcount:
-                return False
-            await roomy(conn)
-            taken = await contacts.upsert(conn, good, self._providers)
+            taken = await contacts.upsert(conn, held.good, self._providers)
             await lists.add_members(conn, row.list, list(taken.contacts.values()))
-            counted = {"added": c.added + taken.added, "updated": c.updated + taken.updated}
-            counted["unchanged"] = c.unchanged + taken.unchanged
-            await conn.execute(update(IMPORTS).where(c.upload == upload).values(counted))
+            counted = {"rows": done + held.rows, "rejected": c.rejected + len(bad), "added": c.added + taken.added}
+            counted |= {"updated": c.updated + taken.updated, "unchanged": c.unchanged + taken.unchanged}
+            if not (await conn.execute(update(IMPORTS).where(here).values(counted))).rowcount:
+                await conn.rollback()
+                return False
             if bad:
-                rejected = [
-                    {"upload": upload, "line": b.line, "column": b.column, "reason": b.reason, "value": b.value}
-                    for b in bad
-                ]
+                rejected = [{"upload": upload, **reject._asdict()} for reject in bad]
                 await conn.execute(insert(conn, REJECTED).on_conflict_do_nothing(), rejected)
-        self._size = next_size(len(piece), time.perf_counter() - began)
+        self._size = next_size(held.rows, time.perf_counter() - began)
+        step("import.batch")
         return True
 
     async def _fail(self, upload: str, error: CsvError | MissingError) -> None:
@@ -261,9 +265,23 @@ class Importer:
         logger.info("import done", extra={"upload": upload, "rows": row.rows})
 
 
+@dataclass(slots=True)
+class _Slice:
+    """The rows of one transaction."""
+
+    rows: int = 0
+    good: list[Incoming] = field(default_factory=list)
+    bad: list[Reject] = field(default_factory=list)
+
+    def add(self, block: Block) -> None:
+        self.rows += block.rows
+        self.good += block.good
+        self.bad += block.bad
+
+
 def next_size(rows: int, seconds: float) -> int:
     """Return how many rows the next slice shall have, after one of `rows` took its transaction `seconds`."""
-    return min(SLICE, max(_SMALLEST, int(rows * _AIM_S / max(seconds, 0.001)), rows // 2))
+    return min(SLICE, max(BLOCK, min(int(rows * _AIM_S / max(seconds, 0.001)), rows * 2)))
 
 
 def _accepted(known: SqlRow[Any] | None, wanted: ImportContacts) -> dict[str, Any] | Refusal:

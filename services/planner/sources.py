@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Column, Integer, String, Table, Text, bindpar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.planner import contacts, lists
-from services.planner.contacts import Incoming
+from services.planner.incoming import Incoming, incoming
 from services.planner.schema import METADATA, execute_many, insert, values_of
 from shared.contracts.intake import ContactUpserted, Told
 from shared.ids import derived_id
@@ -149,7 +149,7 @@ async def _write_contacts(
             record.given |= gives
             name = news.name or ("" if _NAME in gone else None)
             fields = dict.fromkeys(gone - {_NAME}, "") | news.fields
-            rows += [Incoming(address, of, name, fields) for of, address in by_key.items()]
+            rows += [incoming(address, of, name, fields) for of, address in by_key.items()]
             address_keys[key] = list(by_key)
     if rows:
         done = await contacts.upsert(conn, rows, providers)

@@ -1,10 +1,13 @@
 """Imports over NATS: refusals, counts, rejected rows, and that the planner stays responsive."""
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Iterator
 
 import pytest
-from prometheus_client import REGISTRY
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
 from shared.contracts import commands, subjects
 from shared.contracts.audience import ContactsImported
@@ -13,6 +16,7 @@ from shared.eventlog.errors import MissingError
 from shared.ids import new_id
 from tests.integration.planner.conftest import Desk
 
+_NOT_WRITING = {"begin", "isolation_level"}  # what `reading` and `alone` set
 pytestmark = pytest.mark.usefixtures("database")  # both of them
 
 
@@ -73,7 +77,7 @@ async def test_rejected_rows_are_listed_page_by_page(desk: Desk) -> None:
 async def test_a_file_that_breaks_off_fails_with_its_line_and_keeps_what_was_read(desk: Desk) -> None:
     """What came before the broken line is in; the problem names the line."""
     status = await desk.imported(people(2_500) + b'x@x.example,"open,Oslo\n')
-    assert (status["state"], status["added"]) == ("failed", 2_000)
+    assert (status["state"], status["added"]) == ("failed", 2_500)
     assert (status["problem"]["code"], status["problem"]["line"]) == ("quote_unclosed", 2_502)
 
 
@@ -89,27 +93,54 @@ async def test_an_upload_is_erased_once_it_is_imported(desk: Desk) -> None:
     assert await desk.refused(wanted.model_copy(update={"list": "other"})) == "upload_used"
 
 
+async def test_of_a_field_the_row_gives_empty_a_contact_keeps_nothing(desk: Desk) -> None:
+    """Fields that the file does not have stay; the later of two rows with one address wins, in one slice as well."""
+    await desk.imported(b"email,name,city,zip\na@x.example,Ann,Oslo,1\n")
+    status = await desk.imported(b"email,city,plan\nA@x.example,Rome,free\nA@x.example,,paid\n")
+    assert (status["updated"], status["unchanged"], status["added"]) == (2, 0, 0)
+    status = await desk.imported(b"email,name,zip,plan\nA@x.example,Ann,1,paid\n")
+    assert status["unchanged"] == 1
+
+
 @pytest.mark.alone
 async def test_others_are_answered_while_a_large_import_runs(desk: Desk) -> None:
-    """Commands that write take their turn between two slices, none of which keeps the database for long."""
-    before = within_fifth()
+    """Commands that write take their turn between two slices, none of which keeps the database for long.
+
+    The work of a transaction is counted, as processor time of this process while it was open, commit included: what
+    else a busy machine does meanwhile does not count, and on one that is not busy a transaction takes no longer.
+    """
     upload, parts = await desk.upload(people(40_000))
-    await desk.do(commands.ImportContacts(upload=upload, parts=parts, list="large"))
     waits: list[float] = []
-    while (await desk.ask(commands.ImportStatus(upload=upload)))["state"] == "running":
-        begun = time.perf_counter()
-        await desk.do(commands.OpenCampaign(name="c", lists=["large"]))
-        waits.append(time.perf_counter() - begun)
-        await asyncio.sleep(0)
+    with transactions() as worked:
+        await desk.do(commands.ImportContacts(upload=upload, parts=parts, list="large"))
+        while (await desk.ask(commands.ImportStatus(upload=upload)))["state"] == "running":
+            begun = time.perf_counter()
+            await desk.do(commands.OpenCampaign(name="c", lists=["large"]))
+            waits.append(time.perf_counter() - begun)
+            await asyncio.sleep(0)
     assert len(waits) > 5
     assert max(waits) < 3, sorted(waits)[-5:]
-    short, every = (now - was for now, was in zip(within_fifth(), before, strict=True))
-    assert every > 20  # half of them: the machine may be busy with other things; `make bench` tells the longest
-    assert short > every / 2, f"{every - short:.0f} of {every:.0f} transactions took more than 200 ms"
+    assert len(worked) > 20
+    assert max(worked) < 0.2, sorted(worked)[-5:]
 
 
-def within_fifth() -> tuple[float, float]:
-    """Return how many writing transactions took at most 200 ms, and how many there were."""
-    name = "posthaste_write_transaction_seconds"
-    found = [REGISTRY.get_sample_value(f"{name}_bucket", {"le": "0.2"}), REGISTRY.get_sample_value(f"{name}_count")]
-    return found[0] or 0.0, found[1] or 0.0
+@contextlib.contextmanager
+def transactions() -> Iterator[list[float]]:
+    """Collect the processor time that this process used while each writing transaction was open."""
+    worked: list[float] = []
+
+    def begun(conn: Connection) -> None:
+        if not conn.get_execution_options().keys() & _NOT_WRITING:
+            conn.info["begun"] = time.process_time()
+
+    def ended(_driver: object, record: ConnectionPoolEntry) -> None:
+        if (since := record.info.pop("begun", None)) is not None:
+            worked.append(time.process_time() - since)
+
+    event.listen(Engine, "begin", begun)
+    event.listen(Pool, "checkin", ended)
+    try:
+        yield worked
+    finally:
+        event.remove(Engine, "begin", begun)
+        event.remove(Pool, "checkin", ended)

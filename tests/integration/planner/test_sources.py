@@ -11,7 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.planner import contacts, lists, sources
-from services.planner.contacts import CONTACTS, DIRTY_PAGES, Incoming
+from services.planner.contacts import CONTACTS, DIRTY_PAGES
+from services.planner.incoming import incoming
 from services.planner.schema import METADATA
 from services.planner.sources import CLAIMS, Counts
 from shared.contracts.intake import ContactRemovedFromList, ContactUpserted, Told
@@ -98,7 +99,7 @@ async def test_what_is_left_out_is_taken_away(engine: AsyncEngine) -> None:
     """A name or field that the record gave before; not one that came by another way."""
     async with engine.begin() as conn:
         key = KEYS.address_key("a@x.example")
-        await contacts.upsert(conn, [Incoming("a@x.example", key, "Ann", {"city": "Oslo", "plan": "free"})])
+        await contacts.upsert(conn, [incoming("a@x.example", key, "Ann", {"city": "Oslo", "plan": "free"})])
     await told(engine, is_now("1", 1, "a@x.example", name="Anna", plan="paid", team="red"))
     await told(engine, is_now("1", 2, "a@x.example", plan="paid"))
     assert await people(engine) == {"a@x.example": ("", {"city": "Oslo", "plan": "paid"})}
@@ -117,7 +118,7 @@ async def test_a_shared_address_stays_on_a_list_while_somebody_is(engine: AsyncE
 async def test_leaving_ends_also_what_an_import_began(engine: AsyncEngine) -> None:
     """The last word of a producer counts, for a list it never named before as well."""
     async with engine.begin() as conn:
-        done = await contacts.upsert(conn, [Incoming("a@x.example", KEYS.address_key("a@x.example"), None, {})])
+        done = await contacts.upsert(conn, [incoming("a@x.example", KEYS.address_key("a@x.example"), None, {})])
         await lists.add_members(conn, await lists.ensure(conn, "readers"), list(done.contacts.values()))
     await told(engine, is_now("1", 1, "a@x.example"), left("1", 2, "readers"))
     assert await members(engine) == {}
@@ -133,7 +134,7 @@ async def test_nobody_makes_a_list_by_leaving_it(engine: AsyncEngine) -> None:
 async def test_the_directory_hears_whose_record_a_contact_is(engine: AsyncEngine) -> None:
     """A page is published again though neither address nor name changed."""
     async with engine.begin() as conn:
-        done = await contacts.upsert(conn, [Incoming("a@x.example", KEYS.address_key("a@x.example"), "Ann", {})])
+        done = await contacts.upsert(conn, [incoming("a@x.example", KEYS.address_key("a@x.example"), "Ann", {})])
         await conn.execute(DIRTY_PAGES.delete())
     await told(engine, is_now("4711", 1, "a@x.example", name="Ann"))
     async with engine.connect() as conn:
