@@ -8,6 +8,9 @@ STAGE := artefacts/parallel-stage.json
 DATA ?= data
 COMPILE := --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11
 
+# Images like to forbid Python its bytecode: then every process compiles anew what it starts from, and pytest every test.
+unexport PYTHONDONTWRITEBYTECODE
+
 ##@ Use
 
 .PHONY: demo
@@ -25,8 +28,9 @@ setup: $(READY) ## Make .venv from requirements.lock (done by itself where neede
 
 $(READY): requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	-$(BIN)/python -m compileall -qq -j 0 .venv/lib cli deploy services shared  # pip would do it on one core
 	touch $(READY)
 
 .PHONY: lock

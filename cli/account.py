@@ -219,6 +219,24 @@ async def preflight(
         raise typer.Exit(1)
 
 
+@command(app, "health")
+async def health(
+    session: Session,
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="Id or name.")],
+    hours: Annotated[int, typer.Option("--hours", min=1, max=744, help="How far back.")] = 24,
+) -> None:
+    """Show how each provider behind an account fared, hour by hour.
+
+    Example: `posthaste account health relay --hours 48`
+    """
+    chosen = await choices.account_id(session, account)
+    answer = await session.ask(commands.ProviderHealth(account=chosen, hours=hours))
+    names = ("hour", "provider", "accepted", "deferred", "rejected", "slowed", "suspended")
+    rows = [{**each, "provider": each["provider"] or "all"} for each in answer["rows"]]
+    columns = {name: name.capitalize() for name in names}
+    session.out.rows({**answer, "rows": rows}, "rows", columns, empty="Nothing went out.")
+
+
 @command(app, "list")
 async def list_accounts(session: Session) -> None:
     """List all SMTP accounts.

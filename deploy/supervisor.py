@@ -90,7 +90,7 @@ class Kept:
         while not await self.is_ready():
             if time.monotonic() > deadline or self.starts - before >= _HOPELESS:
                 raise StartError(f"{self.program.name} did not get ready. Its log {self.log} ends:\n{self.tail()}")
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
 
     async def is_ready(self) -> bool:
         """Ask whether it is ready now."""

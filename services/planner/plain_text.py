@@ -16,8 +16,9 @@ _WORDS, _TARGET, _LINK_END, _HOLD, _HOLD_END = "\ue001\ue002\ue003\ue004\ue005"
 _OURS = dict.fromkeys(map(ord, _WORDS + _TARGET + _LINK_END + _HOLD + _HOLD_END))
 _LINK = re.compile(f"{_WORDS}([^{_WORDS}]*?){_TARGET}([^{_LINK_END}]*){_LINK_END}")
 _HELD = re.compile(f"{_HOLD}([0-9]+){_HOLD_END}")
-_DOUBLE_BRACE = re.compile(rf"\{{(?=[{{{_HOLD}])")
-"""A brace before another one, or before what will be written there: together they would open a placeholder."""
+_DOUBLE_BRACE = re.compile(rf"\{{(?=(?:{_WORDS}\s*)*[{{{_HOLD}])")
+"""A brace before another one, or before what will be written there, at the start of a link as well: together they would
+open a placeholder."""
 _SPECIAL = re.compile(r"""[\\"{}]""")
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
 

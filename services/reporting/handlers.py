@@ -17,6 +17,7 @@ from services.reporting import feed_page, pages, queries
 from services.reporting.directory import Directory
 from services.reporting.ledger_reader import read_ledger
 from services.reporting.queries import Data
+from services.reporting.views.providers import health
 from shared.clock import now
 from shared.contracts import commands, subjects
 from shared.contracts.commands import Answer, Refusal
@@ -80,6 +81,7 @@ def router_of(reports: Reports) -> CommandRouter:
     router = CommandRouter("reporting")
     _register_counts(router, reports)
     _register_pages(router, reports)
+    _register_providers(router, reports)
     _register_for_integrators(router, reports)
     _register_checks(router, reports)
     return router
@@ -144,6 +146,18 @@ def _register_pages(router: CommandRouter, reports: Reports) -> None:
             if not address:
                 return Refusal(code="contact_unknown", message="There is no such contact.", field="contact")
             return {"acts": await pages.consent_acts(conn, reports.keys.address_key(address))}
+
+        return await reports.answer(caller, read)
+
+
+def _register_providers(router: CommandRouter, reports: Reports) -> None:
+    @router.query(commands.ProviderHealth)
+    async def _(query: commands.ProviderHealth, caller: Caller) -> Answer | Refusal:
+        since = int(now().timestamp() * 1000) - query.hours * 3_600_000
+
+        async def read(conn: AsyncConnection) -> Data:
+            rows = await health(conn, query.account, since)
+            return {"rows": [{**row, "hour": queries.iso(int(str(row["hour"])))} for row in rows]}
 
         return await reports.answer(caller, read)
 

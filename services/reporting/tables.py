@@ -128,6 +128,27 @@ hit_points = Table("hit_points", metadata, _key("mailing"), _key_number("second"
 # timeline
 points = Table("points", metadata, _key("mailing"), _key_number("second"), _number("accepted"))
 
+# providers
+chunk_places = Table(
+    "chunk_places",
+    metadata,
+    _key("mailing"),
+    _key_number("n"),
+    _text("account"),
+    _text("lane"),
+    sqlite_with_rowid=False,
+)
+
+provider_hours = Table(
+    "provider_hours",
+    metadata,
+    _key("account"),
+    _key("provider"),
+    _key_number("hour"),
+    *(_number(name) for name in ("accepted", "deferred", "rejected", "slowed", "suspended")),
+    Index("provider_hours_by_hour", "hour"),
+)
+
 # log
 log_lines = Table(
     "log_lines",

@@ -1,10 +1,10 @@
 """A mail held against what the relay offers: its envelope with the parameters it needs, or a no before sending. Pure.
 
 * SIZE (RFC 1870): declared where offered; what is larger than the relay takes is refused here, as it would be there.
-* 8BITMIME (RFC 6152): a message with 8-bit bytes says so. We encode to 7 bits before signing, so none should need it
-  but one with an internationalised header.
 * SMTPUTF8 (RFC 6531): asked for where an address of the envelope is not ASCII, which only a local part can be: domains
   are A-labels. A local part is never changed to make it fit.
+* 8BITMIME (RFC 6152): goes with it, as the address stands in the header, too. All else is encoded to 7 bits before it
+  is signed, so no other mail needs it, and none is looked through for it.
 * DSN (RFC 3461): reports of failure and delay are asked for, header only, with the mail's id and the address as it was.
 
 A no carries the reply code (RFC 3463) that a relay would have given, and `OURS` as its reason: no relay said it.
@@ -26,22 +26,18 @@ def fit(mail: Mail, offered: Capabilities) -> bytes | Result:
     if 0 < offered.size < size:
         return _no(mail, 552, "5.3.4", "larger than the relay takes")
     parameters = b" SIZE=%d" % size if offered.declares_size else b""
-    if not mail.message.isascii():
-        if not offered.eight_bit:
-            return _no(mail, 554, "5.6.3", "8-bit content, but no 8BITMIME")
-        parameters += b" BODY=8BITMIME"
-    if not mail.envelope.isascii():
-        if not offered.smtputf8:
-            return _no(mail, 553, "5.6.7", "the address needs SMTPUTF8")
-        parameters += b" SMTPUTF8"
     reports = b""
-    if "dsn" in offered.extensions and mail.envelope.isascii():
+    if not mail.envelope.isascii():
+        if not (offered.smtputf8 and offered.eight_bit):
+            return _no(mail, 553, "5.6.7", "the address needs SMTPUTF8")
+        parameters += b" BODY=8BITMIME SMTPUTF8"
+    elif "dsn" in offered.extensions:
         of_mail, reports = mail.dsn
         parameters += of_mail
-    if not parameters and not reports:
-        return mail.envelope
-    sender, recipient, rest = mail.envelope.split(b"\r\n", 2)
-    return b"%b%b\r\n%b%b\r\n%b" % (sender, parameters, recipient, reports, rest)
+    if reports:
+        sender, recipient, rest = mail.envelope.split(b"\r\n", 2)
+        return b"%b%b\r\n%b%b\r\n%b" % (sender, parameters, recipient, reports, rest)
+    return mail.envelope.replace(b"\r\n", parameters + b"\r\n", 1) if parameters else mail.envelope
 
 
 def _no(mail: Mail, code: int, enhanced: str, text: str) -> Result:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from services.sender import metrics
 from services.sender.case import Row
+from services.sender.offers import OURS
 from services.sender.relay import Command, PauseAccount, SlowProvider, SuspendProvider
 from services.sender.reply import Phase, classify
 from services.sender.scrub import scrub
@@ -72,7 +73,7 @@ class Shaper:
         for result in results:
             if result.phase != Phase.NOT_SENT and result.code:
                 answered += 1
-                if result.code >= 400:
+                if result.code >= 400 and result.reason != OURS:
                     refused.append(result)
         flow = self.flows.setdefault((ref.account, ref.lane), Flow(at))
         if answered:

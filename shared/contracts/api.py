@@ -104,6 +104,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.Links, "reporting", "GET", f"{_MAILING}/links", "view"),
     Endpoint(commands.Timeline, "reporting", "GET", f"{_MAILING}/timeline", "view"),
     Endpoint(commands.Doubts, "reporting", "GET", f"{_MAILING}/doubts", "view"),
+    Endpoint(commands.ProviderHealth, "reporting", "GET", "/providers", "view"),
     Endpoint(commands.VerifyLedger, "reporting", "GET", f"{_MAILING}/ledger", "view"),
     Endpoint(commands.LogLines, "reporting", "GET", "/log", "view"),
     Endpoint(commands.ConsentHistory, "reporting", "GET", "/consent", "view"),

@@ -78,6 +78,7 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.Outcomes: _MAILING | {"source": "crm", "ids": ["4711", "4712"]},
     commands.FeedEvents: {"after": "4012"},
     commands.Doubts: _MAILING,
+    commands.ProviderHealth: {"account": "a91kfm3xw2rb", "hours": 48},
     commands.VerifyLedger: _MAILING,
     commands.ParkedMessages: {},
     commands.ContactProblems: {},

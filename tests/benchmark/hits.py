@@ -29,6 +29,7 @@ from tests.benchmark.outcome import Outcome, Spent, Yardstick, emit
 from tests.benchmark.usage import peak_mib
 from tests.harness.nats import NatsServer, free_port
 from tests.harness.tracker import TrackerProcess, click, pixel
+from tests.harness.waiting import until
 
 CONNECTIONS = 256
 SECONDS = 4.0
@@ -143,20 +144,22 @@ async def _load(port: int, listed: str, seconds: float) -> None:
     sys.stdout.write(json.dumps({"answers": answers, "seconds": elapsed, "p99_ms": late}))
 
 
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:  # not yet
+        return False
+    writer.close()
+    return True
+
+
 async def _bare(seconds: float) -> Load:
     port = free_port()
     process = subprocess.Popen(  # noqa: ASYNC220 - forks in a millisecond
         [sys.executable, "-c", _BARE, str(port)]
     )
     try:
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:  # not listening yet
-                await asyncio.sleep(0.02)
-            else:
-                writer.close()
-                break
+        await until(lambda: _listens(port), 30)
         return await asyncio.to_thread(offer, port, [f"/o/{number}.gif" for number in range(PATHS)], seconds)
     finally:
         process.kill()

@@ -5,7 +5,6 @@ planning (payload stored, ChunkPlanned appended), and the CPU of the process in 
 planner and who asks it.
 """
 
-import asyncio
 import resource
 import tempfile
 import time
@@ -23,10 +22,12 @@ from shared.eventlog.store import EventLog
 from shared.messaging.client import Client
 from tests.benchmark.outcome import Outcome, Spent, emit
 from tests.harness.nats import NatsServer
+from tests.harness.waiting import until
 from tests.integration.planner.conftest import Desk
 
 _PART = 512_000
 _ROWS = 5_000
+_PATIENCE = 600.0
 CONTACTS = 50_000
 
 
@@ -46,8 +47,11 @@ async def imported(desk: Desk, count: int, upload: str) -> None:
     """Import and wait for the end."""
     parts = await uploaded(desk, count, upload)
     await desk.do(commands.ImportContacts(upload=upload, parts=parts, list="readers"))
-    while (await desk.ask(commands.ImportStatus(upload=upload)))["state"] == "running":  # noqa: ASYNC110 - no signal
-        await asyncio.sleep(0.05)
+
+    async def ended() -> bool:
+        return bool((await desk.ask(commands.ImportStatus(upload=upload)))["state"] != "running")
+
+    await until(ended, _PATIENCE, every=0.05)
 
 
 class Phases:
@@ -69,14 +73,18 @@ class Phases:
 async def all_planned(desk: Desk, mailing: str, chunks: int) -> None:
     """Wait until all chunks are planned; where they are more than may be open, finish them as they come."""
     settled, after, many = 0, 0, chunks > desk.settings.most_open
-    while settled < chunks:
+
+    async def planned_all() -> bool:
+        nonlocal settled, after
         async for commits in desk.log.scan([subjects.plans_of(mailing)], start=after + 1):
             for commit in commits:
                 after, settled = commit.seq, settled + 1
                 planned = commit.events[0].event
                 if many and isinstance(planned, ChunkPlanned):
                     await desk.finish(planned)
-        await asyncio.sleep(0.02)
+        return settled >= chunks
+
+    await until(planned_all, _PATIENCE, every=0.02)
 
 
 async def measure(count: int, folder: Path) -> dict[str, float]:

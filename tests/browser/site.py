@@ -1,6 +1,5 @@
 """A person at the console: pages in Chromium, watched for errors and for requests to anywhere else."""
 
-import asyncio
 import os
 import shutil
 from pathlib import Path
@@ -84,7 +83,6 @@ class Site:
     async def shot(self, name: str) -> None:
         """Keep a picture of the page as it is."""
         SHOTS.mkdir(parents=True, exist_ok=True)
-        await asyncio.sleep(0)
         await self.page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
 
     def _said(self, message: ConsoleMessage) -> None:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from services.sender import wire
 from services.sender.smtp import Connection, Mail, Phase, Result, Timeouts
 from services.sender.transport import Relay, connect
+from shared.contracts.account import AccountAdded
 from tests.harness.smtp import ScriptedSmtp
 
+ACCOUNT = AccountAdded(name="relay", host="127.0.0.1", port=25, tls="none", senders=["news@example.com"])
 SHORT = Timeouts(mail=0.3, rcpt=0.3, data=0.3, block=0.3, dot=0.3, quit=0.3)
 
 

@@ -26,7 +26,7 @@ from services.sender.reply import Phase as At
 from services.sender.smtp import Connection, Timeouts
 from services.sender.transport import Relay, connect
 from services.sender.window import Mail, Result
-from tests.faults.sending import free, mail
+from tests.faults.sending import ACCOUNT, free, mail
 from tests.harness.smtp import Act, Options, Phase, ScriptedSmtp, Session
 from tests.harness.waiting import until
 
@@ -98,7 +98,7 @@ class Relations(RuleBasedStateMachine):
         return self.runner.run(work)
 
     async def _line(self) -> Line:
-        return Line(self._connect, self._journal, "relay")
+        return Line(self._connect, self._journal, lambda: ACCOUNT)
 
     async def _connect(self) -> Connection:
         target = Relay("127.0.0.1", self.server.port, "none")

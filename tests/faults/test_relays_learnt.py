@@ -13,7 +13,7 @@ from services.sender.line import Line
 from services.sender.reach import Address, reach
 from services.sender.smtp import Connection
 from services.sender.transport import Relay, connect
-from tests.faults.sending import SHORT, Notes, free, mail, mails, said
+from tests.faults.sending import ACCOUNT, SHORT, Notes, free, mail, mails, said
 from tests.harness.smtp import Act, Options, Phase, ScriptedSmtp, Session
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -35,7 +35,7 @@ def line(server: ScriptedSmtp, habits: Habits, tmp_path: Path) -> Iterator[Line]
     async def opened() -> Connection:
         return await connect(Relay("127.0.0.1", server.port, "none"), timeout=2, timeouts=SHORT, habits=habits)
 
-    line = Line(opened, lambda: Journal.open(tmp_path, "test", 0), "relay")
+    line = Line(opened, lambda: Journal.open(tmp_path, "test", 0), lambda: ACCOUNT)
     yield line
     line.journal.close()
 

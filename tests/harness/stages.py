@@ -2,6 +2,8 @@
 
 pytest -n 2 -m "not alone" --stage-out=F     writes its counts to F
 pytest -m alone --stage-in=F                 adds them, so that the closing line counts all tests
+
+The second stage looks only into files that speak of `alone`: to collect all of them again would take as long as a test.
 """
 
 import json
@@ -20,6 +22,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("stages")
     group.addoption("--stage-out", type=Path, help="write the counts of this run to a file")
     group.addoption("--stage-in", type=Path, help="add the counts of an earlier run to the closing line")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out files in which no test can be marked."""
+    if config.getoption("--stage-in") is None or not collection_path.is_file():
+        return None
+    return True if "pytest.mark.alone" not in collection_path.read_text() else None
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -4,6 +4,7 @@ from services.reporting.views.consent import ConsentView
 from services.reporting.views.links import LinksView
 from services.reporting.views.log import LogView
 from services.reporting.views.progress import ProgressView
+from services.reporting.views.providers import ProvidersView
 from services.reporting.views.recipients import RecipientsView
 from services.reporting.views.timeline import TimelineView
 from shared.eventlog.views import View
@@ -13,6 +14,7 @@ VIEWS: tuple[View, ...] = (
     RecipientsView(),
     LinksView(),
     TimelineView(),
+    ProvidersView(),
     LogView(),
     ConsentView(),
 )

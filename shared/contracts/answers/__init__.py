@@ -7,7 +7,17 @@ contract, so the models allow it. Instants are ISO 8601 in UTC, "" where there i
 from shared.contracts import commands
 from shared.contracts.answers.accounts import AccountDone, AccountRows, AccountTried, PreflightDone, Resealed
 from shared.contracts.answers.base import Data, Nothing
-from shared.contracts.answers.checks import Counts, FeedPage, LogPage, ParkedPage, Redriven, Resumed, Trust, ViewRows
+from shared.contracts.answers.checks import (
+    Counts,
+    FeedPage,
+    LogPage,
+    ParkedPage,
+    ProviderHourRows,
+    Redriven,
+    Resumed,
+    Trust,
+    ViewRows,
+)
 from shared.contracts.answers.contacts import (
     AudiencePage,
     ConsentRows,
@@ -103,6 +113,7 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.LogLines: LogPage,
     commands.ConsentHistory: ConsentRows,
     commands.Doubts: DoubtsPage,
+    commands.ProviderHealth: ProviderHourRows,
     commands.VerifyLedger: Ledger,
     commands.ParkedMessages: ParkedPage,
     commands.ContactProblems: ParkedPage,

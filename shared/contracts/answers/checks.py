@@ -91,6 +91,25 @@ class ViewRows(Paused):
     directory: int
 
 
+class ProviderHourRow(Data):
+    """Replies of one provider to mail of one account within one hour, and how often it was slowed or suspended."""
+
+    account: str
+    provider: str
+    hour: str
+    accepted: int
+    deferred: int
+    rejected: int
+    slowed: int
+    suspended: int
+
+
+class ProviderHourRows(Paused):
+    """Hours, newest first."""
+
+    rows: list[ProviderHourRow]
+
+
 class Counts(Data):
     """What is under way: chunks and mailings by where they stand."""
 

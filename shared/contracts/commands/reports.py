@@ -94,6 +94,20 @@ class Doubts(Page):
     mailing: Id
 
 
+class ProviderHealth(Query):
+    """How providers fared, by hour and account, newest first -> {rows: [...]}.
+
+    Attributes:
+        account: Id of an account, "" for all.
+        hours: How far back.
+    """
+
+    NAME: ClassVar[str] = "providers.health"
+
+    account: str = ""
+    hours: int = Field(default=24, ge=1, le=24 * 31)
+
+
 class VerifyLedger(Query):
     """Recompute from log and AUDIENCE -> {balanced, planned, totals, pending, gaps: [...]}."""
 

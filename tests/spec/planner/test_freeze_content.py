@@ -1,7 +1,7 @@
 """Freezing a draft: what is refused and where, what is kept, and that the sender compiles whatever is kept."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.planner.content import MAX_BODIES, MAX_LINKS, freeze_content, uses
@@ -118,6 +118,7 @@ WORDS = [
 
 
 @given(pieces=st.lists(st.sampled_from(TAGS + WORDS), max_size=25), subject=st.text(min_size=1, max_size=30))
+@example(pieces=["{", "<a href='https://a.example/'>", "{{ first }}"], subject="0")
 def test_what_is_frozen_can_be_compiled(pieces: list[str], subject: str) -> None:
     """Whatever HTML comes: it is refused here or compiles there, with the text that was made from it."""
     frozen = freeze(draft(html="".join(pieces), subject=subject))

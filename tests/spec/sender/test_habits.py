@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from services.sender.habits import BELIEVED, BUSY, End, Habits
+from services.sender.link import Timeouts
+from services.sender.transport import GREETING
 
 
 @dataclass
@@ -80,3 +82,10 @@ def test_idle_ends_and_our_own_teach_no_limit() -> None:
         habits.ended(dismissed(0))
         habits.ended(End(pipelined=True, sent=7))
     assert habits.limit == 0
+
+
+def test_time_outs_are_those_of_the_standard() -> None:
+    """RFC 5321, 4.5.3.2; tests get a share of them, nobody else does."""
+    assert GREETING == 300
+    assert Timeouts(quit=5) == Timeouts(mail=300, rcpt=300, data=120, block=180, dot=600, quit=5)
+    assert Timeouts().shortened(0.5) == Timeouts(mail=150, rcpt=150, data=60, block=90, dot=300, quit=2.5)

@@ -1,14 +1,27 @@
 """What replies of a relay say of us, and what follows: rules as data, thresholds, slow-downs that recover."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.sender.relay import PauseAccount, RelayDecider, ReleaseAccount, ReleaseDue, SlowProvider, SuspendProvider
+from services.sender.case import Row
+from services.sender.offers import OURS as NOT_OFFERED
+from services.sender.relay import (
+    Command,
+    PauseAccount,
+    RelayDecider,
+    ReleaseAccount,
+    ReleaseDue,
+    SlowProvider,
+    SuspendProvider,
+)
 from services.sender.reply import Phase, classify
-from services.sender.shaping import ACTIONS, Ear, Said, Strike, begins_anew, parse, rules
+from services.sender.shaper import Shaper
+from services.sender.shaping import ACTIONS, Ear, Rule, Said, Strike, begins_anew, parse, rules
+from services.sender.window import Result
 from shared.contracts.envelope import DomainEvent
 from shared.contracts.relay import (
     EVERYTHING,
@@ -18,6 +31,7 @@ from shared.contracts.relay import (
     ProviderSlowed,
     ProviderSuspended,
 )
+from shared.contracts.subjects import ChunkRef
 from tests.harness.decider_spec import spec
 
 T = datetime(2026, 11, 27, 21, 34, 56, tzinfo=UTC)
@@ -187,3 +201,20 @@ def test_a_slow_down_always_recovers_and_is_never_slower_than_its_floor(story: l
     assert slow.rate(slow.until) is None
     released = DECIDER.decide(state, ReleaseDue(slow.until))
     assert released == [ProviderReleased(provider="gmail", what="slowed")]
+
+
+async def test_what_we_refuse_ourselves_says_nothing_of_a_relay() -> None:
+    """A mail that a relay was not even asked to take strikes no rule, however worded; the same reply of it does."""
+    rule = Rule(name="too-large", action="pause", codes=("552",))
+    orders: list[Command] = []
+
+    async def say(_account: str, command: Command) -> None:
+        orders.append(command)
+
+    shaper = Shaper([rule], say)
+    ref, rows = ChunkRef("acc1", "rest", "m1", 0), [Row({"address": "ann@example.com"})]
+    result = Result(0, Phase.MAIL, 552, "5.3.4", "too large", reason=NOT_OFFERED)
+    await shaper.heard(ref, [result], rows)
+    assert not orders
+    await shaper.heard(ref, [replace(result, reason="")], rows)
+    assert len(orders) == 1

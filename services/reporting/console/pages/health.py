@@ -21,6 +21,11 @@ _COLUMNS = (
     Column("Behind", "number"),
     Column("Why", "wide"),
 )
+_PROVIDERS = (
+    Column("Provider", "wide"),
+    Column("Hour", "when"),
+    *(Column(name, "number") for name in ("Accepted", "Deferred", "Rejected", "Slowed", "Suspended")),
+)
 
 
 class _Health:
@@ -50,6 +55,17 @@ class _Health:
             _tile("Accounts that do not work", words.count(len(broken)))
         listing = Listing("Views", _COLUMNS, "cards")
         listing.fill([_cells(view) for view in found["views"]])
+        names = {account["account"]: account["name"] for account in accounts}
+        hours = (await self._desk.read(commands.ProviderHealth(hours=6)))["rows"]
+        if hours:
+            tag("h2", "Providers, the last hours")
+            Listing("Providers", _PROVIDERS, "cards").fill([_hour(each, names) for each in hours])
+
+
+def _hour(row: Data, names: dict[str, str]) -> list[Cell]:
+    counts = (row[name] for name in ("accepted", "deferred", "rejected", "slowed", "suspended"))
+    who = f"{names.get(row['account'], row['account'])}: {row['provider'] or 'all'}"
+    return [who, f"{row['hour'][:13]}:00 UTC".replace("T", " "), *(words.count(count) for count in counts)]
 
 
 def _tile(label: str, figure: str) -> None:
