@@ -71,6 +71,7 @@ async def worker(
         if isinstance(answer, Later):
             await asyncio.sleep(max(0.0, answer.at - HORIZON / 2 - clock.now()))
             continue
+        pacing.took(0.0)
         for slot in answer:
             use = slot.at + late * random.random() * (slot.void_after - slot.at)
             await asyncio.sleep(max(0.0, use - clock.now()))
