@@ -4,11 +4,13 @@ A provider's limits are merged: default, provider, account. What slows a provide
 beside these (slowing.py), so it only ever lowers a rate.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.contracts.account import AccountSettings, Limits, ProviderLimits
 from shared.contracts.subjects import PROMPT, REST
 from shared.providers import DEFAULT, Providers
+
+_KEPT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +18,22 @@ class Rules:
     """What is known of providers."""
 
     providers: Providers
+    _paced: dict[int, tuple[AccountSettings, dict[str, ProviderLimits]]] = field(default_factory=dict)
 
     def of_provider(self, account: AccountSettings, provider: str) -> ProviderLimits:
         """Return the limits of a provider in an account."""
         return self.providers.limits(provider, account.providers.get(provider))
 
     def paced(self, account: AccountSettings) -> dict[str, ProviderLimits]:
-        """Return the providers whose rate is limited in an account."""
+        """Return the providers whose rate is limited in an account; asked at every half-window, so it is kept."""
+        kept = self._paced.get(id(account))
+        if kept is None or kept[0] is not account:
+            if len(self._paced) > _KEPT:
+                self._paced.clear()
+            kept = self._paced[id(account)] = (account, self._limited(account))
+        return kept[1]
+
+    def _limited(self, account: AccountSettings) -> dict[str, ProviderLimits]:
         names = (self.providers.table.keys() | account.providers.keys()) - {DEFAULT}
         found = {name: self.of_provider(account, name) for name in names}
         return {name: limits for name, limits in found.items() if limited(limits)}
