@@ -1,8 +1,7 @@
 """Optional parts of libraries that nobody here uses, left out because loading them would slow every start.
 
 nats-py loads aiohttp, where that is installed, for NATS over WebSockets: a sixth of what it takes to start a service.
-aiohttp is there for the sake of NiceGUI. The packages of programs import
-this before anything else.
+aiohttp is there for the sake of NiceGUI. The packages of programs import this before anything else.
 """
 
 import sys

@@ -18,7 +18,7 @@ KILLS = 5
 
 @pytest.mark.cluster
 @pytest.mark.drawn("system", 3)
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 async def test_five_dead_nodes_cost_neither_a_job_nor_a_retry(
     cluster: NatsCluster, dice: random.Random, tmp_path: Path
 ) -> None:
