@@ -1,4 +1,4 @@
-"""Large mailbox providers as data: which domains are theirs, which MX hosts, and how they want to be sent to.
+"""Large mailbox providers as data: which domains are theirs, and how they want to be sent to.
 
 The table of this program (providers.toml) under the operator's file of the same form, where there is one
 (`POSTHASTE_PROVIDERS_FILE`). A provider named there is added, or its fields are replaced. `default` holds for every
@@ -6,7 +6,6 @@ provider that says nothing else.
 """
 
 import tomllib
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -25,11 +24,9 @@ class Provider(ProviderLimits):
 
     Attributes:
         domains: Its own domains.
-        mx: How the names of its MX hosts end.
     """
 
     domains: list[str] = Field(default=[])
-    mx: list[str] = Field(default=[])
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,15}$")]
@@ -74,15 +71,6 @@ class Providers:
         if lane not in (REST, PROMPT):
             return lane
         return self.of_domain(address.rpartition("@")[2].lower()) or REST
-
-    def of_mx(self, hosts: Collection[str]) -> str:
-        """Return the provider that all of a domain's MX hosts belong to, "" where it is not one."""
-        names = [host.rstrip(".").lower() for host in hosts]
-        for name, provider in self.table.items():
-            ends = tuple(f".{end}" for end in provider.mx)
-            if names and ends and all(f".{host}".endswith(ends) for host in names):
-                return name
-        return ""
 
     def limits(self, name: str, of_account: ProviderLimits | None = None) -> ProviderLimits:
         """Return the limits of a provider, with those an account sets for it."""

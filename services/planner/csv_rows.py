@@ -25,6 +25,7 @@ ADDRESS = "email"
 NAME = "name"
 _ALIASES = {"email": ADDRESS, "e-mail": ADDRESS, "mail": ADDRESS, "email address": ADDRESS, "e-mail address": ADDRESS}
 _ALIASES |= {"name": NAME, "full name": NAME}
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _UNFIT = re.compile(r"[^\w.-]+")
 
@@ -128,6 +129,11 @@ def _decoded(head: bytes, pieces: Iterator[bytes], encoding: str) -> Iterator[st
             line += error.object[: error.start].count(b"\n")
             message = f"byte {at} is not {error.encoding}; name the encoding of the file, e.g. windows-1252"
             raise CsvError("encoding_wrong", message, line) from error
+        except UnicodeError as error:  # codecs of host names and the like
+            raise CsvError("encoding_wrong", f"is not {encoding}: {error}", line) from error
+        if not text.isascii() and (half := _SURROGATE.search(text)):  # some codecs let halves of characters through
+            line += text.count("\n", 0, half.start())
+            raise CsvError("encoding_wrong", f"is not {encoding}: half a character", line)
         offset += len(piece)
         nul = text.find("\0")
         if nul >= 0:

@@ -13,6 +13,7 @@ import hashlib
 import itertools
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,7 +29,7 @@ from services.planner.csv_rows import CsvError, CsvFile, Options, Reject
 from services.planner.directory import Directory
 from services.planner.incoming import Incoming
 from services.planner.parser import BLOCK
-from services.planner.parsing import Block, parsed
+from services.planner.parsing import Block, ParserEndedError, parsed
 from services.planner.schema import METADATA, insert
 from shared import clock
 from shared.contracts import subjects
@@ -50,6 +51,8 @@ SLICE = 3_000
 _FIRST = 500
 _AIM_S = 0.06  # of a transaction; on a busy machine slices get smaller
 _LOOK_S = 1.0
+_TRIES = 3
+"""How often a file may be the death of the process that parses it."""
 _LAST_LINE = 2**31 - 1
 UNDER_WAY = ("running", "ending")
 _PART_S = 60.0
@@ -102,6 +105,7 @@ class Importer:
         self._providers = providers
         self._wake = asyncio.Event()
         self._size = _FIRST
+        self._deaths = Counter[str]()
 
     async def accept(self, wanted: ImportContacts, principal: str) -> dict[str, Any] | Refusal:
         """Look at the header and put the import in line; the same upload again is the same import."""
@@ -171,6 +175,9 @@ class Importer:
         except (CsvError, MissingError) as error:  # it cannot be read on: say where, keep what is in
             await self._fail(upload, error)
             return False
+        except ParserEndedError as error:
+            await self._died(upload, error)
+            return False
         if not ours:
             logger.warning("another planner carries the import out, too", extra={"upload": upload})
             return False
@@ -228,6 +235,18 @@ class Importer:
         self._size = next_size(held.rows, time.perf_counter() - began)
         step("import.batch")
         return True
+
+    async def _died(self, upload: str, error: ParserEndedError) -> None:
+        """Let the file be tried again behind what is in; give up on one at which the parsing process dies each time."""
+        self._deaths[upload] += 1
+        logger.warning("import: %s", error, extra={"upload": upload, "deaths": self._deaths[upload]})
+        if self._deaths[upload] < _TRIES:
+            await asyncio.sleep(_LOOK_S)
+            return
+        async with self._reading.connect() as conn:
+            row = await _row(conn, upload)
+        rows = row.rows if row is not None else 0
+        await self._fail(upload, CsvError("unreadable", f"cannot be read on behind its first {rows} rows", 0))
 
     async def _fail(self, upload: str, error: CsvError | MissingError) -> None:
         problem = {"code": "upload_missing", "message": "A part of the upload is gone.", "field": "", "line": 0}

@@ -64,17 +64,22 @@ async def parsed(
 
 async def _feed(pipe: asyncio.StreamWriter, wanted: bytes, parts: AsyncIterable[bytes]) -> None:
     try:
-        pipe.write(framed(wanted))
+        await _tell(pipe, wanted)
         async for part in parts:
             if part:
-                pipe.write(framed(part))
-                await pipe.drain()
-        pipe.write(framed(b""))  # all is told; without it the process says nothing of an end
-        await pipe.drain()
+                await _tell(pipe, part)
+        await _tell(pipe, b"")  # all is told; without it the process says nothing of an end
     except (BrokenPipeError, ConnectionResetError):  # it has said why, or is dead: who listens finds out
         return
     finally:
         pipe.close()
+
+
+async def _tell(pipe: asyncio.StreamWriter, body: bytes) -> None:
+    if pipe.is_closing():  # the loop of the services raises something else then
+        raise BrokenPipeError
+    pipe.write(framed(body))
+    await pipe.drain()
 
 
 async def _blocks(pipe: asyncio.StreamReader, feeding: asyncio.Task[None]) -> AsyncGenerator[Block]:

@@ -36,8 +36,10 @@ def process(*arguments: str) -> Iterator[int]:
     command = [sys.executable, "-m", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
         assert running.stdout is not None
-        yield int(running.stdout.readline())
-        running.kill()
+        try:
+            yield int(running.stdout.readline())
+        finally:
+            running.kill()
 
 
 @contextmanager

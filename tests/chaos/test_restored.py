@@ -116,6 +116,8 @@ async def test_a_backup_that_is_put_back_sends_nothing_before_the_confirmation(t
             await until(lambda: _held(system, mailing), PATIENCE)
             await asyncio.sleep(HOLD)
             assert system.arrived == before, "mails went out before the confirmation"
+            for name, program in system.local.programs.items():
+                assert await program.is_ready(), f"{name} is not up: nobody could look and confirm"
             await system.do(commands.ResumeAfterRestore())
             await system.ended(mailing)
             ledger = await system.ask(commands.VerifyLedger(mailing=mailing))
@@ -145,6 +147,8 @@ async def _drill(older: list[str], tmp_path: Path) -> None:
             await until(lambda: _held(system, mailing), PATIENCE)
             await asyncio.sleep(HOLD)
             assert system.arrived == before, "mails went out before the confirmation"
+            for name, program in system.local.programs.items():
+                assert await program.is_ready(), f"{name} is not up: nobody could look and confirm"
             await system.do(commands.ResumeAfterRestore())
             await system.ended(mailing)
             ledger = await system.ask(commands.VerifyLedger(mailing=mailing))

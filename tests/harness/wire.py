@@ -66,7 +66,10 @@ class Wire:
                 else:
                     writer.write(data)
                     await writer.drain()
-        writer.transport.abort()
+        if self.delay:  # what is still on its way arrives before the end does
+            asyncio.get_running_loop().call_later(self.delay, writer.transport.abort)
+        else:
+            writer.transport.abort()
 
     @staticmethod
     def _late(writer: asyncio.StreamWriter, data: bytes) -> None:

@@ -34,7 +34,7 @@ _CODES: dict[HTTPStatus, str] = {
     HTTPStatus.UNPROCESSABLE_ENTITY: """
         header_not_allowed too_many_attachments attachments_too_large attachment_invalid content_id_unknown
         invalid key_invalid idempotency_key_reused host_invalid address_invalid password_in_clear sender_not_allowed
-        encoding_unknown encoding_wrong delimiter_invalid nul_byte file_empty header_invalid header_duplicate
+        unreadable encoding_unknown encoding_wrong delimiter_invalid nul_byte file_empty header_invalid header_duplicate
         column_missing email_missing
         line_too_long field_too_large quote_unclosed list_unknown dates_reversed start_in_past deadline_too_early
         zone_unknown hours_invalid weekdays_invalid indexes_invalid empty_subject empty_body bad_address bad_list_id

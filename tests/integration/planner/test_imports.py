@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import sys
 import time
 from collections.abc import Iterator
 
@@ -80,6 +81,18 @@ async def test_a_file_that_breaks_off_fails_with_its_line_and_keeps_what_was_rea
     status = await desk.imported(people(2_500) + b'x@x.example,"open,Oslo\n')
     assert (status["state"], status["added"]) == ("failed", 2_500)
     assert (status["problem"]["code"], status["problem"]["line"]) == ("quote_unclosed", 2_502)
+
+
+async def test_a_file_at_which_the_parsing_process_dies_is_given_up_and_the_planner_lives(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again a few times, then the import fails; the next file comes in."""
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/bin/false")
+        status = await desk.imported(people(10))
+    assert (status["state"], status["added"]) == ("failed", 0)
+    assert status["problem"]["code"] == "unreadable"
+    assert (await desk.imported(people(10)))["state"] == "done"
 
 
 async def test_an_upload_is_erased_once_it_is_imported(desk: Desk) -> None:

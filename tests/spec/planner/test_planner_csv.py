@@ -50,6 +50,15 @@ def test_an_encoding_that_is_named_is_honoured() -> None:
 
 
 @pytest.mark.parametrize(
+    ("encoding", "cell"), [("unicode_escape", rb"\ud800"), ("utf-7", b"+2AA-"), ("punycode", b"-\xc3\xa4")]
+)
+def test_codecs_that_let_through_what_is_no_text_are_refused_at_their_line(encoding: str, cell: bytes) -> None:
+    """Half a character could be written nowhere, neither to a pipe nor to a database."""
+    error = problem(b"email,name\na@x.example,Ann\nb@x.example," + cell + b"\n", Options(encoding=encoding))
+    assert error.code == "encoding_wrong"
+
+
+@pytest.mark.parametrize(
     ("content", "code", "line", "column"),
     [
         (b"", "file_empty", 1, ""),
