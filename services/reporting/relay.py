@@ -34,7 +34,6 @@ from shared.eventlog.ack_publisher import AckPublisher, NoAckError, NoStreamErro
 from shared.eventlog.errors import EventLogError, UnavailableError
 from shared.eventlog.incarnation import Memory, identify, judge
 from shared.eventlog.linger import Linger
-from shared.eventlog.pull import PullMessage
 from shared.eventlog.reader import Reader
 from shared.eventlog.store import EventLog
 from shared.eventlog.tail import Tail, first_id
@@ -47,7 +46,6 @@ PLACE = "Posthaste-Place"
 
 _BATCH = 200
 _IDLE = 10.0
-_LINGER = 0.02
 _STANDBY = 2.0
 _HELD = 5.0
 _PATIENCE = 10.0
@@ -109,7 +107,7 @@ class Relay:
         self._publisher = AckPublisher.of(log.nc)
         self._plans: OrderedDict[ChunkKey, ChunkPlanned | None] = OrderedDict()
         self._state = _State()
-        self._linger = Linger(_LINGER)
+        self._linger = Linger()
         self._oldest = 0.0
         self._incarnation = ""
         _LAG.set_function(lambda: max(0.0, time.time() - self._oldest) if self._oldest else 0.0)
@@ -142,7 +140,7 @@ class Relay:
         tail = Tail(self._log, feed.FILTERS, name="reporting-feed", after=max(0, place.seq - 1))
         try:
             while True:
-                messages = await self._gathered(tail)
+                messages = await self._linger.gather(tail, _BATCH, _IDLE)
                 if messages:
                     self._oldest = messages[0].recorded_at.timestamp()
                 selected = [decode(message, _NAMES) for message in messages]
@@ -157,17 +155,6 @@ class Relay:
                 self.held = ""
         finally:
             await tail.close()
-
-    async def _gathered(self, tail: Tail) -> list[PullMessage]:
-        """Return the next commits: one at once when it had to be waited for, many together while they stream in."""
-        asked = time.monotonic()
-        messages = await tail.read(_BATCH, _IDLE)
-        if messages and len(messages) < _BATCH:
-            came = time.monotonic()
-            if (until := self._linger.until(asked, came)) > came:
-                await asyncio.sleep(until - came)
-                messages += await tail.read(_BATCH - len(messages), self._linger.least)
-        return messages
 
     async def _begin(self) -> _State:
         """Return where OUT ends: its last sequence, and the place of its last message."""

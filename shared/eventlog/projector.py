@@ -26,7 +26,6 @@ from shared.eventlog import checkpoints
 from shared.eventlog.errors import EventLogError
 from shared.eventlog.linger import Linger
 from shared.eventlog.position import Position
-from shared.eventlog.pull import PullMessage
 from shared.eventlog.store import EventLog
 from shared.eventlog.tail import Tail, check_history
 from shared.eventlog.views import View, names_of, select
@@ -57,7 +56,6 @@ class Projector:
         durable: str,
         filters: Sequence[str],
         batch: int = 500,
-        linger: float = 0.02,
         on_applied: OnApplied | None = None,
     ) -> None:
         """Prepare to run; `durable` names its consumers.
@@ -72,9 +70,9 @@ class Projector:
         self._name = durable
         self._filters = list(filters)
         self._batch = batch
-        self._linger = Linger(linger)
         self._on_applied = on_applied
         self._position = Position(durable)
+        self._linger = Linger(lambda: self._position.awaited)
         self._tail: Tail | None = None
         self._looked = 0.0
         self._oldest = 0.0
@@ -161,7 +159,8 @@ class Projector:
             await asyncio.sleep(_LOOK_AGAIN)
             return
         base = self._tail.position
-        messages = await self._gather(self._tail)
+        idle = _LOOK_AGAIN if self._writer.paused else _IDLE
+        messages = await self._linger.gather(self._tail, self._batch, idle)
         if not messages:
             return
         self._oldest = messages[0].recorded_at.timestamp()
@@ -195,18 +194,6 @@ class Projector:
         self._looked = time.monotonic()
         if freed:
             await self._rewind()
-
-    async def _gather(self, tail: Tail) -> list[PullMessage]:
-        """Wait for the first message; under load, wait a little for more to share its transaction."""
-        started = time.monotonic()
-        messages = await tail.read(self._batch, _LOOK_AGAIN if self._writer.paused else _IDLE)
-        until = self._linger.until(started, time.monotonic()) if messages else 0.0
-        while len(messages) < self._batch and not self._position.awaited:
-            rest = until - time.monotonic()
-            if rest <= 0:
-                break
-            messages += await tail.read(self._batch - len(messages), min(rest, self._linger.least))
-        return messages
 
     async def _apply(self, base: int, batch: list[Selection]) -> bool:
         """Write the batch, which holds all that matches after `base`; False if a view needs to start further back."""

@@ -8,6 +8,7 @@ anew, and all state is in the log.
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
@@ -27,6 +28,7 @@ from shared.settings import Settings
 logger = logging.getLogger(__name__)
 
 _CLEANUP_SECONDS = 10.0
+_GARBAGE = 5_000
 
 Cleanup = Callable[[], Awaitable[None]]
 Start = Callable[["Service"], Awaitable[None]]
@@ -190,7 +192,14 @@ async def _live(name: str, settings: Settings, start: Start) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.stop)
-    return await service.run(start)
+
+    async def begin(service: Service) -> None:
+        await start(service)
+        gc.collect()
+        gc.freeze()  # what is kept for life need not be walked through at every collection
+        gc.set_threshold(_GARBAGE)
+
+    return await service.run(begin)
 
 
 def run_service(name: str, settings: Settings, start: Start) -> None:
