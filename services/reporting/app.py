@@ -2,7 +2,7 @@
 
     EVENTS             -> projector -> views in SQL
     PEOPLE             -> directory of names, addresses and notes in SQL
-    EVENTS             -> relay     -> OUT, for integrators
+    EVENTS             -> relay     -> OUT, for integrators, while one reads
     query.*.<name>     -> handlers  -> answers from the views (the ledger: from log and AUDIENCE alone)
     HTTP               -> the same handlers, exports, live streams; the console, which asks them
 
@@ -74,6 +74,7 @@ async def start(service: Service, settings: ReportingSettings) -> None:
         audiences=Objects(service.nc, subjects.AUDIENCE),
         parked=Reader(service.nc, subjects.PARKED),
         out=Reader(service.nc, subjects.OUT),
+        relay=relay,
         keys=keys,
     )
     requests = router_of(reports)

@@ -17,6 +17,7 @@ from services.reporting import feed_page, pages, queries
 from services.reporting.directory import Directory
 from services.reporting.ledger_reader import read_ledger
 from services.reporting.queries import Data
+from services.reporting.relay import Relay
 from services.reporting.views.providers import health
 from shared.clock import now
 from shared.contracts import commands, subjects
@@ -49,6 +50,7 @@ class Reports:
     audiences: Objects
     parked: Reader
     out: Reader
+    relay: Relay
     keys: KeyRing
     patience: float = PATIENCE
 
@@ -172,7 +174,7 @@ def _register_for_integrators(router: CommandRouter, reports: Reports) -> None:
 
     @router.query(commands.FeedEvents)
     async def _(query: commands.FeedEvents, _caller: Caller) -> Answer | Refusal:
-        return await feed_page.events(reports.out, query)
+        return await feed_page.events(reports.out, reports.relay, query)
 
     @router.query(commands.ContactProblems)
     async def _(query: commands.ContactProblems, _caller: Caller) -> Answer | Refusal:

@@ -1,5 +1,6 @@
 """The relay: what the log says for integrators goes to OUT, once, in order, by whichever instance is first.
 
+It works while somebody reads (`feed_readers`), and then tells all that was not told before (decision 0024).
 Its only checkpoint is OUT itself: each message carries the place in the log it was made from, and is appended only
 directly behind the one before (expected last sequence). Of two instances one wins each message and the other starts
 again behind it; a crash leaves nothing half done. Where OUT holds nothing, because all of it is too old or it was
@@ -9,6 +10,7 @@ readiness and metrics.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import OrderedDict
@@ -23,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.reporting import feed, tables
 from services.reporting.directory import Directory
 from services.reporting.feed import ChunkKey, Known, Message
+from services.reporting.feed_readers import Readers
 from shared import clock, metrics
 from shared.contracts import codec, subjects
 from shared.contracts.codec import name_of
@@ -46,6 +49,7 @@ PLACE = "Posthaste-Place"
 
 _BATCH = 200
 _IDLE = 10.0
+_FIRST = 0.5  # so long nothing comes before it is known that nothing is left to tell
 _STANDBY = 2.0
 _HELD = 5.0
 _PATIENCE = 10.0
@@ -96,14 +100,21 @@ class _State:
 
 
 class Relay:
-    """Fills OUT until cancelled. `held` says why it cannot go on, "" while it can."""
+    """Fills OUT while somebody reads it.
+
+    Attributes:
+        held: Why it cannot go on, "" while it can.
+        level: Set while all that the log said is in OUT.
+    """
 
     def __init__(self, log: EventLog, engine: AsyncEngine, directory: Directory) -> None:
         self.held = ""
+        self.level = asyncio.Event()
         self._directory = directory
         self._log = log
         self._reading = reading(engine)
         self._out = Reader(log.nc, subjects.OUT)
+        self._readers = Readers(self._out)
         self._publisher = AckPublisher.of(log.nc)
         self._plans: OrderedDict[ChunkKey, ChunkPlanned | None] = OrderedDict()
         self._state = _State()
@@ -117,6 +128,10 @@ class Relay:
         """Relay for ever; whatever is away is asked again."""
         while True:
             try:
+                await self._begin()  # a restored log is found out, whether or not somebody reads
+                if not await self._readers.there():
+                    self.held = ""
+                    await self._readers.come()
                 await self._follow()
             except _LostRaceError:
                 await asyncio.sleep(_STANDBY)  # the winner goes on; look later whether it still does
@@ -133,14 +148,23 @@ class Relay:
                 self.held = str(error)
                 await asyncio.sleep(_HELD)
 
+    async def caught_up(self, seconds: float) -> None:
+        """Have somebody read: wait until OUT holds what the log says, so many seconds at most."""
+        self._readers.note()
+        if not self.held:
+            with contextlib.suppress(TimeoutError):  # it goes on meanwhile: `level` tells
+                async with asyncio.timeout(seconds):
+                    await self.level.wait()
+
     async def _follow(self) -> None:
+        """Relay while somebody reads."""
         self._state = state = await self._begin()
         place = state.place
         # the commit of the last message is read again: not all of it may be out
         tail = Tail(self._log, feed.FILTERS, name="reporting-feed", after=max(0, place.seq - 1))
         try:
-            while True:
-                messages = await self._linger.gather(tail, _BATCH, _IDLE)
+            while await self._readers.there():
+                messages = await self._linger.gather(tail, _BATCH, _IDLE if self.level.is_set() else _FIRST)
                 if messages:
                     self._oldest = messages[0].recorded_at.timestamp()
                 selected = [decode(message, _NAMES) for message in messages]
@@ -151,9 +175,13 @@ class Relay:
                 await self._append([each for each in outgoing if self._is_new(each.place)])
                 if messages:
                     _POSITION.set(messages[-1].seq)
-                self._oldest = 0.0 if tail.pending == 0 else self._oldest
+                if tail.pending == 0:
+                    self._oldest = 0.0
+                    self.level.set()
                 self.held = ""
         finally:
+            self.level.clear()
+            self._oldest = 0.0
             await tail.close()
 
     async def _begin(self) -> _State:

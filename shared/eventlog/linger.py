@@ -13,8 +13,8 @@ from shared.eventlog.pull import PullMessage
 from shared.eventlog.tail import Tail
 
 _MOST = 1.0
-_MOMENT = 0.02
-_PAUSE = 3
+_MOMENT = 0.03
+_PAUSE = 2
 """So many moments without a commit are a pause."""
 
 

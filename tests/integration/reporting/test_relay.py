@@ -29,6 +29,8 @@ from tests.harness.story import Story, contact, group
 from tests.harness.waiting import until
 from tests.integration.reporting.tales import tale
 
+READER = "crm"
+
 
 class Feed:
     """A log, OUT, and relays between them."""
@@ -88,8 +90,9 @@ class Feed:
 
 @pytest.fixture
 async def feeding(log_streams: NatsServer, nc: Client, engine: AsyncEngine) -> Feed:
-    """Return an empty log and an empty OUT."""
+    """Return an empty log and an empty OUT that somebody reads."""
     assert log_streams
+    await nc.jetstream().add_consumer(subjects.OUT, durable_name=READER)
     return Feed(nc, engine)
 
 
@@ -207,3 +210,21 @@ async def test_a_mailing_is_told_under_its_subject(feeding: Feed) -> None:
     (stored,) = await feeding.out()
     assert stored.subject == "out.mailing.m1"
     assert stored.headers["Content-Type"] == "application/cloudevents+json"
+
+
+async def test_what_nobody_reads_is_told_once_somebody_does(feeding: Feed) -> None:
+    """Nothing is put into OUT without a reader; the first one hears all of it, and who asks by query counts."""
+    await feeding.nc.jetstream().delete_consumer(subjects.OUT, READER)
+    await feeding.write(tale(8, steps=20))
+    async with feeding.relay() as relay:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1.5):
+                await relay.level.wait()
+        assert await feeding.told() == []
+        await relay.caught_up(10)
+        assert relay.level.is_set()
+        assert await feeding.told() == feeding.ids
+    await feeding.write(tale(9, steps=20))
+    async with feeding.relay():
+        await feeding.nc.jetstream().add_consumer(subjects.OUT, durable_name=READER)
+        await feeding.complete()

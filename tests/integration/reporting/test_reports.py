@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.reporting.directory import Directory
 from services.reporting.handlers import Reports, router_of
+from services.reporting.relay import Relay
 from services.reporting.views import VIEWS
 from shared.contracts import commands, subjects
 from shared.contracts.api import ENDPOINTS
@@ -84,6 +85,7 @@ class Reporting:
             audiences=self.audiences,
             parked=Reader(nc, subjects.PARKED),
             out=Reader(nc, subjects.OUT),
+            relay=Relay(self.log, engine, self.directory),
             keys=KeyRing.of(**KEYS),
             patience=patience,
         )
