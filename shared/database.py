@@ -56,7 +56,7 @@ def open_engine(database_url: str, schema: str = "", *, connections: int = 10) -
         case "postgresql":
             return _open_postgresql(url, schema, connections)
         case "sqlite":
-            engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"))
+            engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"), pool_use_lifo=True)  # few warm caches
             event.listen(engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(engine.sync_engine, "begin", _begin_sqlite)
             return engine

@@ -40,7 +40,7 @@ from shared.keys import KeyRing
 from shared.steps import step
 
 LARGEST_PAYLOAD = 512 * 1024
-AT_ONCE = 8
+AT_ONCE = 3  # more would need more connections than the pool keeps
 _CONTENTS = 32
 
 
