@@ -26,13 +26,14 @@ async def test_nobody_is_told_too_little_or_twice(step: str, tmp_path: Path) -> 
     async with ScriptedSmtp(unhurried(0.02)) as relay:
         local = Crashing(tmp_path / "data", "reporting", f"{step}:12")
         async with operated(local, relay) as system:
+            nc = await local.connect("deploy")
+            await nc.jetstream().add_consumer(subjects.OUT, durable_name="crm")  # the feed is made for who reads it
             await system.add_account()
             mailing = await system.start(people(COUNT, greylist=20))
             strike()
             await system.ended(mailing)
             account = await system.account_for(mailing, doubts=0)
             assert local.programs["reporting"].starts == 2, f"it never came to {step}"
-            nc = await local.connect("reporting")
             told = await until(lambda: everybody(Reader(nc, subjects.OUT), mailing), 30)
             await close(nc)
     assert account.totals == {"accepted": COUNT}
