@@ -10,7 +10,20 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Text, insert, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    bindparam,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.database import in_turn
@@ -29,6 +42,11 @@ CHECKPOINTS = Table(
     Column("failed_seq", BigInteger, nullable=False),
 )
 _C = CHECKPOINTS.c
+_ADVANCE = (
+    update(CHECKPOINTS)
+    .where(tuple_(_C.name, _C.version).in_(bindparam("views", expanding=True)), _C.seq == bindparam("old"))
+    .values(seq=bindparam("new"), event_id=bindparam("first"), state="live", reason="", failed_seq=0)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +103,8 @@ async def read(conn: AsyncConnection, name: str) -> Checkpoint | None:
 
 async def advance(conn: AsyncConnection, views: Collection[tuple[str, int]], old: int, new: int, event_id: str) -> bool:
     """Move the checkpoints of `views` (name, version) from `old` to `new`; False if one of them was not at `old`."""
-    result = await conn.execute(
-        update(CHECKPOINTS)
-        .where(tuple_(_C.name, _C.version).in_(views), _C.seq == old)
-        .values(seq=new, event_id=event_id, state="live", reason="", failed_seq=0)
-    )
-    return result.rowcount == len(views)
+    moved = {"views": list(views), "old": old, "new": new, "first": event_id}
+    return (await conn.execute(_ADVANCE, moved)).rowcount == len(views)
 
 
 async def pause(conn: AsyncConnection, at: Checkpoint, failed_seq: int, reason: str) -> None:
