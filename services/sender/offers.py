@@ -31,9 +31,10 @@ def fit(mail: Mail, offered: Capabilities) -> bytes | Result:
         if not (offered.smtputf8 and offered.eight_bit):
             return _no(mail, 553, "5.6.7", "the address needs SMTPUTF8")
         parameters += b" BODY=8BITMIME SMTPUTF8"
-    elif "dsn" in offered.extensions:
-        of_mail, reports = mail.dsn
-        parameters += of_mail
+    elif "dsn" in offered.extensions and mail.dsn is not None:
+        mail_id, address = mail.dsn
+        parameters += b" RET=HDRS ENVID=" + mail_id
+        reports = b" NOTIFY=FAILURE,DELAY ORCPT=rfc822;" + wire.xtext(address)
     if reports:
         sender, recipient, rest = mail.envelope.split(b"\r\n", 2)
         return b"%b%b\r\n%b%b\r\n%b" % (sender, parameters, recipient, reports, rest)

@@ -30,14 +30,14 @@ class Mail:
         envelope: `MAIL FROM:<..>\r\nRCPT TO:<..>\r\nDATA\r\n`.
         message: Dot-stuffed, ending in `\r\n.\r\n` (see wire.py).
         not_before: Loop time before which the envelope is not written.
-        dsn: Parameters of MAIL and of RCPT for a relay that offers DSN.
+        dsn: What to call it and its recipient in reports, for a relay that offers DSN.
     """
 
     index: int
     envelope: bytes
     message: bytes
     not_before: float | None = None
-    dsn: tuple[bytes, bytes] = (b"", b"")
+    dsn: tuple[bytes, bytes] | None = None
 
 
 @dataclass(slots=True)

@@ -24,11 +24,11 @@ def test_33_the_size_is_declared_where_it_is_wanted() -> None:
 
 def test_reports_are_asked_for_where_they_are_offered() -> None:
     """RET and ENVID go to MAIL, NOTIFY and ORCPT to RCPT."""
-    mail = replace(PLAIN, dsn=(b" RET=HDRS ENVID=m1.3.7.x", b" NOTIFY=FAILURE,DELAY ORCPT=rfc822;b@example.com"))
+    mail = replace(PLAIN, dsn=(b"m1.3.7.x", b"b+c@example.com"))
     assert fit(mail, Capabilities()) == PLAIN.envelope
     assert fit(mail, Capabilities(extensions=("dsn",))) == (
         b"MAIL FROM:<a@example.com> RET=HDRS ENVID=m1.3.7.x\r\n"
-        b"RCPT TO:<b@example.com> NOTIFY=FAILURE,DELAY ORCPT=rfc822;b@example.com\r\nDATA\r\n"
+        b"RCPT TO:<b@example.com> NOTIFY=FAILURE,DELAY ORCPT=rfc822;b+2Bc@example.com\r\nDATA\r\n"
     )
 
 
