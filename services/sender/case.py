@@ -26,7 +26,6 @@ from shared.eventlog.documents import Documents
 from shared.eventlog.server_clock import ServerClock
 from shared.eventlog.store import EventLog
 
-
 _DIFFERS = "payload differs from its digest"
 
 
