@@ -52,7 +52,7 @@ class Row(NamedTuple):
     @property
     def lists(self) -> Sequence[str]:
         """The lists it was planned for."""
-        return self.data.get("lists", ())
+        return list(self.data.get("lists", ()))
 
 
 class Rows:
