@@ -46,15 +46,16 @@ class RenderError(ValueError):
 
 
 class Rendered(NamedTuple):
-    """One mail: `MAIL FROM`, `RCPT TO` and `DATA`; the message up to and with the final dot; its digest.
+    """One mail: return path and recipient of its envelope; the message up to and with the final dot; its digest.
 
-    `dsn`: the mail's id and the address, for a relay that knows RFC 3461.
+    `mail_id`: what reports are to call it.
     """
 
-    envelope: bytes
+    sender: bytes
+    recipient: bytes
     message: bytes
     digest: bytes
-    dsn: tuple[bytes, bytes]
+    mail_id: bytes
 
 
 def compile_content(
@@ -209,8 +210,7 @@ class ChunkComposer:
         pieces[1::2] = self._choose(cells)
         message = b"".join(pieces) if self._signing is None else self._signed(self._signing, pieces, cells, date)
         digest = hashlib.sha256(message).digest()[:MAIL_DIGEST_BYTES]
-        envelope = b"MAIL FROM:<%b>\r\nRCPT TO:<%b>\r\nDATA\r\n" % (self._return_path(who), address)
-        return Rendered(envelope, message, digest, (message_id, address))
+        return Rendered(self._return_path(who), address, message, digest, message_id)
 
     def _return_path(self, who: bytes) -> bytes:
         if not self._bounces_to:

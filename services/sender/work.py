@@ -342,7 +342,7 @@ class Work:
             wait = prepared.slots[index].at - self.watch.server_now()
             not_before = asyncio.get_running_loop().time() + wait
         rendered = prepared.mails[index]
-        return Mail(index, rendered.envelope, rendered.message, not_before, rendered.dsn)
+        return Mail(index, rendered.sender, rendered.recipient, rendered.message, not_before, rendered.mail_id)
 
     def _collect(self, results: Sequence[Result]) -> None:
         """Turn what came back into groups for the next commit."""
