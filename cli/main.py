@@ -31,7 +31,7 @@ _COMMANDS = {
     "views": "cli.views",
     "audit": "cli.audit",
 }
-_OFFLINE = {"classify": "cli.classify"}
+OFFLINE = {"classify": "cli.classify"}
 """Commands that ask no service."""
 
 
@@ -41,11 +41,11 @@ def program(wanted: str = "") -> typer.Typer:
         name="posthaste", help=_HELP, no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_enable=False
     )
     app.callback()(_nothing)  # a program of one command would have no nouns
-    everything = wanted not in (*_COMMANDS, *_OFFLINE, *_GROUPS)
+    everything = wanted not in (*_COMMANDS, *OFFLINE, *_GROUPS)
     for name, module in _COMMANDS.items():
         if everything or name == wanted:
             command(app, name)(getattr(import_module(module), name))
-    for name, module in _OFFLINE.items():
+    for name, module in OFFLINE.items():
         if everything or name == wanted:
             app.command(name)(getattr(import_module(module), name))
     for name in _GROUPS:

@@ -42,6 +42,19 @@ SENDER = (
     "timer.armed",
     "job.acked",
 )
+TRACKER = (
+    "hits.appended",
+    "spool.written",
+    "spool.synced",
+    "spool.replayed",
+    "spool.removed",
+)
+REPORTING = (
+    "batch.read",
+    "batch.applied",
+    "batch.committed",
+    "feed.told",
+)
 
 _AT, _, _TIMES = os.environ.get("POSTHASTE_CRASH_AT", "").partition(":")
 _reached: Final = Counter[str]()

@@ -39,6 +39,7 @@ from shared.eventlog.reader import Reader
 from shared.eventlog.store import EventLog
 from shared.eventlog.tail import Tail, first_id
 from shared.eventlog.views import select as decode
+from shared.steps import step
 
 logger = logging.getLogger(__name__)
 
@@ -277,6 +278,7 @@ class Relay:
         try:
             for each, sent in zip(outgoing, publishing, strict=True):
                 state.last = await sent
+                step("feed.told")
                 state.place = each.place
                 _TOLD.inc()
         finally:

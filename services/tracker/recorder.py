@@ -20,6 +20,7 @@ from services.tracker.spool import Spool, SpoolFullError
 from shared.contracts.envelope import DomainEvent, Origin
 from shared.eventlog.ack_publisher import PublishRefusedError
 from shared.eventlog.errors import EventLogError, UnavailableError
+from shared.steps import step
 
 _FULL = frozenset({10047, 10077, 10122})
 """Refusals of a log or disk that is full: they pass when an operator made room."""
@@ -94,6 +95,7 @@ class Recorder:
                 raise error
             await self._keep(entry)  # the log refused or gave up: the spool tries again
         else:
+            step("hits.appended")
             metrics.HITS_LOGGED.inc(entry.facts)
 
     async def _answered(self, task: asyncio.Task[None]) -> bool:
@@ -150,6 +152,7 @@ class Recorder:
                         raise
                     await self._spool.set_aside(entry, error)  # it never fits: the others go on
                     continue
+                step("spool.replayed")
                 metrics.HITS_REPLAYED.inc(entry.facts)
                 count += 1
         except (EventLogError, OSError) as error:  # the rest stays in the spool and is tried again

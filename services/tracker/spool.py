@@ -19,6 +19,7 @@ from pathlib import Path
 from services.tracker import metrics
 from services.tracker.entries import Entry, EntryError, decode, encode
 from shared.ids import new_id
+from shared.steps import step
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +117,9 @@ class Spool:
             view = memoryview(data)
             while view:
                 view = view[os.write(segment.descriptor, view) :]
+            step("spool.written")
             os.fsync(segment.descriptor)
+            step("spool.synced")
         except OSError:  # refuse, and take the torn lines back, or write on in another file
             try:
                 os.ftruncate(segment.descriptor, segment.size)
@@ -191,6 +194,7 @@ class Spool:
         segment.path.unlink()
         os.close(segment.descriptor)
         self._sealed.remove(segment)
+        step("spool.removed")
 
     async def close(self) -> None:
         """Finish the writes under way and let go of the files; they stay for the next process."""

@@ -31,6 +31,7 @@ from shared.eventlog.store import EventLog
 from shared.eventlog.tail import Tail, check_history
 from shared.eventlog.views import View, names_of, select
 from shared.eventlog.writer import LostRaceError, Writer
+from shared.steps import step
 
 logger = logging.getLogger(__name__)
 
@@ -167,6 +168,7 @@ class Projector:
         self._oldest = messages[0].recorded_at.timestamp()
         await self._tail.prefetch(self._batch)
         batch = [select(message, self._names) for message in messages]
+        step("batch.read")
         began = self._traced.begin()
         applied = await self._apply(base, batch)
         if began and applied:
@@ -218,6 +220,7 @@ class Projector:
                     await self._rewind()
                     return False
                 await self._writer.take(batch)
+                step("batch.committed")
                 break
             except LostRaceError:  # the checkpoints tell what is left to do
                 logger.debug("%s: another instance was faster", self._name)

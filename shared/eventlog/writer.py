@@ -18,6 +18,7 @@ from shared.database import create_tables, in_turn, is_away
 from shared.eventlog import checkpoints
 from shared.eventlog.checkpoints import Checkpoint
 from shared.eventlog.views import View, problem_for, share_of, tables_of
+from shared.steps import step
 
 logger = logging.getLogger(__name__)
 
@@ -136,6 +137,7 @@ class Writer:
                     if share := share_of(view, unseen):
                         await view.apply(conn, share)
                     moved.append(replace(self.checkpoints[view.name], seq=last.commit.seq, event_id=last.first_id))
+            step("batch.applied")
         self.checkpoints.update((checkpoint.name, checkpoint) for checkpoint in moved)
 
     def _seq_of(self, view: View) -> int:

@@ -1,7 +1,7 @@
 """How many mails that came back are read a second, in one process.
 
-The mails are those of the tests, each with the newsletter of 10 KB that many mail systems return whole. The yardstick is
-the parser of the standard library alone, `email.message_from_bytes`, on the same mails: it only takes them apart.
+The mails are those of the tests, each with the newsletter of 10 KB that many mail systems return whole. The yardstick
+is the parser of the standard library alone, `email.message_from_bytes`, on the same mails: it only takes them apart.
 """
 
 import email

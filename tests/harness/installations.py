@@ -1,4 +1,4 @@
-"""Installations for whole-system tests: as `deploy.local` runs them, with a planner that dies, or on a cluster.
+"""Installations for whole-system tests: as `deploy.local` runs them, with a service that dies, or on a cluster.
 
 All have small chunks and short periods, and ports of their own. The relay stands outside: it survives what they go
 through.
@@ -36,15 +36,16 @@ QUICK = {
 }
 
 
-class CrashingPlanner(Local):
-    """An installation whose planner dies at a step of shared/steps.py, once."""
+class Crashing(Local):
+    """An installation of which one service dies at a step of shared/steps.py, once."""
 
-    def __init__(self, folder: Path, crash_at: str) -> None:
+    def __init__(self, folder: Path, service: str, crash_at: str) -> None:
         super().__init__(folder, ports="free", extra=QUICK)
+        self._victim = service
         self._crash_at = crash_at
 
     async def _keep(self, program: Program) -> None:
-        if program.name != "planner":
+        if program.name != self._victim:
             await super()._keep(program)
             return
         environment = dict(program.environment) | {"POSTHASTE_CRASH_AT": self._crash_at}

@@ -76,6 +76,13 @@ class TrackerProcess:
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    async def ended(self) -> int:
+        """Wait until it ended by itself; return its exit code."""
+        assert self._process is not None
+        code = await asyncio.to_thread(self._process.wait, 30)
+        self._process = None
+        return code
+
     def kill(self) -> None:
         """End it as a crash would."""
         if self._process is not None:
@@ -87,9 +94,7 @@ class TrackerProcess:
         """End it in good order; return its exit code."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        code = await asyncio.to_thread(self._process.wait, 30)
-        self._process = None
-        return code
+        return await self.ended()
 
 
 def pixel(mailing: str = "m1", n: int = 0, index: int = 0) -> str:
@@ -102,6 +107,6 @@ def click(url: str, mailing: str = "m1", n: int = 0, index: int = 0, link: int =
     return f"/c/{SIGNER.recipient(mailing, n, index)}/{SIGNER.link(mailing, link, url)}"
 
 
-def unsubscribe(lists: list[str], address: str = "ann@example.com", mailing: str = "m1") -> str:
+def unsubscribe(lists: list[str], address: str = "ann@example.com", mailing: str = "m1", index: int = 0) -> str:
     """Return the path of an unsubscribe link."""
-    return f"/u/{SIGNER.unsubscribe(mailing, 0, 0, RING.address_key(address), lists)}"
+    return f"/u/{SIGNER.unsubscribe(mailing, 0, index, RING.address_key(address), lists)}"

@@ -57,6 +57,8 @@ class Web:
 
 
 def _reply(answer: bytes, seconds: float) -> Reply:
+    if not answer:
+        raise ConnectionResetError("it hung up without an answer")
     head, _, body = answer.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     pairs = (line.partition(": ") for line in lines)

@@ -27,7 +27,7 @@ def steps() -> list[tuple[str, list[str]]]:
 def shape(line: str) -> str:
     """Return a line without what differs from run to run: instants, ids, numbers, the width of columns."""
     line = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "T", line)
-    line = re.sub(r"\b(?=[a-z]*\d)[0-9a-z]{12}\b", "ID", line)
+    line = re.sub(r"\b[0-9a-z]{12}\b", "ID", line)
     return " ".join(re.sub(r"\d+", "#", line).split())
 
 

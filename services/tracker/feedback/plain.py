@@ -45,12 +45,12 @@ def read(notice: str, own: set[str], failed: list[str], originals: list[str], *,
     """Return who was not reached.
 
     `own`: addresses that are ours or the mail system's; `failed`: those of X-Failed-Recipients; `originals`: those to
-    which the returned mail was addressed.
+    which the returned mail was addressed. Where nobody is named, one recipient without an address stands for all.
     """
     places = _places(notice, own, failed, originals)
     action = "delayed" if delayed else ""
     if not places:
-        names = failed or [each for each in originals if each.lower() not in own] or originals[:1]
+        names = failed or [each for each in originals if each.lower() not in own] or originals[:1] or [""]
         return [_judged(name, notice, notice, action) for name in names[:MAX_RECIPIENTS]]
     found = []
     for number, (at, address) in enumerate(places):

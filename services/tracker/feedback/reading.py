@@ -111,7 +111,9 @@ def _words(mail: Part, found: Notice, digest: str) -> Report | None:
         _DELAY.search(found.text) is not None and _FINAL.search(subject + found.text) is None
     )
     whom = plain.read(found.text, own, failed, originals, delayed=late)
-    if not whom or (not told and not failed and all(each.reason in ("unknown", "unclear") for each in whom)):
+    silent = all(each.reason in _NOTHING for each in whom)
+    nobody = not any(each.address for each in whom)
+    if (silent and not told and not failed) or (nobody and not (told and daemon)):
         return None
     kind: Kind = "delayed" if late else "bounce"
     if (

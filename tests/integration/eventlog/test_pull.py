@@ -109,6 +109,18 @@ async def test_closing_gives_back_what_was_not_fetched(nc: Client, pull: Pull) -
     await other.close()
 
 
+async def test_a_slow_reader_holds_no_more_than_its_batch(nc: Client, pull: Pull) -> None:
+    """While it works on what it fetched, the backlog stays on the server, however often it asks."""
+    await ensure_consumer(nc, "J", CONSUMER | {"max_ack_pending": 50})
+    await put(nc, 400)
+    held = [message for _ in range(5) for message in await pull.fetch(50, 0.2)]
+    info = await nc.jetstream().consumer_info("J", "worker")
+    assert (len(held), len(pull._buffer), info.num_ack_pending, info.num_pending) == (50, 0, 50, 350)
+    for message in held:
+        await message.ack()
+    assert [int(message.data) for message in await drained(pull)] == list(range(50, 400))
+
+
 async def test_nothing_is_lost_when_the_server_is_killed(nats_server: NatsServer, nc: Client, pull: Pull) -> None:
     """Every message is delivered although the server dies twice while they are pulled."""
     await put(nc, 600)
