@@ -36,8 +36,10 @@ def voice(mail: Part) -> Voice:
         return "answer" if answers(mail) else "automat"
     if mail.get("return-path").strip() == "<>" and answers(mail):
         return "answer"
-    if precedence in _AUTOMAT_PRECEDENCE or any(name in mail.fields for name in _LIST_FIELDS):
+    if any(name in mail.fields for name in _LIST_FIELDS):
         return "automat"
+    if precedence in _AUTOMAT_PRECEDENCE:
+        return "answer" if answers(mail) else "automat"
     return "person"
 
 

@@ -92,7 +92,10 @@ def _recipient(block: Fields, address: str, action: str, around: str) -> Recipie
     command = dialogue.command(around) or dialogue.command(text) or dialogue.command(_first(block, "status"))
     said = Said(text or quoted, status, code, command, action, kind)
     reason = judging.reason(said)
-    if reason in _WEAK:
+    category = judging.rules().by_category.get(_first(block, "x-powermta-bouncecategory").lower())
+    if category is not None and reason in (*_WEAK, "filtered"):
+        reason = category
+    elif reason in _WEAK:
         reason = _second_thoughts(reason, said, around, "" if text else _first(block, "status"))
     return Recipient(address, reason, status, code)
 

@@ -81,6 +81,7 @@ class Rules:
     def __init__(self, data: Mapping[str, Any]) -> None:
         self.by_status: dict[str, Reason] = {key: _known(value) for key, value in data["status"].items()}
         self.by_code: dict[str, Reason] = {key: _known(value) for key, value in data["code"].items()}
+        self.by_category: dict[str, Reason] = {key: _known(value) for key, value in data["category"].items()}
         rules = [_rule(entry) for entry in data["rule"]]
         self.early = [rule for rule in rules if not rule.late]
         self.late = [rule for rule in rules if rule.late]

@@ -16,7 +16,9 @@ MAX_RECIPIENTS = 100
 
 _A = ADDRESS.pattern
 _OPENS = re.compile(
-    rf"^[ \t>*-]{{0,12}}(?:\d{{3}} )?<?({_A})>?[ \t]*(?:$|:|\.\.\.|[-=]{{1,2}}>?[ \t]|;|,?[ \t]*\(|[ \t])", re.MULTILINE
+    rf"^[ \t>*-]{{0,12}}(?:\d{{3}} )?[\"'<(]{{0,2}}({_A})[\"'>)]{{0,2}}[ \t]*"
+    r"(?:$|:|\.\.\.|[-=]{1,2}>?[ \t]|;|,?[ \t]*\(|[ \t])",
+    re.MULTILINE,
 )
 _RCPT = re.compile(rf"rcpt to:?\s*<?({_A})>?", re.IGNORECASE)
 _LABEL = re.compile(

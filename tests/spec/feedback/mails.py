@@ -163,6 +163,13 @@ STANDARD: dict[str, tuple[str, Expected]] = {
         ),
         one("user-unknown", permanent=True),
     ),
+    "PowerMTA": (
+        dsn(
+            "",
+            block("ann@example.com", "failed", "5.0.0", "smtp;550 no") + "X-PowerMTA-BounceCategory: bad-mailbox\n",
+        ),
+        one("user-unknown", permanent=True),
+    ),
     "null MX": (
         dsn("", block("ann@example.com", "failed", "5.1.10", "smtp; 556 5.1.10 Recipient address has null MX")),
         one("null-mx", permanent=True),
@@ -230,6 +237,13 @@ IN_WORDS: dict[str, tuple[str, Expected]] = {
         "<p>Das Postfach des Empf=C3=A4ngers ist voll.</p>\n",
         one("mailbox-full"),
     ),
+    "a warning of Exim": (
+        header("Mailer-Daemon@relay.example", "Warning: message 1abc delayed 24 hours")
+        + "\nA message that you sent has not yet been delivered to one or more of its\nrecipients after more"
+        " than 24 hours.\n\nThe address to which the message has not yet been delivered is:\n\n  ann@example.com\n"
+        "    Delay reason: Connection refused\n",
+        one("network", kind="delayed"),
+    ),
     "a list that takes mail of members only": (
         header("Mail Delivery Subsystem <mailer-daemon@relay.example>", "Undeliverable: News")
         + "\nTo: <list@example.com>\nYou do not have permission to post messages to the group.\n\n"
@@ -241,6 +255,29 @@ IN_WORDS: dict[str, tuple[str, Expected]] = {
         + "\nYour message was refused: message size exceeds fixed maximum message size.\n\n"
         + _RETURNED,
         one("too-large"),
+    ),
+    "Exchange 2003": (
+        header("System Administrator <postmaster@relay.example>", "Undeliverable: News")
+        + "\nYour message\n\n  To:      ann@example.com\n  Subject: News\n  Sent:    Mon, 5 Jan 2026 10:00:00 +0000\n\n"
+        "did not reach the following recipient(s):\n\nann@example.com on Mon, 5 Jan 2026 10:00:01 +0000\n    The e-mail"
+        " account does not exist at the organization this message was sent to.\n",
+        one("user-unknown", permanent=True),
+    ),
+    "GMX": (
+        header(
+            '"Mail Delivery System" <mailer-daemon@relay.example>', "Mail delivery failed: returning message to sender"
+        )
+        + '\nThe following address failed:\n\n"ann@example.com":\nSMTP error from remote server after RCPT command:\n'
+        "host: mx.example.com\n<ann@example.com>... User Unknown\n\n"
+        "--- The header of the original message is following. ---\n\n" + _RETURNED,
+        one("user-unknown", permanent=True),
+    ),
+    "Yahoo": (
+        header("MAILER-DAEMON@relay.example", "Failure Notice")
+        + "\nSorry, we were unable to deliver your message to the following address.\n\n<ann@example.com>:\n"
+        "Remote host said: 550 <ann@example.com>: no such recipient [RCPT_TO]\n\n--- Below this line is a copy of the"
+        " message.\n\n" + _RETURNED,
+        one("user-unknown", permanent=True),
     ),
     "one in another": (
         header("gateway@shop.example", "Fwd: failure notice", "MIME-Version: 1.0", "Content-Type: message/rfc822")
@@ -309,6 +346,10 @@ ANSWERS: dict[str, tuple[str, Expected]] = {
     ),
     "from nobody, about ours": (
         header("ann@example.com", "Re: News", "Return-Path: <>", "In-Reply-To: <m1.0.7.A@shop.example>") + "\nAway.\n",
+        _ANN,
+    ),
+    "an answer that calls itself junk": (
+        header("ann@example.com", "Re: News", "Precedence: junk") + "\nWe will answer soon.\n",
         _ANN,
     ),
     "a person": (
