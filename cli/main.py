@@ -9,8 +9,6 @@ from importlib import import_module
 
 import typer
 
-from cli.commands import command
-
 _HELP = """An engine for e-mail campaigns: lists and a message in, mails through rates and windows, reports out.
 
 Begin: `posthaste up` in one terminal; in another `posthaste account add`, `posthaste contacts import`,
@@ -44,7 +42,7 @@ def program(wanted: str = "") -> typer.Typer:
     everything = wanted not in (*_COMMANDS, *OFFLINE, *_GROUPS)
     for name, module in _COMMANDS.items():
         if everything or name == wanted:
-            command(app, name)(getattr(import_module(module), name))
+            import_module("cli.commands").command(app, name)(getattr(import_module(module), name))
     for name, module in OFFLINE.items():
         if everything or name == wanted:
             app.command(name)(getattr(import_module(module), name))
