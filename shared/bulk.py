@@ -1,8 +1,8 @@
 """Many rows at once, given as tuples, each database by its fastest way (measured; decision 0014).
 
 PostgreSQL takes rows that are surely new by COPY, others as one array a column; SQLite takes both from its driver, row
-by row. Statements are compiled once. SQLite's driver is spoken to directly: each is one way to its thread and back, where
-SQLAlchemy takes four. Values must be what the driver takes: int, float, str, bytes, None.
+by row. Statements are compiled once. SQLite's driver is spoken to directly: a statement is one way to its thread and
+back, where SQLAlchemy takes four. Values must be what the driver takes: int, float, str, bytes, None.
 """
 
 import sqlite3

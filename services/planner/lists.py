@@ -23,7 +23,7 @@ LISTS = Table(
 MEMBERS = Table(
     "members",
     METADATA,
-    Column("list", String(24), ForeignKey("lists.id"), primary_key=True),
+    Column("list", String(24), primary_key=True),  # no foreign key: PostgreSQL would look each row's list up
     Column("contact", String(12), primary_key=True),
     sqlite_with_rowid=False,
 )
