@@ -4,7 +4,8 @@ The import parses, checks every address, hashes it under the pepper, looks for d
 keeps its place for a restart. The yardstick puts the same rows into one table of the same database, a thousand in a
 transaction, address as the key: by `sqlite3.executemany`, or by COPY. Meanwhile commands are given one after the other;
 a line also says how long they took, how long the longest writing transaction was open, how much memory the planner had
-at a tenth, at half and at the end of the file, and how fast the same people come in again, unchanged and changed.
+at a tenth, at half and at the end of the file, and how fast the same people (the first 200,000 of them) come in again,
+unchanged and changed.
 """
 
 import asyncio
@@ -61,16 +62,17 @@ async def _measure(kind: str, rows: int, url: str) -> None:
             async with _asked(plant) as took, _watched(plant.pids()["planner"]) as memory:
                 seconds = await plant.contacts(file, "contacts")
             spent, others = meter.spent(), meter.others()
-            again = await plant.contacts(file, "contacts")
-            changed = await plant.contacts(await asyncio.to_thread(_renamed, file), "contacts")
+            known = file if rows <= ROWS else shop.write_csv(folder / "known.csv", ROWS)
+            again = await plant.contacts(known, "contacts")
+            changed = await plant.contacts(await asyncio.to_thread(_renamed, known), "contacts")
             longest, slow = await asyncio.to_thread(_transactions, plant)
         bare = (before + await yardstick(file, folder, url)) / 2
     took.sort()
     more: dict[str, object] = {
         "database": kind,
         "rows": rows,
-        "unchanged_rows_per_second": rows / again,
-        "changed_rows_per_second": rows / changed,
+        "unchanged_rows_per_second": min(rows, ROWS) / again,
+        "changed_rows_per_second": min(rows, ROWS) / changed,
         "transaction_longest_s_under": longest,
         "transactions_over_200_ms": slow,
         "commands": len(took),
@@ -81,6 +83,7 @@ async def _measure(kind: str, rows: int, url: str) -> None:
         "others_cpu_s": others,
     }
     how = "csv.reader + COPY" if url else "csv.reader + sqlite3"
+    note(f"import of {rows} rows, {kind}: {seconds:.1f} s")
     emit(Outcome("import", rows / seconds, "rows/s", Yardstick(how, rows / bare), bare / seconds, spent, more))
 
 
