@@ -27,6 +27,7 @@ from shared.settings import Settings
 logger = logging.getLogger(__name__)
 
 _CLEANUP_SECONDS = 10.0
+_CANCELS = 20
 
 Cleanup = Callable[[], Awaitable[None]]
 Start = Callable[["Service"], Awaitable[None]]
@@ -167,9 +168,13 @@ class Service:
     async def _end(self, task: asyncio.Task[None], grace: float) -> None:
         if grace:
             await asyncio.wait([task], timeout=grace)
-        if not task.done():
+        for _ in range(_CANCELS):  # `asyncio.wait_for` of Python 3.11 swallows one that comes as it ends
+            if task.done():
+                return
             task.cancel()
-            await asyncio.wait([task], timeout=_CLEANUP_SECONDS)
+            await asyncio.wait([task], timeout=_CLEANUP_SECONDS / _CANCELS)
+        if not task.done():  # it ends with the process
+            logger.warning("stop: the task %s does not end", task.get_name())
 
     async def _cleaned(self, cleanup: Cleanup) -> None:
         try:

@@ -1,6 +1,7 @@
 """A small service, run as a process of its own by test_service.py: `python -m ... <failure>`."""
 
 import asyncio
+import contextlib
 import sys
 from typing import ClassVar
 
@@ -38,12 +39,18 @@ async def start(service: Service) -> None:
         await service.stopping.wait()
         await asyncio.to_thread(print, "finished its work", flush=True)
 
+    async def go_on_when_cancelled() -> None:
+        with contextlib.suppress(asyncio.CancelledError):  # as `wait_for` does that ends in the same moment
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
     async def cleanup() -> None:
         await asyncio.to_thread(print, "cleaned up", flush=True)
 
     service.include(requests.router)
     service.spawn("failing", fail_when_told())
     service.spawn("working", finish_work(), grace=5)
+    service.spawn("stubborn", go_on_when_cancelled())
     service.on_stop(cleanup)
     if "refuse" in sys.argv:
         raise ValueError("cannot start")
