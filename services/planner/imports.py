@@ -223,7 +223,7 @@ class Importer:
         async with self._engine.begin() as conn:
             began = time.perf_counter()
             taken = await contacts.upsert(conn, held.good, self._providers)
-            await lists.add_members(conn, row.list, list(taken.contacts.values()))
+            await lists.add_members(conn, row.list, taken.contacts.values(), taken.new)
             counted = {"rows": done + held.rows, "rejected": c.rejected + len(bad), "added": c.added + taken.added}
             counted |= {"updated": c.updated + taken.updated, "unchanged": c.unchanged + taken.unchanged}
             if not (await conn.execute(update(IMPORTS).where(here).values(counted))).rowcount:

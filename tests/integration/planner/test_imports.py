@@ -142,8 +142,8 @@ async def test_others_are_answered_while_a_large_import_runs(desk: Desk) -> None
 def transactions() -> Iterator[list[float]]:
     """Collect the processor time that this process used while each writing transaction was open.
 
-    What the tests keep in memory is frozen: to go through all of it takes the collector a quarter of a second, which no
-    planner has.
+    What the tests keep in memory is frozen, as a planner's own is: to go through all of it takes the collector a
+    quarter of a second.
     """
     gc.collect()
     gc.freeze()
