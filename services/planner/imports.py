@@ -162,8 +162,9 @@ class Importer:
             row = await _row(conn, upload)
         if row is None or row.state not in UNDER_WAY:
             return
-        if row.state == "running" and not await self._read(upload, row):
-            return
+        with self._directory.later():
+            if row.state == "running" and not await self._read(upload, row):
+                return
         await self._finish(upload)
 
     async def _read(self, upload: str, row: SqlRow[Any]) -> bool:

@@ -8,14 +8,20 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, event, func, select
 from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
+from services.planner.contacts import DIRTY_PAGES, upsert
+from services.planner.directory import Directory
+from services.planner.incoming import incoming
+from services.planner.schema import METADATA
 from shared.contracts import commands, subjects
 from shared.contracts.audience import ContactsImported
+from shared.database import create_tables
 from shared.eventlog.documents import Documents
 from shared.eventlog.errors import MissingError
 from shared.ids import new_id
+from tests.harness.databases import Database
 from tests.integration.planner.conftest import Desk
 
 _NOT_WRITING = {"begin", "isolation_level"}  # what `reading` and `alone` set
@@ -114,6 +120,32 @@ async def test_of_a_field_the_row_gives_empty_a_contact_keeps_nothing(desk: Desk
     assert (status["updated"], status["unchanged"], status["added"]) == (2, 0, 0)
     status = await desk.imported(b"email,name,zip,plan\nA@x.example,Ann,1,paid\n")
     assert status["unchanged"] == 1
+
+
+async def test_pages_that_an_import_changes_are_published_when_it_ended_or_somebody_waits(
+    desk: Desk, database: Database
+) -> None:
+    """Not in the middle, where each slice would have the last pages published once more."""
+    engine = await database.fresh("beside")
+    await create_tables(engine, METADATA)
+    directory = Directory(engine, Documents(desk.nc, subjects.PEOPLE))
+
+    async def marked() -> int:
+        async with engine.connect() as conn:
+            return int(await conn.scalar(select(func.count()).select_from(DIRTY_PAGES)) or 0)
+
+    async with engine.begin() as conn:
+        await upsert(conn, [incoming("a@x.example", "a" * 16, "Ann", {})])
+    with directory.later():
+        await directory.flush(unasked=True)
+        assert await marked() == 1
+        await directory.settled()
+        assert await marked() == 0
+    async with engine.begin() as conn:
+        await upsert(conn, [incoming("a@x.example", "a" * 16, "Anna", {})])
+    await directory.flush(unasked=True)
+    assert await marked() == 0
+    await engine.dispose()
 
 
 @pytest.mark.alone
