@@ -9,8 +9,6 @@ from importlib import import_module
 
 import typer
 
-from cli.commands import command
-
 _HELP = """An engine for e-mail campaigns: lists and a message in, mails through rates and windows, reports out.
 
 Begin: `posthaste up` in one terminal; in another `posthaste account add`, `posthaste contacts import`,
@@ -31,6 +29,8 @@ _COMMANDS = {
     "views": "cli.views",
     "audit": "cli.audit",
 }
+OFFLINE = {"classify": "cli.classify"}
+"""Commands that ask no service."""
 
 
 def program(wanted: str = "") -> typer.Typer:
@@ -39,10 +39,13 @@ def program(wanted: str = "") -> typer.Typer:
         name="posthaste", help=_HELP, no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_enable=False
     )
     app.callback()(_nothing)  # a program of one command would have no nouns
-    everything = wanted not in (*_COMMANDS, *_GROUPS)
+    everything = wanted not in (*_COMMANDS, *OFFLINE, *_GROUPS)
     for name, module in _COMMANDS.items():
         if everything or name == wanted:
-            command(app, name)(getattr(import_module(module), name))
+            import_module("cli.commands").command(app, name)(getattr(import_module(module), name))
+    for name, module in OFFLINE.items():
+        if everything or name == wanted:
+            app.command(name)(getattr(import_module(module), name))
     for name in _GROUPS:
         if everything or name == wanted:
             app.add_typer(import_module(f"cli.{name}").app)

@@ -1,16 +1,20 @@
 """Many rows at once, given as tuples, each database by its fastest way (measured; decision 0014).
 
 PostgreSQL takes rows that are surely new by COPY, others as one array a column; SQLite takes both from its driver, row
-by row. Values must be what the driver takes: int, float, str, bytes, None.
+by row. Statements are compiled once. SQLite's driver is spoken to directly: a statement is one way to its thread and
+back, where SQLAlchemy takes four. Values must be what the driver takes: int, float, str, bytes, None.
 """
 
-from collections.abc import Mapping, Sequence
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ARRAY, Table, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.database import is_postgresql
@@ -36,17 +40,19 @@ async def append_rows(conn: AsyncConnection, table: Table, rows: Sequence[Row]) 
         return
     if is_postgresql(conn):
         # The driver knows nothing of a transaction that only SQLAlchemy has begun, hence the condition above.
-        driver: Any = (await conn.get_raw_connection()).driver_connection
-        await driver.copy_records_to_table(table.name, records=rows, columns=table.c.keys())
+        await (await _driver(conn)).copy_records_to_table(table.name, records=rows, columns=table.c.keys())
         return
-    await conn.exec_driver_sql(_plain(conn.dialect, table, tuple(table.c.keys())), list(rows))
+    await run_many(conn, _plain(conn.dialect, table, tuple(table.c.keys())), rows)
 
 
 async def insert_absent(conn: AsyncConnection, table: Table, names: Sequence[str], rows: Sequence[Row]) -> None:
     """Insert rows whose key is not there yet; those that are there stay as they are."""
     if rows:
         sql = _absent(conn.dialect, table, tuple(names))
-        await conn.exec_driver_sql(sql, columns_of(rows) if is_postgresql(conn) else list(rows))
+        if is_postgresql(conn):
+            await conn.exec_driver_sql(sql, columns_of(rows))
+        else:
+            await run_many(conn, sql, rows)
 
 
 async def update_rows(conn: AsyncConnection, table: Table, names: Sequence[str], rows: Sequence[Row]) -> None:
@@ -56,7 +62,37 @@ async def update_rows(conn: AsyncConnection, table: Table, names: Sequence[str],
         if is_postgresql(conn):
             await conn.exec_driver_sql(sql, columns_of(rows))
         else:
-            await conn.exec_driver_sql(sql, [(*row[1:], row[0]) for row in rows])
+            await run_many(conn, sql, [(*row[1:], row[0]) for row in rows])
+
+
+async def run_many(conn: AsyncConnection, sql: str, rows: Sequence[Row]) -> None:
+    """Run a statement once for each row."""
+    if rows and is_postgresql(conn):
+        await conn.exec_driver_sql(sql, list(rows))
+    elif rows:
+        with _told(sql):
+            await (await _driver(conn)).executemany(sql, rows)
+
+
+async def fetch(conn: AsyncConnection, sql: str, parameters: Row) -> Iterable[Any]:
+    """Return all rows of a query."""
+    if is_postgresql(conn):
+        return await conn.exec_driver_sql(sql, parameters)
+    with _told(sql):
+        rows: Iterable[Any] = await (await _driver(conn)).execute_fetchall(sql, parameters)
+    return rows
+
+
+async def _driver(conn: AsyncConnection) -> Any:  # noqa: ANN401 - neither driver's connection has a type here
+    return (await conn.get_raw_connection()).driver_connection
+
+
+@contextmanager
+def _told(sql: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:  # who called waits or gives up by what SQLAlchemy makes of it
+        raise DBAPIError.instance(sql, None, error, sqlite3.Error) from error
 
 
 def columns_of(rows: Sequence[Row]) -> Row:

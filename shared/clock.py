@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _SKEW = float(os.environ.get("POSTHASTE_CLOCK_SKEW") or 0)
 
 
@@ -44,5 +45,4 @@ def from_millis(millis: int) -> datetime:
 
 def boot_seconds() -> float:
     """Return seconds since boot, suspend included; falls back to the monotonic clock where there is no boot clock."""
-    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-    return time.clock_gettime(clock)
+    return time.clock_gettime(_BOOT)

@@ -13,6 +13,7 @@ A return path is `b+kid.mailing.n.index.mac@domain`, its MAC 64 bits in hexadeci
 local part, and it has 64 octets at most.
 """
 
+import hashlib
 import hmac
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -37,6 +38,10 @@ ANONYMOUS = -1
 
 _MAC_BYTES = 15
 _NO_KEY = bytes(32)
+_BLOCK = 64
+"""Bytes of a block of SHA-256; no key of the ring is longer."""
+_INNER = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _MAC = r"(?P<mac>[A-Za-z0-9_-]{20})"
 _WHO = r"(?P<mailing>[a-z0-9]{1,24})\.(?P<n>0|[1-9][0-9]{0,8})\.(?P<index>0|[1-9][0-9]{0,3})"
@@ -91,14 +96,32 @@ class UnsubscribeToken:
     scope: tuple[str, ...]
 
 
-def _mac(key: bytes, signed: bytes) -> bytes:
-    """120 bits as 20 URL-safe characters."""
-    return b2a_base64(hmac.digest(key, signed, "sha256")[:_MAC_BYTES], newline=False).translate(_URL_SAFE)
+class _Key:
+    """HMAC-SHA256 (RFC 2104) with one key, whose blocks are hashed once.
 
+    It gives what `hmac.digest` gives, in a third of its time, since that begins anew with the key for each of them.
+    """
 
-def _bounce_mac(key: bytes, who: bytes) -> bytes:
-    """64 bits as 16 hexadecimal digits: whoever guesses has to mail each guess to us."""
-    return hmac.digest(key, b"b " + who, "sha256")[:_BOUNCE_MAC_BYTES].hex().encode()
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        block = key.ljust(_BLOCK, b"\0")
+        self._inner = hashlib.sha256(block.translate(_INNER))
+        self._outer = hashlib.sha256(block.translate(_OUTER))
+
+    def digest(self, signed: bytes) -> bytes:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(signed)
+        outer.update(inner.digest())
+        return outer.digest()
+
+    def mac(self, signed: bytes) -> bytes:
+        """120 bits as 20 URL-safe characters."""
+        return b2a_base64(self.digest(signed)[:_MAC_BYTES], newline=False).translate(_URL_SAFE)
+
+    def bounce_mac(self, who: bytes) -> bytes:
+        """64 bits as 16 hexadecimal digits: whoever guesses has to mail each guess to us."""
+        return self.digest(b"b " + who)[:_BOUNCE_MAC_BYTES].hex().encode()
 
 
 def scope_of(lists: Iterable[str]) -> str:
@@ -113,21 +136,21 @@ class Signer:
     def __init__(self, key_ring: KeyRing, kid: str = "") -> None:
         self.kid = kid or key_ring.active
         try:
-            self._key = key_ring.token_keys[self.kid]
+            self._key = _Key(key_ring.token_keys[self.kid])
         except KeyError as error:
             raise UnknownKeyError(f"no key with id {self.kid} in POSTHASTE_SECRET_KEYS") from error
 
     def recipient_mac(self, who: bytes) -> bytes:
         """Return the MAC over `mailing.n.index`: the fast path of the sender."""
-        return _mac(self._key, b"r " + who)
+        return self._key.mac(b"r " + who)
 
     def bounce_mac(self, who: bytes) -> bytes:
         """Return the MAC over `mailing.n.index` as it stands in a return path."""
-        return _bounce_mac(self._key, who)
+        return self._key.bounce_mac(who)
 
     def unsubscribe_mac(self, claim: bytes) -> bytes:
         """Return the MAC over `mailing.n.index.address_key.scope`."""
-        return _mac(self._key, b"u " + claim)
+        return self._key.mac(b"u " + claim)
 
     def recipient(self, mailing: str, n: int, index: int) -> str:
         """Return the recipient part."""
@@ -142,7 +165,7 @@ class Signer:
     def link(self, mailing: str, link: int, url: str) -> str:
         """Return the link part, the same for every recipient of the mailing."""
         signed = f"{link}.{urlsafe_b64encode(url.encode()).rstrip(b'=').decode()}"
-        return f"{signed}.{_mac(self._key, _link_claim(mailing, signed)).decode()}"
+        return f"{signed}.{self._key.mac(_link_claim(mailing, signed)).decode()}"
 
     def unsubscribe(self, mailing: str, n: int, index: int, address_key: str, lists: Iterable[str]) -> str:
         """Return the unsubscribe token."""
@@ -156,7 +179,7 @@ def _link_claim(mailing: str, signed: str) -> bytes:
 
 def _holds(keys: Mapping[str, bytes], kid: str, signed: bytes, mac: str) -> bool:
     key = keys.get(kid)
-    same = hmac.compare_digest(_mac(key or _NO_KEY, signed), mac.encode())
+    same = hmac.compare_digest(_Key(key or _NO_KEY).mac(signed), mac.encode())
     return same and key is not None
 
 
@@ -210,7 +233,8 @@ def verify_bounce(key_ring: KeyRing, local_part: str) -> RecipientToken | None:
     if match is None:
         return None
     key = key_ring.token_keys.get(match["kid"])
-    if not hmac.compare_digest(_bounce_mac(key or _NO_KEY, match["signed"].encode()), match["mac"].encode()) or not key:
+    mac = _Key(key or _NO_KEY).bounce_mac(match["signed"].encode())
+    if not hmac.compare_digest(mac, match["mac"].encode()) or not key:
         return None
     return RecipientToken(match["kid"], match["mailing"], int(match["n"]), int(match["index"]))
 

@@ -8,6 +8,7 @@ what a contact takes in a payload.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import itemgetter
 from secrets import token_bytes
 from struct import unpack
@@ -29,13 +30,14 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.planner.incoming import Incoming, pack_fields
-from services.planner.schema import METADATA, insert
+from services.planner.schema import METADATA, insert, values_of
 from shared import clock
 from shared.addresses import domain
-from shared.bulk import append_rows, update_rows
+from shared.bulk import append_rows, fetch, insert_into, run_many, update_rows
 from shared.database import is_postgresql
 from shared.providers import BUILT_IN, Providers
 
@@ -74,12 +76,13 @@ _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 
 @dataclass(frozen=True, slots=True)
 class Upserted:
-    """What became of a batch: counts by row, and the contact of each address key."""
+    """What became of a batch: counts by row, the contact of each address key, and which of them are new."""
 
     added: int
     updated: int
     unchanged: int
     contacts: dict[str, str]
+    new: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -121,7 +124,8 @@ async def upsert(conn: AsyncConnection, rows: Sequence[Incoming], providers: Pro
     if ordinal > first:
         await conn.execute(update(ORDINALS).values(next=ordinal))
     await _write(conn, known, providers)
-    return Upserted(counts[0], counts[1], counts[2], {key: each.id for key, each in known.items()})
+    new = frozenset(each.id for each in known.values() if each.new)
+    return Upserted(counts[0], counts[1], counts[2], {key: each.id for key, each in known.items()}, new)
 
 
 def _lay_over(found: _Known, row: Incoming) -> bool:
@@ -138,17 +142,25 @@ def _lay_over(found: _Known, row: Incoming) -> bool:
 
 
 async def _known(conn: AsyncConnection, keys: list[str]) -> dict[str, _Known]:
-    c = CONTACTS.c
-    if is_postgresql(
-        conn
-    ):  # one parameter, however many keys; a plan kept from when there were few would read all rows
-        await conn.exec_driver_sql("SET LOCAL plan_cache_mode = force_custom_plan")
-        wanted: ColumnElement[bool] = c.address_key == any_(bindparam("keys", keys, ARRAY(String)))
-    else:
-        given = func.json_each(bindparam("keys", orjson.dumps(keys).decode())).table_valued("value")
-        wanted = c.address_key.in_(select(given.c.value))
-    rows = await conn.execute(select(c.address_key, c.id, c.address, c.name, c.fields, c.page).where(wanted))
+    given: Any = orjson.dumps(keys).decode()
+    if is_postgresql(conn):
+        given = keys
+        # Statistics come long after the first rows: it would take one contact for all, and read the whole table.
+        await conn.exec_driver_sql("SET LOCAL enable_seqscan = off")
+    rows = await fetch(conn, known_sql(conn.dialect), (given,))
     return {row[0]: _Known(*row[1:]) for row in rows}
+
+
+@lru_cache(2)
+def known_sql(dialect: Dialect) -> str:
+    """Return the look-up of contacts by their address keys: one parameter, however many there are."""
+    c = CONTACTS.c
+    wanted: ColumnElement[bool] = c.address_key == any_(bindparam("keys", type_=ARRAY(String)))
+    if dialect.name != "postgresql":
+        given = func.json_each(bindparam("keys", type_=Text)).table_valued("value")
+        wanted = c.address_key.in_(select(given.c.value))
+    look_up = select(c.address_key, c.id, c.address, c.name, c.fields, c.page).where(wanted)
+    return str(look_up.compile(dialect=dialect))
 
 
 async def lock(conn: AsyncConnection) -> None:
@@ -193,8 +205,11 @@ async def mark_pages_of(conn: AsyncConnection, contacts: Collection[str]) -> Non
 
 
 async def _mark(conn: AsyncConnection, pages: Collection[int]) -> None:
-    mark = insert(conn, DIRTY_PAGES)
+    await run_many(conn, _mark_sql(conn.dialect), [(page, 1) for page in sorted(pages)])
+
+
+@lru_cache(2)
+def _mark_sql(dialect: Dialect) -> str:
+    mark = insert_into(dialect, DIRTY_PAGES).values(values_of(DIRTY_PAGES, "page", "changes"))
     count = {"changes": DIRTY_PAGES.c.changes + mark.excluded.changes}
-    mark = mark.on_conflict_do_update(index_elements=[DIRTY_PAGES.c.page], set_=count)
-    if pages:
-        await conn.execute(mark, [{"page": page, "changes": 1} for page in sorted(pages)])
+    return str(mark.on_conflict_do_update(index_elements=[DIRTY_PAGES.c.page], set_=count).compile(dialect=dialect))

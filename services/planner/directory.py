@@ -7,6 +7,8 @@ several planners one publishes at a time: a page read before a change is never p
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import orjson
 from sqlalchemy import delete, select
@@ -34,6 +36,17 @@ class Directory:
         self._people = people
         self._wake = asyncio.Event()
         self._publishing = asyncio.Lock()
+        self._imports = 0
+
+    @contextmanager
+    def later(self) -> Iterator[None]:
+        """Publish only what is waited for meanwhile: an import changes its pages again and again."""
+        self._imports += 1
+        try:
+            yield
+        finally:
+            self._imports -= 1
+            self.nudge()
 
     def nudge(self) -> None:
         """Look for changed pages soon."""
@@ -43,17 +56,17 @@ class Directory:
         """Publish for ever; an error of the log ends it, and the process with it, to begin anew."""
         while True:
             self._wake.clear()
-            await self.flush()
+            await self.flush(unasked=True)
             try:
                 async with asyncio.timeout(_IDLE_S):
                     await self._wake.wait()
             except TimeoutError:  # nobody said anything: look all the same
                 continue
 
-    async def flush(self) -> None:
-        """Publish every page that is marked, unless another planner does."""
+    async def flush(self, *, unasked: bool = False) -> None:
+        """Publish every marked page, unless another planner does, or nobody asked and an import is under way."""
         async with self._publishing, alone(self._engine, "directory") as ours:
-            while ours and await self.publish():
+            while ours and not (unasked and self._imports) and await self.publish():
                 pass
 
     async def settled(self, seconds: float = 60.0) -> None:

@@ -162,8 +162,9 @@ class Importer:
             row = await _row(conn, upload)
         if row is None or row.state not in UNDER_WAY:
             return
-        if row.state == "running" and not await self._read(upload, row):
-            return
+        with self._directory.later():
+            if row.state == "running" and not await self._read(upload, row):
+                return
         await self._finish(upload)
 
     async def _read(self, upload: str, row: SqlRow[Any]) -> bool:
@@ -223,7 +224,7 @@ class Importer:
         async with self._engine.begin() as conn:
             began = time.perf_counter()
             taken = await contacts.upsert(conn, held.good, self._providers)
-            await lists.add_members(conn, row.list, list(taken.contacts.values()))
+            await lists.add_members(conn, row.list, taken.contacts.values(), taken.new)
             counted = {"rows": done + held.rows, "rejected": c.rejected + len(bad), "added": c.added + taken.added}
             counted |= {"updated": c.updated + taken.updated, "unchanged": c.unchanged + taken.unchanged}
             if not (await conn.execute(update(IMPORTS).where(here).values(counted))).rowcount:

@@ -23,7 +23,7 @@ from shared.database import is_postgresql
 METADATA = MetaData()
 logger = logging.getLogger(__name__)
 
-_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
+_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 1.0, 2.0, 5.0)
 _TRANSACTIONS = metrics.histogram(
     "posthaste_write_transaction_seconds", "Time a writing transaction was open", buckets=_SECONDS
 )

@@ -9,6 +9,7 @@ SIGTERM begins nothing new, waits for open dots and gives back the rest.
 """
 
 import asyncio
+import gc
 import itertools
 import logging
 import os
@@ -78,6 +79,9 @@ OLD_EVIDENCE = 7 * 86_400.0
 
 LANES = (subjects.PROMPT, subjects.REST)
 """Open from the start; the lanes of large providers are opened when they first have work."""
+
+GARBAGE = 50_000
+"""Objects more than before at which Python looks for cycles: what comes and goes with a mail has none."""
 
 LOOK = 1.0
 """Seconds between two looks at which lanes have work."""
@@ -338,6 +342,8 @@ def main() -> None:
 
     async def start(service: Service) -> None:
         await Sender(service, settings).start()
+        gc.freeze()
+        gc.set_threshold(GARBAGE)
 
     run_service("sender", settings, start)
 

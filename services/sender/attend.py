@@ -173,7 +173,7 @@ class Attendant:
         if chunk.claims:
             terms = settle.Terms(
                 now=now(),
-                addresses=dict(enumerate(row.address for row in case.rows)),
+                addresses={index: case.rows[index].address for claim in chunk.claims for index in claim.indexes},
                 tries=chunk.tries,
                 dates=chunk.dates,
                 retry_for=case.plan.retry_for,

@@ -5,11 +5,11 @@ Every append carries the sequence the state was folded to; if another worker app
 """
 
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -26,13 +26,14 @@ from shared.eventlog.documents import Documents
 from shared.eventlog.server_clock import ServerClock
 from shared.eventlog.store import EventLog
 
+_DIFFERS = "payload differs from its digest"
+
 
 class ChunkRuleError(RuntimeError):
     """The worker asked for what the rules of a chunk forbid: a fault of this program; the job goes back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One recipient of the payload: what the composer needs, and why it must not be sent ("" where it may)."""
 
     data: Mapping[str, Any]
@@ -54,6 +55,34 @@ class Row:
         return list(self.data.get("lists", ()))
 
 
+class Rows:
+    """The recipients of a payload by index, each read and held against its digest when it is first asked for.
+
+    Only those at work are held as objects: what a chunk takes in memory is the bytes of its payload.
+    """
+
+    def __init__(self, body: bytes = b"", digests: bytes = b"") -> None:
+        self._lines = body.split(b"\n")
+        self._digests = digests
+        self._read: dict[int, Row] = {}
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def __getitem__(self, index: int) -> Row:
+        row = self._read.get(index)
+        if row is None:
+            start = index * PAYLOAD_DIGEST_BYTES
+            row = _row(self._lines[index], self._digests[start : start + PAYLOAD_DIGEST_BYTES])
+            self._read[index] = row
+        return row
+
+    def drop(self, indexes: Iterable[int]) -> None:
+        """Hold these no longer; they can be read again."""
+        for index in indexes:
+            self._read.pop(index, None)
+
+
 @dataclass(slots=True)
 class Case:
     """See the module."""
@@ -65,7 +94,7 @@ class Case:
     plan: ChunkPlanned
     plan_id: str
     chunk: Chunk
-    rows: list[Row] = field(default_factory=list)
+    rows: Rows = field(default_factory=Rows)
 
     async def append(self, *commands: Command) -> Sequence[DomainEvent]:
         """Decide `commands` one after the other and append what they cause as one commit.
@@ -114,27 +143,25 @@ async def open_case(log: EventLog, clock: ServerClock, worker: str, ref: ChunkRe
     return Case(log, clock, worker, ref, plan, record.id, chunk)
 
 
-async def fetch_rows(payloads: Documents, plan: ChunkPlanned) -> list[Row]:
-    """Return the recipients of the payload, each checked against the digest that the plan pins.
+async def fetch_rows(payloads: Documents, plan: ChunkPlanned) -> Rows:
+    """Return the recipients of the payload, each to be checked against the digest that the plan pins.
 
     Raises:
         MissingError: There is no payload.
         ValueError: It has not as many rows as the plan.
     """
-    body = await payloads.get(subjects.payload(plan.mailing, plan.n))
-    lines = body.split(b"\n")
-    if len(lines) != len(plan.contacts):
-        raise ValueError(f"payload has {len(lines)} rows, the plan {len(plan.contacts)}")
-    digests = b64decode(plan.digests)
-    size = PAYLOAD_DIGEST_BYTES
-    return [_row(line, digests[i * size : (i + 1) * size]) for i, line in enumerate(lines)]
+    rows = Rows(await payloads.get(subjects.payload(plan.mailing, plan.n)), b64decode(plan.digests))
+    if len(rows) != len(plan.contacts):
+        raise ValueError(f"payload has {len(rows)} rows, the plan {len(plan.contacts)}")
+    return rows
 
 
 def _row(line: bytes, digest: bytes) -> Row:
-    row = orjson.loads(line)
-    fault = ""
-    if not row["contact"]:
-        fault = "erased"
-    elif sha256(line).digest()[: len(digest)] != digest:
-        fault = "payload differs from its digest"
-    return Row(row, fault)
+    try:
+        row = orjson.loads(line)
+        contact = row["contact"]
+    except (ValueError, TypeError, KeyError):  # no row: this recipient is skipped, and the reason says why
+        return Row({}, _DIFFERS)
+    if not contact:
+        return Row(row, "erased")
+    return Row(row, "" if sha256(line).digest()[: len(digest)] == digest else _DIFFERS)

@@ -63,6 +63,7 @@ _OUTCOMES = {
     "expired": Status.EXPIRED,
     "cancelled": Status.CANCELLED,
 }
+_ONE_MORE = bytes(min(tries + 1, 255) for tries in range(256))
 OPEN = (Status.PENDING, Status.DEFERRED, Status.CLAIMED)
 
 
@@ -151,8 +152,9 @@ def evolve(chunk: Chunk, event: DomainEvent, *, seq: int, recorded_at: datetime)
             chunk.takeovers = chunk.takeovers + 1 if event.takeover else 0
         case RecipientsClaimed():
             indexes = ranges.unpack(event.indexes)
+            for run in ranges.runs(event.indexes):
+                _set(chunk.status, run, Status.CLAIMED)
             for index in indexes:
-                chunk.status[index] = Status.CLAIMED
                 chunk.dates.setdefault(index, event.date)
             chunk.claims.append(Claim(chunk.before, indexes, recorded_at))
         case RecipientsSettled():
@@ -181,20 +183,32 @@ def _settle(chunk: Chunk, group: Group) -> None:
     tried = status in (Status.ACCEPTED, Status.REJECTED, Status.DEFERRED) and group.code > 0
     if group.cause:
         chunk.causes.add(group.cause)
-    for index in ranges.unpack(group.indexes):
-        chunk.status[index] = status
-        chunk.until.pop(index, None)
-        if group.scope == "address":
-            chunk.blamed.add(index)
+    if tried:
+        chunk.takeovers = 0
+    for run in ranges.runs(group.indexes):
+        _set(chunk.status, run, status)
         if tried:
-            chunk.tries[index] = min(chunk.tries[index] + 1, 255)
-            chunk.takeovers = 0
-        if status is Status.DEFERRED and group.until is not None:
-            chunk.until[index] = group.until
-        if status is Status.IN_DOUBT:
-            chunk.doubts[index] = chunk.doubts.get(index, 0) + 1
-            if chunk.doubt == "resend" and chunk.doubts[index] <= MAX_RESENDS:
-                chunk.status[index] = Status.PENDING
+            chunk.tries[run.start : run.stop] = chunk.tries[run.start : run.stop].translate(_ONE_MORE)
+        if status is Status.ACCEPTED and not chunk.until:  # nearly all of them
+            continue
+        for index in run:
+            _settle_one(chunk, group, status, index)
+
+
+def _settle_one(chunk: Chunk, group: Group, status: Status, index: int) -> None:
+    chunk.until.pop(index, None)
+    if group.scope == "address":
+        chunk.blamed.add(index)
+    if status is Status.DEFERRED and group.until is not None:
+        chunk.until[index] = group.until
+    if status is Status.IN_DOUBT:
+        chunk.doubts[index] = chunk.doubts.get(index, 0) + 1
+        if chunk.doubt == "resend" and chunk.doubts[index] <= MAX_RESENDS:
+            chunk.status[index] = Status.PENDING
+
+
+def _set(statuses: bytearray, run: range, status: int) -> None:
+    statuses[run.start : run.stop] = bytes((status,)) * len(run)
 
 
 def _still_open(chunk: Chunk, claim: Claim) -> bool:
@@ -283,26 +297,44 @@ def _take(chunk: Chunk, command: Take) -> list[DomainEvent] | Refusal:
 
 def _advance(chunk: Chunk, command: Advance) -> list[DomainEvent] | Refusal:
     after = bytearray(chunk.status)
+    claimed = ranges.pack(command.claim)
     for group in command.groups:
-        for index in ranges.unpack(group.indexes):
+        if (refused := _settle_in(after, chunk, group)) is not None:
+            return refused
+    if (refused := _claim_in(after, claimed)) is not None:
+        return refused
+    events: list[DomainEvent] = []
+    if command.groups:
+        events.append(RecipientsSettled(groups=list(command.groups), host=command.host, base=command.base))
+    if claimed:
+        events.append(RecipientsClaimed(indexes=claimed, digests=command.digests, date=command.date))
+    return events + _milestones(chunk, command.groups, after)
+
+
+def _settle_in(after: bytearray, chunk: Chunk, group: Group) -> Refusal | None:
+    """Settle a group in `after`; nearly always its recipients are claimed and side by side."""
+    for run in ranges.runs(group.indexes):
+        if group.outcome != "in_doubt" and chunk.status.count(Status.CLAIMED, run.start, run.stop) == len(run):
+            _set(after, run, _OUTCOMES[group.outcome])
+            continue
+        for index in run:
             if not _may_settle(chunk, group, index):
                 name = Status(chunk.status[index]).name.lower()
                 return Refusal(
                     code="not_open", message=f"recipient {index} is {name}, it cannot become {group.outcome}"
                 )
             after[index] = _after(chunk, group, index)
-    for index in command.claim:
-        if after[index] not in (Status.PENDING, Status.DEFERRED):
-            name = Status(after[index]).name.lower()
-            return Refusal(code="not_claimable", message=f"recipient {index} is {name}, it cannot be claimed")
-        after[index] = Status.CLAIMED
-    events: list[DomainEvent] = []
-    if command.groups:
-        events.append(RecipientsSettled(groups=list(command.groups), host=command.host, base=command.base))
-    if command.claim:
-        packed = ranges.pack(command.claim)
-        events.append(RecipientsClaimed(indexes=packed, digests=command.digests, date=command.date))
-    return events + _milestones(chunk, command.groups, after)
+    return None
+
+
+def _claim_in(after: bytearray, claimed: str) -> Refusal | None:
+    for run in ranges.runs(claimed):
+        for index in run if after.count(Status.PENDING, run.start, run.stop) != len(run) else ():
+            if after[index] not in (Status.PENDING, Status.DEFERRED):
+                name = Status(after[index]).name.lower()
+                return Refusal(code="not_claimable", message=f"recipient {index} is {name}, it cannot be claimed")
+        _set(after, run, Status.CLAIMED)
+    return None
 
 
 def _may_settle(chunk: Chunk, group: Group, index: int) -> bool:

@@ -21,7 +21,6 @@ from services.sender.dkim import DomainKey, Signing
 from services.sender.headers import HeaderError
 from services.sender.mime import LABELS, CompileError
 from services.sender.quoted import SOFT_BREAK, encode, encode_value
-from services.sender.wire import xtext
 from shared import tokens
 from shared.contracts.content import Content
 from shared.contracts.mailing import Tracking
@@ -32,8 +31,6 @@ from shared.tokens import Signer
 MAX_MESSAGE = 16_000_000
 END_OF_MESSAGE = b".\r\n"
 
-_DSN_MAIL = b" RET=HDRS ENVID="
-_DSN_RCPT = b" NOTIFY=FAILURE,DELAY ORCPT=rfc822;"
 _MAILING = re.compile(r"[a-z0-9]{1,24}")
 _ADDRESS_KEY = re.compile(r"[0-9a-f]{16}")
 _SCOPE = re.compile(r"[a-z0-9+]+|\*")
@@ -49,15 +46,16 @@ class RenderError(ValueError):
 
 
 class Rendered(NamedTuple):
-    """One mail: `MAIL FROM`, `RCPT TO` and `DATA`; the message up to and with the final dot; its digest.
+    """One mail: return path and recipient of its envelope; the message up to and with the final dot; its digest.
 
-    `dsn`: what to add to MAIL and to RCPT where the relay knows RFC 3461.
+    `mail_id`: what reports are to call it.
     """
 
-    envelope: bytes
+    sender: bytes
+    recipient: bytes
     message: bytes
     digest: bytes
-    dsn: tuple[bytes, bytes]
+    mail_id: bytes
 
 
 def compile_content(
@@ -200,9 +198,11 @@ class ChunkComposer:
             in_body,
             self._kid + message_id,
         ]
+        encoded = [encode_value(value) for value in values]
         for place, html in self._cells:
-            value = values[place]
-            cell = encode_value(escape(value) if html and not value.isalnum() else value)
+            cell = encoded[place]
+            if html and (markup := escape(values[place])) != values[place]:
+                cell = encode_value(markup)
             if len(cell) > self._longest:
                 raise RenderError(f"field {self._uses[place][0]} is too long")
             cells.append(cell)
@@ -210,8 +210,7 @@ class ChunkComposer:
         pieces[1::2] = self._choose(cells)
         message = b"".join(pieces) if self._signing is None else self._signed(self._signing, pieces, cells, date)
         digest = hashlib.sha256(message).digest()[:MAIL_DIGEST_BYTES]
-        envelope = b"MAIL FROM:<%b>\r\nRCPT TO:<%b>\r\nDATA\r\n" % (self._return_path(who), address)
-        return Rendered(envelope, message, digest, (_DSN_MAIL + message_id, _DSN_RCPT + xtext(address)))
+        return Rendered(self._return_path(who), address, message, digest, message_id)
 
     def _return_path(self, who: bytes) -> bytes:
         if not self._bounces_to:

@@ -91,6 +91,8 @@ class Watch:
 
     def sift(self, indexes: Sequence[int]) -> tuple[list[int], list[Group]]:
         """Part claimed recipients into those who may be sent and the groups of those who are skipped."""
+        if not self.suppression:
+            return list(indexes), []
         causes = {index: cause for index in indexes if (cause := self.blocked(index))}
         skipped = [Group(outcome="skipped", indexes=str(index), cause=cause) for index, cause in causes.items()]
         return [index for index in indexes if index not in causes], skipped
@@ -103,7 +105,14 @@ class Watch:
 
 @dataclass(slots=True)
 class Guard:
-    """Says of one recipient why it must not be sent now, None when it may; made when its half-window is confirmed."""
+    """Says of one recipient why it must not be sent now, None when it may; made when its half-window is confirmed.
+
+    Attributes:
+        slots: When each may go out, where a rate is kept.
+        gates_seen: Version of the gates, and `consent_seen` that of consent, of which the half-window was held free.
+        begun: Whose envelope is out.
+        timed: Time alone may forbid a mail, with no news of the gates.
+    """
 
     watch: Watch
     valid_until: float
@@ -111,6 +120,7 @@ class Guard:
     gates_seen: int = -1
     consent_seen: int = -1
     begun: set[int] = field(default_factory=set)
+    timed: bool = False
 
     def __call__(self, index: int) -> str | None:
         """Return the reason to hold recipient `index` back."""
@@ -122,9 +132,10 @@ class Guard:
             if watch.server_now() > self.slots[index].void_after:
                 return SLOT_VOID
             self.begun.add(index)
-        if (watch.draining.asked or watch.timed or watch.gates.version != self.gates_seen) and (why := watch.closed()):
+        news = watch.gates.version != self.gates_seen
+        if (news or self.timed or watch.draining.asked) and (why := watch.closed()):
             return why
-        if watch.gates.version != self.gates_seen and watch.suspended(index):
+        if news and watch.suspended(index):
             return SUSPENDED
         if watch.suppression.version != self.consent_seen and (cause := watch.blocked(index)):
             return SKIP + cause

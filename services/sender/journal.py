@@ -33,6 +33,8 @@ _START: Final = 4096
 _AREAS: Final = 3
 """The half-window whose outcome is being appended, the one on the wire, the one being claimed."""
 SIZE: Final = _START + _AREAS * AREA
+_ours: Final = set[str]()
+"""Names of the journals that this process owns: no need to try their locks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Claim:
 
     def reply(self, index: int, code: int, enhanced: str, text: str, phase: int = Phase.DOT) -> None:
         """Note the relay's word; code 0 takes it back."""
-        self._area.reply(index, Reply(code, enhanced, text, int(phase), millis()))
+        self._area.reply(index, code, enhanced, text, phase, millis())
 
     def end(self) -> None:
         """Note that the log knows it all: the claim is settled there."""
@@ -86,6 +88,7 @@ class Journal:
         self._map = mapped
         self._areas = [Area(mapped, _START + place * AREA) for place in range(_AREAS)]
         self._ordinal = 0
+        _ours.add(str(path))
 
     @classmethod
     def open(cls, folder: Path, worker: str, slot: int) -> Self:
@@ -129,6 +132,7 @@ class Journal:
         if settled:
             self.path.unlink(missing_ok=True)
         os.close(self._descriptor)
+        _ours.discard(str(self.path))
 
     def __enter__(self) -> Self:
         return self
@@ -208,6 +212,9 @@ def _proofs(data: bytes) -> list[Evidence]:
 @contextmanager
 def _dead(path: Path) -> Iterator[int | None]:
     """Yield a descriptor of a journal whose owner is dead, None while it lives. Many may read and clear at once."""
+    if str(path) in _ours:
+        yield None
+        return
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:  # settled and deleted by somebody else meanwhile

@@ -97,11 +97,11 @@ class Area:
         """Mark the mail at `place`."""
         self._map[self._dots + place] = 1
 
-    def reply(self, index: int, reply: Reply) -> None:
+    def reply(self, index: int, code: int, enhanced: str, text: str, phase: int, at_ms: int) -> None:  # noqa: PLR0917 - a record
         """Append a record; `ValueError` when the area is full."""
-        words = reply.text.encode("utf-8", "replace")[:_MAX_TEXT]
-        status = reply.enhanced.encode()[:16]
-        record = _RECORD.pack(len(words), index, reply.phase, reply.code, reply.at_ms, len(status)) + status + words
+        words = text.encode("utf-8", "replace")[:_MAX_TEXT]
+        status = enhanced.encode()[:16]
+        record = _RECORD.pack(len(words), index, phase, code, at_ms, len(status)) + status + words
         record += _LENGTH.pack(crc32(record))
         end = self._end + len(record)
         if end > self._start + AREA:

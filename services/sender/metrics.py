@@ -41,7 +41,7 @@ def settled(events: Sequence[DomainEvent]) -> None:
     for event in events:
         if isinstance(event, RecipientsSettled):
             for group in event.groups:
-                _OUTCOMES[group.outcome].inc(len(ranges.unpack(group.indexes)))
+                _OUTCOMES[group.outcome].inc(ranges.size(group.indexes))
 
 
 def claimed(recipients: int) -> None:

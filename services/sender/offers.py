@@ -25,19 +25,16 @@ def fit(mail: Mail, offered: Capabilities) -> bytes | Result:
     size = len(mail.message) - len(wire.END)
     if 0 < offered.size < size:
         return _no(mail, 552, "5.3.4", "larger than the relay takes")
-    parameters = b" SIZE=%d" % size if offered.declares_size else b""
-    reports = b""
-    if not mail.envelope.isascii():
+    of_mail = b" SIZE=%d" % size if offered.declares_size else b""
+    of_rcpt = b""
+    if not (mail.recipient.isascii() and mail.sender.isascii()):
         if not (offered.smtputf8 and offered.eight_bit):
             return _no(mail, 553, "5.6.7", "the address needs SMTPUTF8")
-        parameters += b" BODY=8BITMIME SMTPUTF8"
-    elif "dsn" in offered.extensions:
-        of_mail, reports = mail.dsn
-        parameters += of_mail
-    if reports:
-        sender, recipient, rest = mail.envelope.split(b"\r\n", 2)
-        return b"%b%b\r\n%b%b\r\n%b" % (sender, parameters, recipient, reports, rest)
-    return mail.envelope.replace(b"\r\n", parameters + b"\r\n", 1) if parameters else mail.envelope
+        of_mail += b" BODY=8BITMIME SMTPUTF8"
+    elif mail.mail_id and "dsn" in offered.extensions:
+        of_mail += b" RET=HDRS ENVID=" + mail.mail_id
+        of_rcpt = b" NOTIFY=FAILURE,DELAY ORCPT=rfc822;" + wire.xtext(mail.recipient)
+    return wire.envelope(mail.sender, mail.recipient, of_mail, of_rcpt)
 
 
 def _no(mail: Mail, code: int, enhanced: str, text: str) -> Result:

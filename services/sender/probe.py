@@ -56,4 +56,4 @@ def _test_mail(sender: str, to: str) -> Mail:
     message["Auto-Submitted"] = "auto-generated"
     message.set_content("This account can send. You need not answer this mail.\n")
     body = wire.stuffed(wire.normal(message.as_bytes()))
-    return Mail(0, wire.envelope(sender.encode(), to.encode()), body)
+    return Mail(0, sender.encode(), to.encode(), body)

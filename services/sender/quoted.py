@@ -11,7 +11,8 @@ SOFT_BREAK = b"=\r\n"
 LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _UNSAFE = re.compile(rb"[^ !-<>-~]+| (?= )")
 _PIECE = re.compile(rb".{1,69}(?<!=)(?<!=[0-9A-F])", re.DOTALL)
-_LITERAL = 24
+_PLAIN = re.compile(r"(?!\.)[!-<>-~]+(?: [!-<>-~]+)*")
+"""What stands for itself: visible ASCII in words, no `=`, no dot in front."""
 _ONE_LINE = 70
 
 
@@ -37,10 +38,9 @@ def _guarded(piece: bytes) -> bytes:
 
 def encode_value(value: str) -> bytes:
     """Return what `encode` means, for the short values of merge fields, at a tenth of the time."""
-    raw = value.encode()
-    if len(raw) <= _LITERAL and raw.isalnum():
-        return raw
-    quoted = b2a_qp(raw, istext=False)
+    if len(value) <= _ONE_LINE and _PLAIN.fullmatch(value):
+        return value.encode()
+    quoted = b2a_qp(value.encode(), istext=False)
     if (
         len(quoted) > _ONE_LINE
         or quoted[:1] in b". "

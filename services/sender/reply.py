@@ -77,7 +77,7 @@ def parse(lines: Sequence[bytes]) -> tuple[str, str]:
 def _split(line: bytes) -> tuple[str, str]:
     found = _ENHANCED.match(line, 4)
     start = found.end() if found is not None else 4
-    text = line[start : start + 4 * MAX_TEXT].rstrip(b"\r").decode("utf-8", "replace")
+    text = line[start : start + 4 * MAX_TEXT].decode("utf-8", "replace").rstrip("\r")
     if not text.isprintable():
         text = text.translate(_CONTROL)
     return (found[0].decode() if found is not None else ""), text.strip(" -")

@@ -8,6 +8,7 @@ that speaks of us (listed, not authenticated, over a quota of ours) and not of t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from services.sender import retry
 from services.sender.reply import Phase, classify
@@ -65,7 +66,7 @@ _Key = tuple[Outcome, int, str, str, datetime | None, str, str]
 def groups(results: Iterable[Result], terms: Terms, base: int) -> list[Group]:
     """Return the groups of `results`; times count from `base` (milliseconds since 1970)."""
     kin: dict[_Key, _Kin] = {}
-    for result in sorted(results, key=lambda r: r.index):
+    for result in sorted(results, key=attrgetter("index")):
         key = _key(result, terms)
         found = kin.get(key)
         if found is None:

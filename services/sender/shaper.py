@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from services.sender import metrics
-from services.sender.case import Row
+from services.sender.case import Rows
 from services.sender.offers import OURS
 from services.sender.relay import Command, PauseAccount, SlowProvider, SuspendProvider
 from services.sender.reply import Phase, classify
@@ -65,7 +65,7 @@ class Shaper:
     flows: dict[tuple[str, str], Flow] = field(default_factory=dict)
     calm: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
 
-    async def heard(self, ref: ChunkRef, results: Iterable[Result], rows: Sequence[Row]) -> None:
+    async def heard(self, ref: ChunkRef, results: Iterable[Result], rows: Rows) -> None:
         """Take in what came back for mails of a chunk, and say what follows."""
         at = now()
         refused: list[Result] = []
@@ -99,7 +99,7 @@ class Shaper:
             logger.warning("shaping was not recorded: %s", error, extra=who)
 
 
-def _said(providers: Providers, ref: ChunkRef, refused: Sequence[Result], rows: Sequence[Row]) -> Iterable[Said]:
+def _said(providers: Providers, ref: ChunkRef, refused: Sequence[Result], rows: Rows) -> Iterable[Said]:
     """Yield the replies without what is ours: the address is taken out of the words."""
     for result in refused:
         address = rows[result.index].address

@@ -53,7 +53,7 @@ class Attempt:
         """Count what became of recipients."""
         if self.began:
             for group in groups:
-                self.outcomes[group.outcome] += len(ranges.unpack(group.indexes))
+                self.outcomes[group.outcome] += ranges.size(group.indexes)
 
     def flown(self, phases: Phases, mails: int) -> None:
         """A half-window is done."""

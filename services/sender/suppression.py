@@ -24,6 +24,10 @@ class Suppression:
         self._scan = scan
         self._acts: dict[tuple[str, str], tuple[int, str]] = {}
 
+    def __bool__(self) -> bool:
+        """Whether any act is known."""
+        return bool(self._acts)
+
     def apply(self, commit: Commit) -> None:
         """Take one commit of the consent journal in; the later position wins, in whatever order they come."""
         for record in commit.events:

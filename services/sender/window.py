@@ -27,17 +27,19 @@ class Mail:
 
     Attributes:
         index: The recipient's index in the chunk.
-        envelope: `MAIL FROM:<..>\r\nRCPT TO:<..>\r\nDATA\r\n`.
+        sender: Return path, b"" for none.
+        recipient: Where it goes.
         message: Dot-stuffed, ending in `\r\n.\r\n` (see wire.py).
         not_before: Loop time before which the envelope is not written.
-        dsn: Parameters of MAIL and of RCPT for a relay that offers DSN.
+        mail_id: What a relay that offers DSN is to call it in reports, b"" where none are wanted.
     """
 
     index: int
-    envelope: bytes
+    sender: bytes
+    recipient: bytes
     message: bytes
     not_before: float | None = None
-    dsn: tuple[bytes, bytes] = (b"", b"")
+    mail_id: bytes = b""
 
 
 @dataclass(slots=True)

@@ -33,8 +33,9 @@ def xtext(text: bytes) -> bytes:
     return text if text.isalnum() else _NOT_XTEXT.sub(lambda odd: b"+%02X" % odd[0][0], text)
 
 
-def envelope(sender: bytes, recipient: bytes, parameters: bytes = b"") -> bytes:
-    """Return MAIL, RCPT and DATA; `parameters` go to MAIL (`SIZE=..`, `SMTPUTF8`). Control characters are refused."""
-    if _CONTROL.search(sender) or _CONTROL.search(recipient) or _CONTROL.search(parameters):
+def envelope(sender: bytes, recipient: bytes, of_mail: bytes = b"", of_rcpt: bytes = b"") -> bytes:
+    """Return MAIL, RCPT and DATA with parameters, each behind a space (` SIZE=..`). Control characters are refused."""
+    said = (sender, of_mail, recipient, of_rcpt)
+    if _CONTROL.search(b"".join(said)):
         raise ValueError("a control character inside an envelope")
-    return b"MAIL FROM:<%b>%b\r\nRCPT TO:<%b>\r\nDATA\r\n" % (sender, b" " * bool(parameters) + parameters, recipient)
+    return b"MAIL FROM:<%b>%b\r\nRCPT TO:<%b>%b\r\nDATA\r\n" % said

@@ -12,7 +12,7 @@ import random
 from base64 import b64encode
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -111,6 +111,7 @@ class Work:
     spent: list[Claim] = field(default_factory=list)
     barren: int = 0
     cap: int = 0
+    size: int = 0
     paced: dict[str, ProviderLimits] = field(default_factory=dict)
     looked: float = -1.0
     attempt: Attempt = field(init=False)
@@ -160,13 +161,14 @@ class Work:
         """Send one half-window while the next is claimed; return the next, None when there is none."""
         flight.phases.wire = tracing.begin()
         sent = asyncio.ensure_future(self.line.carry(flight.mails, flight.guard, flight.witness))
-        ahead = asyncio.ensure_future(self._claim()) if self._size() > 1 else None
+        ahead = asyncio.ensure_future(self._claim()) if self.size > 1 else None
         results = await sent
         step("window.answered")
         self.attempt.flown(flight.phases, len(flight.mails))
         self._collect(results)
         self.spent.append(flight.witness)
         await self.means.shaper.heard(self.case.ref, results, self.case.rows)
+        self.case.rows.drop(flight.claimed)
         following = await ahead if ahead is not None else None
         answered = any(result.code not in (0, 421) for result in results)
         broken = self.line.botched
@@ -215,7 +217,8 @@ class Work:
 
     def _turns(self) -> list[Turn]:
         """Return who may be claimed next: a slow provider after all others; none with `rest` set where all wait."""
-        chunk, size = self.case.chunk, self._size()
+        chunk = self.case.chunk
+        size = self.size = self._size()
         paced = self._paced()
         if not self.watch.shaped and (not paced or self.case.ref.lane in paced):
             return turns_of(chunk.claimable(now(), size))
@@ -321,7 +324,10 @@ class Work:
         if self.rest.why:
             self._give_back(indexes, witness)
             return None
-        guard = Guard(self.watch, valid_until, prepared.slots, self.watch.gates.version, self.watch.suppression.version)
+        watch = self.watch
+        guard = Guard(
+            *(watch, valid_until, prepared.slots, watch.gates.version, watch.suppression.version), timed=watch.timed
+        )
         send, skipped = self.watch.sift(indexes)
         self.groups += skipped
         if not send:
@@ -336,7 +342,7 @@ class Work:
             wait = prepared.slots[index].at - self.watch.server_now()
             not_before = asyncio.get_running_loop().time() + wait
         rendered = prepared.mails[index]
-        return Mail(index, rendered.envelope, rendered.message, not_before, rendered.dsn)
+        return Mail(index, rendered.sender, rendered.recipient, rendered.message, not_before, rendered.mail_id)
 
     def _collect(self, results: Sequence[Result]) -> None:
         """Turn what came back into groups for the next commit."""
@@ -364,12 +370,15 @@ class Work:
     async def _settle(self, prepared: Prepared | None = None) -> None:
         """Append the groups at hand and, with them, the next claim; then their journal pages are done with."""
         groups, spent = tuple(self.groups), tuple(self.spent)
-        command = Advance(groups=groups, host=self.line.relay if groups else "")
-        if any(group.at for group in groups):
-            command = replace(command, base=self.base)
-        if prepared is not None:
-            digests = b64encode(b"".join(mail.digest for mail in prepared.mails.values())).decode()
-            command = replace(command, claim=tuple(prepared.mails), digests=digests, date=prepared.date)
+        mails = prepared.mails if prepared is not None else {}
+        command = Advance(
+            groups=groups,
+            claim=tuple(mails),
+            digests=b64encode(b"".join([mail.digest for mail in mails.values()])).decode(),
+            date=prepared.date if prepared is not None else 0,
+            host=self.line.relay if groups else "",
+            base=self.base if any(group.at for group in groups) else 0,
+        )
         await self.case.append(command)
         if groups:
             step("outcome.appended")

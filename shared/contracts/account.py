@@ -29,8 +29,8 @@ class Limits(BaseModel):
 
     def windows(self) -> list[tuple[int, float]]:
         """Return how many mails may go out in which period, one pair for each limit that is set."""
-        given = ((getattr(self, name, None), period) for name, period in PERIODS.items())
-        return [(most, period) for most, period in given if most is not None]
+        given = vars(self)
+        return [(most, period) for name, period in PERIODS.items() if (most := given.get(name)) is not None]
 
 
 class AccountLimits(Limits):

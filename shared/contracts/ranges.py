@@ -19,10 +19,20 @@ def pack(indexes: Iterable[int]) -> str:
     return ",".join(runs)
 
 
-def unpack(packed: str) -> list[int]:
-    """Return the indexes of a packed set in ascending order; `ValueError` when it is none."""
-    indexes: list[int] = []
+def runs(packed: str) -> list[range]:
+    """Return the runs of a packed set in ascending order; `ValueError` when it is none."""
+    found: list[range] = []
     for run in packed.split(",") if packed else ():
         first, dash, last = run.partition("-")
-        indexes.extend(range(int(first), int(last) + 1) if dash else (int(first),))
-    return indexes
+        found.append(range(int(first), int(last if dash else first) + 1))
+    return found
+
+
+def unpack(packed: str) -> list[int]:
+    """Return the indexes of a packed set in ascending order; `ValueError` when it is none."""
+    return [index for run in runs(packed) for index in run]
+
+
+def size(packed: str) -> int:
+    """Return how many indexes a packed set holds."""
+    return sum(map(len, runs(packed)))

@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine
 import uvloop
 
 from tests.benchmark import (
+    classify,
     compose,
     dkim,
     eventlog,
@@ -59,6 +60,9 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Coroutine[None, None, None]
     "import": lambda asked: imports.run(asked.recipients or (10_000 if asked.quick else imports.ROWS)),
     "planning": lambda asked: planning.run(5_000 if asked.quick else planning.CONTACTS),
     "compose": lambda asked: compose.run(2_000 if asked.quick else compose.MAILS),
+    "classify": lambda asked: classify.run(
+        500 if asked.quick else classify.MAILS, 1 if asked.quick else classify.ROUNDS
+    ),
     "wire": _wire,
     "relays": lambda asked: relays.run(1_000 if asked.quick else relays.MAILS, 1 if asked.quick else relays.ROUNDS),
     "hits": lambda asked: hits.run(1.0 if asked.quick else hits.SECONDS),

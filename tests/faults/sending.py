@@ -38,8 +38,8 @@ def mail(
 ) -> Mail:
     """Return a mail to `<recipient>-<index>@example.com` with its index in the Message-ID."""
     message = b"Message-ID: <m%d@example.com>\r\nSubject: test\r\n\r\n%b" % (index, body)
-    envelope = wire.envelope(f"{sender}@example.com".encode(), f"{recipient}-{index}@example.com".encode())
-    return Mail(index, envelope, wire.stuffed(wire.normal(message)), not_before)
+    path, to = f"{sender}@example.com".encode(), f"{recipient}-{index}@example.com".encode()
+    return Mail(index, path, to, wire.stuffed(wire.normal(message)), not_before)
 
 
 def mails(*recipients: str) -> list[Mail]:

@@ -21,6 +21,9 @@ SPARED = {
         *(*SQL, *WEB, "aiohttp", "cryptography", "email_validator", "faststream", "prometheus_client"),
         *("deploy.local", "services", "shared.contracts.answers"),
     ),
+    "from cli.main import program; program('classify')": (
+        *(*SQL, *WEB, "cli.session", "faststream", "pydantic", "services.tracker.app", "uvloop"),
+    ),
 }
 
 

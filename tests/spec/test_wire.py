@@ -37,7 +37,7 @@ def test_a_normal_message_is_normal(raw: bytes) -> None:
 
 def test_an_envelope_is_three_commands() -> None:
     """MAIL with its parameters, RCPT, DATA."""
-    assert envelope(b"a@x", b"b@y", b"SIZE=5") == b"MAIL FROM:<a@x> SIZE=5\r\nRCPT TO:<b@y>\r\nDATA\r\n"
+    assert envelope(b"a@x", b"b@y", b" SIZE=5") == b"MAIL FROM:<a@x> SIZE=5\r\nRCPT TO:<b@y>\r\nDATA\r\n"
     assert envelope(b"", b"b@y") == b"MAIL FROM:<>\r\nRCPT TO:<b@y>\r\nDATA\r\n"
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import sys
 from typing import ClassVar
 
@@ -29,7 +30,7 @@ async def start(service: Service) -> None:
     async def do(command: Do, _caller: Caller) -> Answer | Refusal:
         if command.what == "fail":
             failing.set()
-        return Answer(ok=True, data={"did": command.what})
+        return Answer(ok=True, data={"did": command.what, "left_to_the_collector": len(gc.get_objects())})
 
     async def fail_when_told() -> None:
         await failing.wait()

@@ -8,14 +8,20 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, event, func, select
 from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
+from services.planner.contacts import DIRTY_PAGES, upsert
+from services.planner.directory import Directory
+from services.planner.incoming import incoming
+from services.planner.schema import METADATA
 from shared.contracts import commands, subjects
 from shared.contracts.audience import ContactsImported
+from shared.database import create_tables
 from shared.eventlog.documents import Documents
 from shared.eventlog.errors import MissingError
 from shared.ids import new_id
+from tests.harness.databases import Database
 from tests.integration.planner.conftest import Desk
 
 _NOT_WRITING = {"begin", "isolation_level"}  # what `reading` and `alone` set
@@ -116,6 +122,32 @@ async def test_of_a_field_the_row_gives_empty_a_contact_keeps_nothing(desk: Desk
     assert status["unchanged"] == 1
 
 
+async def test_pages_that_an_import_changes_are_published_when_it_ended_or_somebody_waits(
+    desk: Desk, database: Database
+) -> None:
+    """Not in the middle, where each slice would have the last pages published once more."""
+    engine = await database.fresh("beside")
+    await create_tables(engine, METADATA)
+    directory = Directory(engine, Documents(desk.nc, subjects.PEOPLE))
+
+    async def marked() -> int:
+        async with engine.connect() as conn:
+            return int(await conn.scalar(select(func.count()).select_from(DIRTY_PAGES)) or 0)
+
+    async with engine.begin() as conn:
+        await upsert(conn, [incoming("a@x.example", "a" * 16, "Ann", {})])
+    with directory.later():
+        await directory.flush(unasked=True)
+        assert await marked() == 1
+        await directory.settled()
+        assert await marked() == 0
+    async with engine.begin() as conn:
+        await upsert(conn, [incoming("a@x.example", "a" * 16, "Anna", {})])
+    await directory.flush(unasked=True)
+    assert await marked() == 0
+    await engine.dispose()
+
+
 @pytest.mark.alone
 async def test_others_are_answered_while_a_large_import_runs(desk: Desk) -> None:
     """Commands that write take their turn between two slices, none of which keeps the database for long.
@@ -142,8 +174,8 @@ async def test_others_are_answered_while_a_large_import_runs(desk: Desk) -> None
 def transactions() -> Iterator[list[float]]:
     """Collect the processor time that this process used while each writing transaction was open.
 
-    What the tests keep in memory is frozen: to go through all of it takes the collector a quarter of a second, which no
-    planner has.
+    What the tests keep in memory is frozen, as a planner's own is: to go through all of it takes the collector a
+    quarter of a second.
     """
     gc.collect()
     gc.freeze()
