@@ -1,7 +1,7 @@
-"""How long to wait for company before a batch is worked: not at all when idle, up to a second while commits stream in.
+"""How long to wait for company before a batch is worked: not at all when idle, half a second at most in a stream.
 
 A message that had to be waited for goes at once. Where the next one is there within a moment, the wait doubles from
-batch to batch, so that a stream of small commits costs a transaction or two a second and not one each. It ends early
+batch to batch, so that a stream of small commits costs two transactions a second and not one each. It ends early
 when the stream pauses, so the last commits of a mailing are not kept waiting, and when somebody waits for them.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from shared.eventlog.pull import PullMessage
 from shared.eventlog.tail import Tail
 
-_MOST = 1.0
+_MOST = 0.5
 _MOMENT = 0.03
 _PAUSE = 2
 """So many moments without a commit are a pause."""
