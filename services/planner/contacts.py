@@ -6,12 +6,12 @@ belongs to a page of the directory; a page whose names or addresses changed is m
 what a contact takes in a payload.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from base64 import b32encode
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
 from secrets import token_bytes
-from struct import unpack
 from typing import Any
 
 import orjson
@@ -71,6 +71,7 @@ DIRTY_PAGES = Table(
 )
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_OURS = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _ALPHABET.encode())
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 
 
@@ -96,10 +97,15 @@ class _Known:
     changed: bool = False
 
 
-def contact_id(ordinal: int, chance: int) -> str:
-    """Return an id of 12 characters that sort as they were given: 35 bits of the ordinal, 25 of `chance`."""
-    bits = ordinal << 25 | chance & 0x1FFFFFF
-    return "".join([_PAIRS[bits >> shift & 1023] for shift in (50, 40, 30, 20, 10, 0)])
+def contact_ids(ordinal: int) -> Iterator[str]:
+    """Yield ids of 12 characters that sort as they are given, from an ordinal on: 35 bits of it, 25 by chance."""
+    while True:
+        high = ordinal >> 10
+        head = f"{_PAIRS[high >> 15 & 1023]}{_PAIRS[high >> 5 & 1023]}{_ALPHABET[high & 31]}"
+        chance = b32encode(token_bytes(5 * 640)).translate(_OURS).decode()  # 1,024 times five characters
+        low = ordinal & 1023
+        yield from (f"{head}{_PAIRS[low + i]}{chance[5 * i : 5 * i + 5]}" for i in range(1024 - low))
+        ordinal += 1024 - low
 
 
 async def upsert(conn: AsyncConnection, rows: Sequence[Incoming], providers: Providers = BUILT_IN) -> Upserted:
@@ -107,13 +113,12 @@ async def upsert(conn: AsyncConnection, rows: Sequence[Incoming], providers: Pro
     rows = sorted(rows, key=itemgetter(1))  # by address key: the index is then changed from left to right
     ordinal = await _next_ordinal(conn)
     known = await _known(conn, list(dict.fromkeys([row.address_key for row in rows])))
-    first, counts = ordinal, [0, 0, 0]
-    chance = unpack(f"{len(rows)}I", token_bytes(4 * len(rows)))
-    for row, random in zip(rows, chance, strict=True):
+    first, counts, ids = ordinal, [0, 0, 0], contact_ids(ordinal)
+    for row in rows:
         found = known.get(row.address_key)
         if found is None:
             known[row.address_key] = _Known(
-                contact_id(ordinal, random), row.address, row.name or "", row.fields, ordinal // PAGE, new=True
+                next(ids), row.address, row.name or "", row.fields, ordinal // PAGE, new=True
             )
             ordinal += 1
             counts[0] += 1

@@ -14,7 +14,8 @@ import itertools
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -187,20 +188,29 @@ class Importer:
 
     async def _take_all(self, row: SqlRow[Any], blocks: AsyncIterator[Block]) -> bool:
         """Take blocks in, some at a time; False where another planner took the same ones."""
-        done, held = row.rows, _Slice()
+        done = row.rows
+        async with aclosing(_ahead(self._slices(blocks))) as slices:
+            async for each in slices:
+                if not await self._take(row, each, done):
+                    return False
+                done += each.rows
+        return True
+
+    async def _slices(self, blocks: AsyncIterator[Block]) -> AsyncGenerator["_Slice"]:
+        """Yield what shall be taken in at once; what can be read of a broken file comes before its error."""
+        held = _Slice()
         try:
             async for block in blocks:
                 held.add(block)
                 if held.rows >= self._size:
-                    ready, held = held, _Slice()
-                    if not await self._take(row, ready, done):
-                        return False
-                    done += ready.rows
+                    yield held
+                    held = _Slice()
         except CsvError:
-            if not held.rows or await self._take(row, held, done):
-                raise
-            return False
-        return not held.rows or await self._take(row, held, done)
+            if held.rows:
+                yield held
+            raise
+        if held.rows:
+            yield held
 
     async def _fetched(self, upload: str, parts: int) -> AsyncIterator[bytes]:
         for part in range(parts):
@@ -297,6 +307,18 @@ class _Slice:
         self.rows += block.rows
         self.good += block.good
         self.bad += block.bad
+
+
+async def _ahead(slices: AsyncGenerator[_Slice]) -> AsyncGenerator[_Slice]:
+    """Yield the slices; while one is taken in, the next one is read."""
+    coming = asyncio.ensure_future(anext(slices, None))
+    try:
+        while (each := await coming) is not None:
+            coming = asyncio.ensure_future(anext(slices, None))
+            yield each
+    finally:
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
 
 
 def next_size(rows: int, seconds: float) -> int:
