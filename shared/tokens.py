@@ -13,7 +13,6 @@ A return path is `b+kid.mailing.n.index.mac@domain`, its MAC 64 bits in hexadeci
 local part, and it has 64 octets at most.
 """
 
-import hashlib
 import hmac
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -38,10 +37,6 @@ ANONYMOUS = -1
 
 _MAC_BYTES = 15
 _NO_KEY = bytes(32)
-_BLOCK = 64
-"""Bytes of a block of SHA-256; no key of the ring is longer."""
-_INNER = bytes(byte ^ 0x36 for byte in range(256))
-_OUTER = bytes(byte ^ 0x5C for byte in range(256))
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _MAC = r"(?P<mac>[A-Za-z0-9_-]{20})"
 _WHO = r"(?P<mailing>[a-z0-9]{1,24})\.(?P<n>0|[1-9][0-9]{0,8})\.(?P<index>0|[1-9][0-9]{0,3})"
@@ -97,23 +92,17 @@ class UnsubscribeToken:
 
 
 class _Key:
-    """HMAC-SHA256 (RFC 2104) with one key, whose blocks are hashed once.
+    """HMAC-SHA256 (RFC 2104) begun with one key, and copied for each MAC: to begin anew takes half as long again."""
 
-    It gives what `hmac.digest` gives, in a third of its time, since that begins anew with the key for each of them.
-    """
-
-    __slots__ = ("_inner", "_outer")
+    __slots__ = ("_begun",)
 
     def __init__(self, key: bytes) -> None:
-        block = key.ljust(_BLOCK, b"\0")
-        self._inner = hashlib.sha256(block.translate(_INNER))
-        self._outer = hashlib.sha256(block.translate(_OUTER))
+        self._begun = hmac.new(key, digestmod="sha256")
 
     def digest(self, signed: bytes) -> bytes:
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(signed)
-        outer.update(inner.digest())
-        return outer.digest()
+        mac = self._begun.copy()
+        mac.update(signed)
+        return mac.digest()
 
     def mac(self, signed: bytes) -> bytes:
         """120 bits as 20 URL-safe characters."""

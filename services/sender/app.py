@@ -342,7 +342,6 @@ def main() -> None:
 
     async def start(service: Service) -> None:
         await Sender(service, settings).start()
-        gc.freeze()
         gc.set_threshold(GARBAGE)
 
     run_service("sender", settings, start)

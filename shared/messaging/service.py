@@ -28,7 +28,7 @@ from shared.settings import Settings
 logger = logging.getLogger(__name__)
 
 _CLEANUP_SECONDS = 10.0
-_CANCELS = 20
+_CANCELS = 5
 _GARBAGE = 5_000
 
 Cleanup = Callable[[], Awaitable[None]]
@@ -170,7 +170,7 @@ class Service:
     async def _end(self, task: asyncio.Task[None], grace: float) -> None:
         if grace:
             await asyncio.wait([task], timeout=grace)
-        for _ in range(_CANCELS):  # `asyncio.wait_for` of Python 3.11 swallows one that comes as it ends
+        for _ in range(_CANCELS):  # one may be swallowed: `asyncio.wait_for` of Python 3.11 does, ending just then
             if task.done():
                 return
             task.cancel()
