@@ -1,4 +1,4 @@
-"""Nodes of a cluster of three die by SIGKILL, or give up their lead, while a mailing runs and retries wait for timers."""
+"""Nodes of a cluster of three die by SIGKILL, or give up their lead, while a mailing runs and retries wait."""
 
 import asyncio
 import random
