@@ -1,7 +1,8 @@
 """The tracker process: what the public sees comes in by HTTP, facts go out to the log.
 
-In: `GET /o/{recipient}.gif`, `GET /c/{recipient}/{link}`, `GET|POST /u/{token}`, `/healthz`.
-Out: HitsRecorded on `evt.engagement.<p>`, OptedOut and OptedIn on `evt.consent.<p>`, comments in PEOPLE.
+In: `GET /o/{recipient}.gif`, `GET /c/{recipient}/{link}`, `GET|POST /u/{token}`, `/healthz`; uploaded mails from the
+planner (`desk.take`). Out: HitsRecorded on `evt.engagement.<p>`, OptedOut and OptedIn on `evt.consent.<p>`, what came
+back on `evt.feedback.<p>`, comments and replies in PEOPLE.
 Unlike the other services it does not wait for the broker: HTTP is served from the first moment, the log is attached
 when it is reached, and again when the connection was closed for good; until then everything is spooled.
 """
@@ -14,7 +15,7 @@ from functools import partial
 
 import uvloop
 
-from services.tracker import metrics
+from services.tracker import handed, metrics
 from services.tracker.notes import Notes
 from services.tracker.recorder import Log
 from services.tracker.server import Tracker, TrackerSettings
@@ -53,6 +54,7 @@ async def reach_log(settings: TrackerSettings, tracker: Tracker) -> None:
         except Exception as error:  # noqa: BLE001 - whatever it is: hits are spooled, and it is tried again
             log.error("no connection to NATS: %s", error)  # noqa: TRY400 - the cause is in the message
         else:
+            await handed.listen(nc, tracker.desk)
             tracker.recorder.attach(Log(EventLog(nc), Notes(AckPublisher.of(nc)), partial(getattr, nc, "is_connected")))
             await closed.wait()
             log.error("the connection to NATS was closed for good: credentials refused?")

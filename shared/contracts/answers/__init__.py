@@ -21,9 +21,11 @@ from shared.contracts.answers.checks import (
 from shared.contracts.answers.contacts import (
     AudiencePage,
     ConsentRows,
+    FeedbackTaken,
     ImportAccepted,
     ImportPreview,
     ImportState,
+    Lifted,
     ListRows,
     RejectedRowsPage,
 )
@@ -60,6 +62,8 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.TestAccount: AccountTried,
     commands.Preflight: PreflightDone,
     commands.ImportContacts: ImportAccepted,
+    commands.TakeFeedback: FeedbackTaken,
+    commands.LiftSuppression: Lifted,
     commands.OpenCampaign: CampaignDone,
     commands.DraftMailing: MailingDraftedNow,
     commands.EditMailing: MailingDraftedNow,

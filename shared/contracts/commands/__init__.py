@@ -24,9 +24,12 @@ from shared.contracts.commands.base import (
     Secret,
 )
 from shared.contracts.commands.between import (
+    HandedIn,
+    HandedRecipient,
     Probe,
     ProbeResult,
     Recollection,
+    TakenIn,
     Word,
 )
 from shared.contracts.commands.checks import (
@@ -42,9 +45,11 @@ from shared.contracts.commands.contacts import (
     ContactProblems,
     ImportContacts,
     ImportStatus,
+    LiftSuppression,
     Lists,
     PreviewImport,
     RejectedRows,
+    TakeFeedback,
 )
 from shared.contracts.commands.domains import (
     AddDomainKey,
@@ -131,10 +136,13 @@ __all__ = (
     "EditMailing",
     "FeedEvents",
     "FreezeAudience",
+    "HandedIn",
+    "HandedRecipient",
     "Id",
     "ImportContacts",
     "ImportStatus",
     "IssueToken",
+    "LiftSuppression",
     "Links",
     "Lists",
     "LogLines",
@@ -174,6 +182,8 @@ __all__ = (
     "SetPassword",
     "Status",
     "StopEverything",
+    "TakeFeedback",
+    "TakenIn",
     "TestAccount",
     "Timeline",
     "Tokens",
