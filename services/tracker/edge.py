@@ -28,7 +28,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class BodyTooLargeError(Exception):
-    """The body is larger than `MAX_BODY`."""
+    """The body is larger than it may be."""
 
 
 class BodyTooSlowError(Exception):
@@ -49,8 +49,8 @@ async def answer(send: Send, status: int, headers: Headers, body: bytes = b"") -
     await send({"type": "http.response.body", "body": body})
 
 
-async def read_body(receive: Receive) -> bytes:
-    """Return the body of a request.
+async def read_body(receive: Receive, limit: int = MAX_BODY) -> bytes:
+    """Return the body of a request, of `limit` bytes at most.
 
     Raises:
         BodyTooLargeError: It is larger than allowed.
@@ -66,7 +66,7 @@ async def read_body(receive: Receive) -> bytes:
                     raise BodyTooSlowError
                 part = message.get("body", b"")
                 size += len(part)
-                if size > MAX_BODY:
+                if size > limit:
                     raise BodyTooLargeError
                 parts.append(part)
                 if not message.get("more_body", False):
