@@ -23,8 +23,8 @@ from services.tracker.opens import Opens
 from services.tracker.recorder import Recorder
 from services.tracker.spool import Spool
 from services.tracker.unsubscribe import Unsubscribe
+from services.tracker.webhooks.settings import WebhookSettings
 from shared.keys import KeyRing
-from shared.settings import Settings
 from shared.tokens import CLICK_PATH, PIXEL_PATH, UNSUBSCRIBE_PATH
 
 log = logging.getLogger(__name__)
@@ -34,8 +34,8 @@ _HEADER_MS = 10_000
 _DRAIN_SECONDS = 15.0
 
 
-class TrackerSettings(Settings):
-    """What the tracker needs beside the common settings.
+class TrackerSettings(WebhookSettings):
+    """What the tracker needs beside the common settings and those of the webhooks.
 
     Attributes:
         tracker_host: Address to listen on.

@@ -33,6 +33,9 @@ from shared.clock import now
 log = logging.getLogger(__name__)
 
 HOOKS_PATH = "/hooks/"
+HOOKS_KIND = HOOKS_PATH[:3]
+"""By which the edge tells it from other paths."""
+
 MAX_HOOK_BODY = 2 * 1024 * 1024
 MAX_READING = 16 * 1024 * 1024
 
