@@ -24,6 +24,7 @@ from services.tracker.opens import Opens
 from services.tracker.recorder import Recorder
 from services.tracker.spool import Spool
 from services.tracker.unsubscribe import Unsubscribe
+from services.tracker.webhooks.hooks import HOOKS_KIND, Hooks
 from services.tracker.webhooks.settings import WebhookSettings
 from shared.keys import KeyRing
 from shared.tokens import CLICK_PATH, PIXEL_PATH, UNSUBSCRIBE_PATH
