@@ -32,7 +32,7 @@ class BodyTooLargeError(Exception):
 
 
 class BodyTooSlowError(Exception):
-    """The body did not come within `BODY_SECONDS`, or the client went away."""
+    """The body did not come in time, or the client went away."""
 
 
 def header(scope: Scope, name: bytes) -> str:
@@ -49,8 +49,8 @@ async def answer(send: Send, status: int, headers: Headers, body: bytes = b"") -
     await send({"type": "http.response.body", "body": body})
 
 
-async def read_body(receive: Receive, limit: int = MAX_BODY) -> bytes:
-    """Return the body of a request, of `limit` bytes at most.
+async def read_body(receive: Receive, limit: int = MAX_BODY, seconds: float = BODY_SECONDS) -> bytes:
+    """Return the body of a request, of `limit` bytes at most, when it comes within `seconds`.
 
     Raises:
         BodyTooLargeError: It is larger than allowed.
@@ -59,7 +59,7 @@ async def read_body(receive: Receive, limit: int = MAX_BODY) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             while True:
                 message: Message = await receive()
                 if message["type"] == "http.disconnect":

@@ -16,6 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from services.tracker import metrics
 from services.tracker.edge import (
+    BODY_SECONDS,
     BodyTooLargeError,
     BodyTooSlowError,
     Headers,
@@ -79,10 +80,18 @@ class BusyError(Exception):
 class Hooks:
     """ASGI application of `/hooks/{provider}`; `providers` are those whose keys are in the settings."""
 
-    def __init__(self, providers: Mapping[str, Provider], desk: Desk, *, most: int = MAX_READING) -> None:
+    def __init__(
+        self,
+        providers: Mapping[str, Provider],
+        desk: Desk,
+        *,
+        most: int = MAX_READING,
+        seconds: float = BODY_SECONDS,
+    ) -> None:
         self._providers = providers
         self._desk = desk
         self._most = most
+        self._seconds = seconds
         self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,7 +125,7 @@ class Hooks:
             provider.early(headers)
             if _announced(header(scope, b"content-length")) > MAX_HOOK_BODY:
                 return "too_large"
-            body = await read_body(counted, MAX_HOOK_BODY)
+            body = await read_body(counted, MAX_HOOK_BODY, self._seconds)
             heard = await provider.check(headers, body, now())
             await self._record(name, heard)
             provider.kept(heard, body)
