@@ -1,8 +1,8 @@
 """The tracker process: what the public sees comes in by HTTP, facts go out to the log.
 
-In: `GET /o/{recipient}.gif`, `GET /c/{recipient}/{link}`, `GET|POST /u/{token}`, `/healthz`; uploaded mails from the
-planner (`desk.take`). Out: HitsRecorded on `evt.engagement.<p>`, OptedOut and OptedIn on `evt.consent.<p>`, what came
-back on `evt.feedback.<p>`, comments and replies in PEOPLE.
+In: `GET /o/{recipient}.gif`, `GET /c/{recipient}/{link}`, `GET|POST /u/{token}`, `POST /hooks/{provider}`, `/healthz`;
+uploaded mails from the planner (`desk.take`). Out: HitsRecorded on `evt.engagement.<p>`, OptedOut and OptedIn on
+`evt.consent.<p>`, what came back on `evt.feedback.<p>`, comments and replies in PEOPLE.
 Unlike the other services it does not wait for the broker: HTTP is served from the first moment, the log is attached
 when it is reached, and again when the connection was closed for good; until then everything is spooled.
 """
