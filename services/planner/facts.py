@@ -339,6 +339,8 @@ def _is_act(event: DomainEvent) -> TypeGuard[Act]:
 
 def _blocked(event: DomainEvent) -> str:
     """Return why a scope is not mailed after this act, "" where it is."""
-    if not isinstance(event, BLOCKING):
-        return ""
-    return {OptInRequested: "unconfirmed", AddressSuppressed: "suppressed"}.get(type(event), "opted_out")
+    if isinstance(event, AddressSuppressed):
+        return "suppressed"
+    if isinstance(event, OptInRequested):
+        return "unconfirmed"
+    return "opted_out" if isinstance(event, BLOCKING) else ""

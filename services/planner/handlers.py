@@ -139,7 +139,10 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
     files = await attach(wanted.attachments, parts.inbox, parts.contents)
     if isinstance(files, Refusal):
         return files
-    content = freeze_content(wanted, known, list_name=names.get(first, ""), list_id=list_id, files=files)
+    append = parts.settings.append_unsubscribe
+    content = freeze_content(
+        wanted, known, list_name=names.get(first, ""), list_id=list_id, unsubscribe=append, files=files
+    )
     if isinstance(content, Refusal):
         return content
     encoded = content.encoded()

@@ -18,6 +18,7 @@ class PlannerSettings(HttpSettings):
         chunk_size: Most recipients of a chunk.
         probe_seconds: How long a sender may take to try an account out.
         dns_server: Server that the preflight of an account asks, `host` or `host:port`; "" is the machine's resolver.
+        append_unsubscribe: Whether a link to unsubscribe is appended to bodies that have none of their own.
         audit_days: How long the audit remembers who asked for what.
     """
 
@@ -31,3 +32,4 @@ class PlannerSettings(HttpSettings):
     probe_seconds: float = Field(default=30, gt=0)
     dns_server: str = ""
     audit_days: int = Field(default=400, ge=1)
+    append_unsubscribe: bool = True
