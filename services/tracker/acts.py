@@ -26,9 +26,17 @@ class By:
     index: int
 
 
-def entry_of(by: By, act: Act, at: datetime, words: str = "") -> Entry:
-    """Return what goes into the log for an act; `words` is the key of what the person had read."""
-    moment = str(int(at.timestamp()) // REPEAT_SECONDS)
+def entry_of(by: By, act: Act, at: datetime, words: str = "", *, cause: str = "") -> Entry:
+    """Return what goes into the log for an act.
+
+    Args:
+        by: Who acts.
+        act: What is asked for.
+        at: When.
+        words: The key of what the person had read.
+        cause: What makes a repeat the same act instead of the moment: the digest of a mail.
+    """
+    moment = cause or str(int(at.timestamp()) // REPEAT_SECONDS)
     whom = f"{by.mailing}.{by.n}.{by.index}.{by.address_key}.{'+'.join(act.scope)}"
     command_id = derived_id("consent", whom, act.kind, act.how, act.page, moment, length=20)
     note = Note(derived_id("note", command_id, length=20), act.comment) if act.comment else None
@@ -46,4 +54,5 @@ def entry_of(by: By, act: Act, at: datetime, words: str = "") -> Entry:
         origin=Origin(command_id=command_id, source="tracker", time=at, correlation_id=by.mailing),
         note=note,
         precious=True,
+        facts=len(events) if cause else 1,
     )

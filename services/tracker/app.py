@@ -56,6 +56,7 @@ async def reach_log(settings: TrackerSettings, tracker: Tracker) -> None:
             notes = Notes(AckPublisher.of(nc))
             tracker.recorder.attach(Log(EventLog(nc), notes, partial(getattr, nc, "is_connected")))
             tracker.names.attach(Reader(nc, subjects.PEOPLE).kept)
+            tracker.payloads.attach(Reader(nc, subjects.PAYLOADS).last)
             keeping = asyncio.create_task(keep_words(notes))
             await closed.wait()
             keeping.cancel()

@@ -17,10 +17,12 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from services.tracker.clicks import Clicks
+from services.tracker.desk import Desk
 from services.tracker.edge import Edge, Witness
 from services.tracker.group_commit import GroupCommit
 from services.tracker.list_names import ListNames
 from services.tracker.opens import Opens
+from services.tracker.payloads import Payloads
 from services.tracker.recorder import Recorder
 from services.tracker.spool import Spool
 from services.tracker.unsubscribe import OptIn, Unsubscribe
@@ -66,6 +68,8 @@ class Tracker:
     Attributes:
         recorder: To be attached to the log once it is reached.
         names: What lists are called; to be attached likewise.
+        payloads: Whom chunks addressed; to be attached likewise.
+        desk: Takes what came back.
     """
 
     def __init__(self, settings: TrackerSettings) -> None:
@@ -74,6 +78,8 @@ class Tracker:
         self._spool = Spool(settings.spool_folder, settings.spool_bytes)
         self.recorder = Recorder(self._spool, patience=settings.log_patience)
         self.names = ListNames()
+        self.payloads = Payloads()
+        self.desk = Desk(key_ring, self.recorder, self.payloads)
         self._commits = GroupCommit(self.recorder, linger=settings.commit_linger)
         self.edge = Edge(
             {
