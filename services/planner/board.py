@@ -20,6 +20,7 @@ from services.planner.fan_out import Piece
 from services.planner.mailing import FINAL, Mailing
 from services.planner.schema import METADATA, insert
 from services.planner.thresholds import Tried
+from shared.contracts.sending import SINGLE
 from shared.contracts.subjects import ChunkRef
 from shared.database import reading
 
@@ -234,4 +235,4 @@ class Board:
 
 def _goes_on() -> ColumnElement[bool]:
     """Tell of an unfinished chunk whether it may move; in a completed mailing, a decision had some sent again."""
-    return or_(MAILINGS.c.status.in_(("sending", "cancelled", "completed")), CHUNKS.c.kind == "test")
+    return or_(MAILINGS.c.status.in_(("sending", "cancelled", "completed")), CHUNKS.c.kind.in_(SINGLE))

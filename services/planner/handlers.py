@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from services.planner import administration, fan_out, lists, orders, sign_in, signing, standstill
+from services.planner import administration, consent_commands, fan_out, lists, orders, sign_in, signing, standstill
 from services.planner.account import AccountDecider, Add, Edit, RecordTest, problem
 from services.planner.attachments import attach
 from services.planner.audience import Wanted, digest
@@ -316,6 +316,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.ChangePermissions: administration.change_permissions,
     commands.SetPassword: administration.set_password,
     commands.RemoveUser: administration.remove_user,
+    **consent_commands.HANDLERS,
 }
 QUIETER = (commands.PauseMailing, commands.StopEverything, commands.CancelMailing, commands.ResumeAfterRestore)
 """What may be asked while the log is not trusted."""

@@ -20,11 +20,14 @@ from shared.contracts.answers.checks import (
 )
 from shared.contracts.answers.contacts import (
     AudiencePage,
+    ConfirmationSet,
     ConsentRows,
     ImportAccepted,
     ImportPreview,
     ImportState,
     ListRows,
+    OptInAnswer,
+    OptOutAnswer,
     RejectedRowsPage,
 )
 from shared.contracts.answers.domains import DomainKeyRow, DomainKeyRows
@@ -77,6 +80,9 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.DeleteMailing: MailingDone,
     commands.Accounts: AccountRows,
     commands.Lists: ListRows,
+    commands.ListConfirmation: ConfirmationSet,
+    commands.OptIn: OptInAnswer,
+    commands.OptOut: OptOutAnswer,
     commands.ImportStatus: ImportState,
     commands.RejectedRows: RejectedRowsPage,
     commands.PreviewImport: ImportPreview,
