@@ -173,6 +173,7 @@ TRACKER = _service(
     publish=[
         *("evt.engagement.>", "evt.consent.>", "evt.feedback.>", "person.note.>", subjects.ALL_INTAKE),
         *_reads(subjects.EVENTS, subjects.PAYLOADS, subjects.INBOX, _CONTENT),
+        f"$JS.API.DIRECT.GET.{subjects.PEOPLE}.{subjects.person_list('*')}",  # what lists are called, nobody's name
     ],
     listen=(subjects.desk(),),
 )

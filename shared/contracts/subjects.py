@@ -183,6 +183,11 @@ def person_note(key: str) -> str:
     return f"person.note.{key}"
 
 
+def person_list(list_id: str) -> str:
+    """What a list is called, in PEOPLE."""
+    return f"person.list.{list_id}"
+
+
 def upload_part(upload_id: str, part: int) -> str:
     """One part of an uploaded file, in INBOX."""
     return f"in.upload.{upload_id}.{part}"

@@ -20,6 +20,7 @@ from shared.contracts.answers.checks import (
 )
 from shared.contracts.answers.contacts import (
     AudiencePage,
+    ConfirmationSet,
     ConsentRows,
     FeedbackTaken,
     ImportAccepted,
@@ -27,6 +28,8 @@ from shared.contracts.answers.contacts import (
     ImportState,
     Lifted,
     ListRows,
+    OptInAnswer,
+    OptOutAnswer,
     RejectedRowsPage,
 )
 from shared.contracts.answers.domains import DomainKeyRow, DomainKeyRows
@@ -81,6 +84,9 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.DeleteMailing: MailingDone,
     commands.Accounts: AccountRows,
     commands.Lists: ListRows,
+    commands.ListConfirmation: ConfirmationSet,
+    commands.OptIn: OptInAnswer,
+    commands.OptOut: OptOutAnswer,
     commands.ImportStatus: ImportState,
     commands.RejectedRows: RejectedRowsPage,
     commands.PreviewImport: ImportPreview,
