@@ -130,6 +130,7 @@ _PACING = _bucket(subjects.PACING)
 _SECRETS = _bucket(subjects.SECRETS)
 _WITNESS = _bucket(subjects.WITNESS)
 _PRINCIPALS = _bucket(subjects.PRINCIPALS)
+_MAILBOXES = _bucket(subjects.MAILBOXES)
 
 PLANNER = _service(
     "planner",
@@ -140,15 +141,17 @@ PLANNER = _service(
             "evt.plan.>",
             "evt.account.>",
             "evt.domain.>",
+            "evt.mailbox.>",
             "evt.audience.>",
             "evt.consent.>",
         ),
         *("evt.log.>", f"$KV.{subjects.WITNESS}.>"),
         *("evt.principal.>", f"$KV.{subjects.PRINCIPALS}.>"),
         *(subjects.ALL_TIMERS, subjects.ALL_DUES, subjects.ALL_PAYLOADS, subjects.ALL_PEOPLE, "in.upload.>"),
-        *(f"$O.{subjects.AUDIENCE}.>", f"$O.{subjects.CONTENT}.>", f"$KV.{subjects.SECRETS}.>", subjects.probe()),
+        *(f"$O.{subjects.AUDIENCE}.>", f"$O.{subjects.CONTENT}.>", f"$KV.{subjects.SECRETS}.>"),
+        *(subjects.probe(), subjects.probe_mailbox()),
         *_reads(subjects.EVENTS, subjects.TIMERS, subjects.PAYLOADS, subjects.PEOPLE, subjects.INBOX, subjects.PARKED),
-        *_reads(_AUDIENCE, _CONTENT, _SECRETS, _PRINCIPALS, _WITNESS),
+        *_reads(_AUDIENCE, _CONTENT, _SECRETS, _PRINCIPALS, _WITNESS, _MAILBOXES),
         *_erases(subjects.TIMERS, subjects.PAYLOADS, subjects.PEOPLE, subjects.INBOX, subjects.PARKED),
         *_erases(_AUDIENCE, _CONTENT, _SECRETS, _PRINCIPALS),
         *_purges(subjects.TIMERS, subjects.INBOX, _AUDIENCE, _CONTENT),
@@ -171,8 +174,12 @@ TRACKER = _service(
     "tracker",
     publish=[
         *("evt.engagement.>", "evt.consent.>", "evt.feedback.>", "person.note.>", subjects.ALL_INTAKE),
-        *_reads(subjects.EVENTS, subjects.PAYLOADS, subjects.INBOX, _CONTENT),
+        *_reads(subjects.EVENTS, subjects.PAYLOADS, subjects.INBOX, _CONTENT, _MAILBOXES),
+        f"$KV.{subjects.MAILBOXES}.>",
+        # Passwords of mailboxes and no other secret.
+        f"$JS.API.DIRECT.GET.{_SECRETS}.{subjects.sealed(subjects.mailbox_password('*'))}",
     ],
+    listen=(subjects.probe_mailbox(),),
 )
 
 REPORTING = _service(

@@ -21,6 +21,7 @@ from shared.contracts import (
     domain,
     engagement,
     log,
+    mailbox,
     mailing,
     principal,
     relay,
@@ -32,7 +33,20 @@ from shared.ids import event_id
 
 EVENT_TYPES: dict[str, type[DomainEvent]] = {
     model.TYPE: model
-    for module in (account, audience, campaign, consent, domain, engagement, log, mailing, principal, relay, sending)
+    for module in (
+        account,
+        audience,
+        campaign,
+        consent,
+        domain,
+        engagement,
+        log,
+        mailbox,
+        mailing,
+        principal,
+        relay,
+        sending,
+    )
     for model in module.EVENTS
 }
 

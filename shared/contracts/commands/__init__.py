@@ -24,6 +24,7 @@ from shared.contracts.commands.base import (
     Secret,
 )
 from shared.contracts.commands.between import (
+    MailboxProbe,
     Probe,
     ProbeResult,
     Recollection,
@@ -52,6 +53,13 @@ from shared.contracts.commands.domains import (
     OfDomainKey,
     RetireDomainKey,
     UseDomainKey,
+)
+from shared.contracts.commands.mailboxes import (
+    AddMailbox,
+    EditMailbox,
+    Mailboxes,
+    RemoveMailbox,
+    TestMailbox,
 )
 from shared.contracts.commands.mailings import (
     Attachment,
@@ -106,6 +114,7 @@ __all__ = (
     "Accounts",
     "AddAccount",
     "AddDomainKey",
+    "AddMailbox",
     "AddUser",
     "Answer",
     "Attachment",
@@ -128,6 +137,7 @@ __all__ = (
     "Draft",
     "DraftMailing",
     "EditAccount",
+    "EditMailbox",
     "EditMailing",
     "FeedEvents",
     "FreezeAudience",
@@ -139,6 +149,8 @@ __all__ = (
     "Lists",
     "LogLines",
     "LogTrust",
+    "MailboxProbe",
+    "Mailboxes",
     "Mailings",
     "Name",
     "OfDomainKey",
@@ -160,6 +172,7 @@ __all__ = (
     "Redrive",
     "Refusal",
     "RejectedRows",
+    "RemoveMailbox",
     "RemoveUser",
     "Request",
     "ResealSecrets",
@@ -175,6 +188,7 @@ __all__ = (
     "Status",
     "StopEverything",
     "TestAccount",
+    "TestMailbox",
     "Timeline",
     "Tokens",
     "UnscheduleMailing",
