@@ -7,6 +7,7 @@ when it is reached, and again when the connection was closed for good; until the
 """
 
 import asyncio
+import gc
 import logging
 import signal
 from functools import partial
@@ -25,6 +26,9 @@ from shared.messaging import process
 from shared.messaging.ops import OpsServer
 
 log = logging.getLogger(__name__)
+
+GARBAGE = 5_000
+"""Objects more than before at which Python looks for cycles."""
 
 _PAUSE = 1.0
 
@@ -67,6 +71,7 @@ async def run(settings: TrackerSettings) -> None:
     ops.checks["broker"] = lambda: "away: hits are spooled" if tracker.recorder.away else ""
     await ops.start()
     ops.ready = True
+    gc.set_threshold(GARBAGE)
     reaching = asyncio.create_task(reach_log(settings, tracker))
     try:
         await tracker.serve(stop)

@@ -13,6 +13,11 @@ HITS_REPLAYED = counter(
     "posthaste_tracker_facts_replayed_total", "Hits and consent acts handed from the spool to the log"
 )
 HITS_LOST = counter("posthaste_tracker_facts_lost_total", "Hits and consent acts that neither log nor spool took")
+FEEDBACK = counter(
+    "posthaste_tracker_feedback_total",
+    "Mails and events that came back, by kind and by whether a token proved a mail of ours",
+    ("kind", "matched"),
+)
 SPOOL_DAMAGED = counter("posthaste_tracker_spool_lines_aside_total", "Lines of the spool set aside for an operator")
 SPOOL_BYTES = gauge("posthaste_tracker_spool_bytes", "Bytes in the spool that the log has not taken yet")
 COMMIT_HITS = histogram(

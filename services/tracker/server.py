@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from services.tracker.clicks import Clicks
+from services.tracker.desk import Desk
 from services.tracker.edge import Edge, Witness
 from services.tracker.group_commit import GroupCommit
 from services.tracker.opens import Opens
@@ -64,6 +65,7 @@ class Tracker:
 
     Attributes:
         recorder: To be attached to the log once it is reached.
+        desk: Takes what came back.
     """
 
     def __init__(self, settings: TrackerSettings) -> None:
@@ -71,6 +73,7 @@ class Tracker:
         witness = Witness([part.strip() for part in settings.trusted_proxies.split(",") if part.strip()])
         self._spool = Spool(settings.spool_folder, settings.spool_bytes)
         self.recorder = Recorder(self._spool, patience=settings.log_patience)
+        self.desk = Desk(key_ring, self.recorder)
         self._commits = GroupCommit(self.recorder, linger=settings.commit_linger)
         self.edge = Edge(
             {

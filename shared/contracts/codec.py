@@ -20,6 +20,7 @@ from shared.contracts import (
     consent,
     domain,
     engagement,
+    feedback,
     log,
     mailbox,
     mailing,
@@ -34,18 +35,8 @@ from shared.ids import event_id
 EVENT_TYPES: dict[str, type[DomainEvent]] = {
     model.TYPE: model
     for module in (
-        account,
-        audience,
-        campaign,
-        consent,
-        domain,
-        engagement,
-        log,
-        mailbox,
-        mailing,
-        principal,
-        relay,
-        sending,
+        *(account, audience, campaign, consent, domain, engagement, feedback, log),
+        *(mailbox, mailing, principal, relay, sending),
     )
     for model in module.EVENTS
 }

@@ -17,6 +17,7 @@ from deploy.apply import apply
 from deploy.local import Local, PortsTakenError
 from deploy.supervisor import Program, StartError
 from shared.eventlog.connection import close, connect
+from tests.harness.databases import lay
 from tests.harness.smtp import Script, ScriptedSmtp
 from tests.harness.system import PATIENCE, System, unhurried
 from tests.harness.waiting import until
@@ -124,6 +125,7 @@ async def operated(local: Local, relay: ScriptedSmtp, connections: int = CONNECT
 
 async def started(local: Local) -> None:
     """Start it; on other ports where another test took one in the moment between choosing and listening."""
+    lay(local.folder.path)
     for attempt in range(3):
         try:
             await local.start()
