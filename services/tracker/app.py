@@ -15,6 +15,7 @@ from functools import partial
 import uvloop
 
 from services.tracker import metrics
+from services.tracker.mailboxes.attend import attend
 from services.tracker.notes import Notes
 from services.tracker.recorder import Log
 from services.tracker.server import Tracker, TrackerSettings
@@ -33,7 +34,7 @@ GARBAGE = 5_000
 _PAUSE = 1.0
 
 
-async def reach_log(settings: TrackerSettings, tracker: Tracker) -> None:
+async def reach_log(settings: TrackerSettings, tracker: Tracker, stop: asyncio.Event) -> None:
     """Keep the recorder attached to the log, for ever."""
     while True:
         closed = asyncio.Event()
@@ -53,8 +54,23 @@ async def reach_log(settings: TrackerSettings, tracker: Tracker) -> None:
         except Exception as error:  # noqa: BLE001 - whatever it is: hits are spooled, and it is tried again
             log.error("no connection to NATS: %s", error)  # noqa: TRY400 - the cause is in the message
         else:
-            tracker.recorder.attach(Log(EventLog(nc), Notes(AckPublisher.of(nc)), partial(getattr, nc, "is_connected")))
-            await closed.wait()
+            events = EventLog(nc)
+            tracker.recorder.attach(Log(events, Notes(AckPublisher.of(nc)), partial(getattr, nc, "is_connected")))
+            mailboxes = asyncio.create_task(
+                attend(
+                    events,
+                    tracker.desk,
+                    tracker.recorder,
+                    keys=tracker.key_ring,
+                    patience=settings.patience,
+                    stop=stop,
+                )
+            )
+            try:
+                await closed.wait()
+            finally:
+                mailboxes.cancel()
+                await asyncio.gather(mailboxes, return_exceptions=True)
             log.error("the connection to NATS was closed for good: credentials refused?")
         await asyncio.sleep(_PAUSE)
 
@@ -72,11 +88,12 @@ async def run(settings: TrackerSettings) -> None:
     await ops.start()
     ops.ready = True
     gc.set_threshold(GARBAGE)
-    reaching = asyncio.create_task(reach_log(settings, tracker))
+    reaching = asyncio.create_task(reach_log(settings, tracker, stop))
     try:
         await tracker.serve(stop)
     finally:
         reaching.cancel()
+        await asyncio.gather(reaching, return_exceptions=True)
         await ops.stop()
 
 

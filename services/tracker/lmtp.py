@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from services.tracker import metrics
@@ -60,9 +60,9 @@ class _Envelope:
 class LmtpServer:
     """The listener."""
 
-    def __init__(self, desk: Desk, addresses: frozenset[str], limits: Limits | None = None) -> None:
+    def __init__(self, desk: Desk, addresses: Iterable[str], limits: Limits | None = None) -> None:
         self._desk = desk
-        self._addresses = addresses
+        self._addresses = {address.strip().lower() for address in addresses if address.strip()}
         self._limits = limits or Limits()
         self._server: asyncio.Server | None = None
         self._sessions: set[asyncio.Task[None]] = set()

@@ -37,7 +37,7 @@ class EditMailbox(_Mailbox):
     NAME: ClassVar[str] = "mailbox.edit"
 
     mailbox: Id
-    password: Secret | None = None
+    password: Annotated[str, StringConstraints(max_length=300)] | None = Field(default=None, repr=False)
 
 
 class TestMailbox(Command):
