@@ -88,6 +88,11 @@ class Upserted:
         """How many contacts are new."""
         return len(self.new)
 
+    @property
+    def contacts(self) -> dict[str, str]:
+        """The contact of each address key."""
+        return self.known | self.new
+
 
 class _Known(NamedTuple):
     id: str

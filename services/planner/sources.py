@@ -155,7 +155,7 @@ async def _write_contacts(
     if rows:
         done = await contacts.upsert(conn, rows)
         counts.added, counts.updated, counts.unchanged = done.added, done.updated, done.unchanged
-        ids = done.known | done.new
+        ids = done.contacts
     for key, wanted in address_keys.items():
         records[key].contacts = {ids[address_key] for address_key in wanted}
 
