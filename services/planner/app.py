@@ -24,6 +24,7 @@ from services.planner.housekeeping import Housekeeping
 from services.planner.imports import Importer
 from services.planner.intake import Intake
 from services.planner.memories import Memories
+from services.planner.opt_ins import OptIns
 from services.planner.parts import Parts
 from services.planner.planning import Planning
 from services.planner.process import Process, Reach
@@ -90,9 +91,10 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     directory = Directory(engine, Documents(nc, subjects.PEOPLE))
     providers = Providers.load(settings.providers_file)
     importer = Importer(engine, log, Documents(nc, subjects.INBOX), keys, directory, providers)
-    intake = Intake(engine, log, keys, directory, providers)
     freezer = Freezer(engine, Objects(nc, subjects.AUDIENCE), settings.data_dir / "planner", consent_position)
     planning = Planning(engine, log, Documents(nc, subjects.PAYLOADS), contents, keys)
+    opt_ins = OptIns(engine, log, keys, planning, providers=providers, facts_at=facts_at)
+    intake = Intake(engine, log, keys, directory, opt_ins=opt_ins, providers=providers)
     test_mails = TestMails(engine, log, board, planning, keys)
     process = Process(Reach(log, board, Timers(nc), freezer, planning, test_mails, facts_at, settings))
     suppressor = Suppressor(engine, log, planning, facts_at, settings.soft_bounces)
@@ -112,11 +114,13 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         inbox=Documents(nc, subjects.INBOX),
         secrets=Bucket(nc, subjects.SECRETS),
         vault=Documents(nc, subjects.bucket(subjects.SECRETS)),
+        readings=Bucket(nc, subjects.MAILBOXES),
         keys=keys,
         guard=guard,
         principals=principals,
         records=records,
         throttle=Throttle(engine),
+        opt_ins=opt_ins,
         ask=partial(ask, nc, seconds=settings.probe_seconds),
         facts_at=facts_at,
     )
@@ -131,11 +135,12 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     service.check("facts", lambda: ", ".join(f"{name}: {why}" for name, why in facts.paused.items()))
     metrics.show(subjects.PLANNER_FACTS, facts)
     service.spawn("census", Census(engine, stuck_seconds=settings.stuck_seconds).run())
-    timers = Pull(nc, subjects.TIMERS, subjects.PLANNER_TIMERS)
     service.spawn("guard", guard.run())
     service.spawn("facts", guard.then(facts.run))
     service.spawn("process", guard.then(process.run))
-    service.spawn("timers", guard.then(partial(dues.follow, timers, process)))
+    service.spawn(
+        "timers", guard.then(partial(dues.follow, Pull(nc, subjects.TIMERS, subjects.PLANNER_TIMERS), process))
+    )
     service.spawn("checkpoints", engine.checkpoints())
     for name, worker in (
         ("suppressor", suppressor),

@@ -21,6 +21,7 @@ from services.planner.mailing import FINAL, Mailing
 from services.planner.returns import RETURNS
 from services.planner.schema import METADATA, insert
 from services.planner.thresholds import Tried
+from shared.contracts.sending import SINGLE
 from shared.contracts.subjects import ChunkRef
 from shared.database import reading
 
@@ -253,4 +254,4 @@ async def _late(conn: AsyncConnection, mailing: str, since: int) -> dict[str, in
 
 def _goes_on() -> ColumnElement[bool]:
     """Tell of an unfinished chunk whether it may move; in a completed mailing, a decision had some sent again."""
-    return or_(MAILINGS.c.status.in_(("sending", "cancelled", "completed")), CHUNKS.c.kind == "test")
+    return or_(MAILINGS.c.status.in_(("sending", "cancelled", "completed")), CHUNKS.c.kind.in_(SINGLE))

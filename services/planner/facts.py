@@ -7,7 +7,7 @@ taken on the entity itself; these rows say where to look, how much is open, and 
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 import orjson
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, select, text, tuple_
@@ -19,8 +19,8 @@ from services.planner.mailing import MailingDecider
 from services.planner.schema import METADATA, insert
 from shared.contracts import account, consent, feedback, mailing, ranges, relay, subjects
 from shared.contracts.account import AccountEdited
-from shared.contracts.consent import BLOCKING, AddressSuppressed
-from shared.contracts.envelope import Commit, DomainEvent, EventRecord
+from shared.contracts.consent import BLOCKING, Act, AddressSuppressed, Held, OptInRequested, after, moment
+from shared.contracts.envelope import Commit, DomainEvent
 from shared.contracts.mailing import DoubtDecided, MailingCancelled, MailingResumed, RateChanged, WindowOpened
 from shared.contracts.relay import (
     AccountPaused,
@@ -96,9 +96,11 @@ SUPPRESSION = Table(
     Column("blocked", String(12), nullable=False),
     Column("reason", String(40), nullable=False, server_default=""),
     Column("seq", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False, server_default=text("0")),
 )
 TABLES = (MAILINGS, ACCOUNTS, CHUNKS, DOUBTS, SUPPRESSION, returns.RETURNS)
 
+_IN_ONE = 500
 FILTERS = (
     subjects.ALL_MAILINGS,
     subjects.ALL_ACCOUNTS,
@@ -307,17 +309,45 @@ def _fate(group: Group) -> str | None:
 
 
 async def _consent(conn: AsyncConnection, commits: Sequence[Commit]) -> None:
+    if not commits:
+        return
+    s = SUPPRESSION.c
+    keys = sorted({record.event.address_key for commit in commits for record in commit.events if _is_act(record.event)})
     last: dict[tuple[str, str], dict[str, Any]] = {}
+    for start in range(0, len(keys), _IN_ONE):
+        found = await conn.execute(select(SUPPRESSION).where(s.address_key.in_(keys[start:][:_IN_ONE])))
+        last |= {(row["address_key"], row["scope"]): dict(row) for row in found.mappings()}
+    told: dict[tuple[str, str], dict[str, Any]] = {}
     for commit in commits:
         for record in commit.events:
-            row = _act(record, commit.seq)
-            last[row["address_key"], row["scope"]] = row
-    await _upsert(conn, SUPPRESSION, last.values())
+            event = record.event
+            if not _is_act(event):
+                continue
+            act = Held(commit.seq, moment(record.time, record.recorded_at), isinstance(event, BLOCKING))
+            key = (event.address_key, event.scope)
+            before = last.get(key)
+            held = after(Held(before["seq"], before["at"], bool(before["blocked"])) if before else None, act)
+            if held.seq == commit.seq:
+                row = {
+                    "address_key": key[0],
+                    "scope": key[1],
+                    "blocked": _blocked(event),
+                    "reason": event.reason[:40] if isinstance(event, AddressSuppressed) else "",
+                    "seq": held.seq,
+                    "at": held.at,
+                }
+                last[key] = told[key] = row
+    await _upsert(conn, SUPPRESSION, told.values())
 
 
-def _act(record: EventRecord, seq: int) -> dict[str, Any]:
-    event = record.event
-    blocked = "suppressed" if isinstance(event, AddressSuppressed) else "opted_out"
-    act: dict[str, Any] = event.model_dump(include={"address_key", "scope"})
-    reason = event.reason if isinstance(event, AddressSuppressed) else ""
-    return act | {"blocked": blocked if isinstance(event, BLOCKING) else "", "reason": reason[:40], "seq": seq}
+def _is_act(event: DomainEvent) -> TypeGuard[Act]:
+    return isinstance(event, consent.EVENTS)
+
+
+def _blocked(event: DomainEvent) -> str:
+    """Return why a scope is not mailed after this act, "" where it is."""
+    if isinstance(event, AddressSuppressed):
+        return "suppressed"
+    if isinstance(event, OptInRequested):
+        return "unconfirmed"
+    return "opted_out" if isinstance(event, BLOCKING) else ""

@@ -8,7 +8,18 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from services.planner import administration, fan_out, feedback, lists, orders, sign_in, signing, standstill
+from services.planner import (
+    administration,
+    consent_commands,
+    fan_out,
+    feedback,
+    lists,
+    mailboxes,
+    orders,
+    sign_in,
+    signing,
+    standstill,
+)
 from services.planner.account import AccountDecider, Add, Edit, RecordTest, problem
 from services.planner.attachments import attach
 from services.planner.audience import Wanted, digest
@@ -139,7 +150,10 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
     files = await attach(wanted.attachments, parts.inbox, parts.contents)
     if isinstance(files, Refusal):
         return files
-    content = freeze_content(wanted, known, list_name=names.get(first, ""), list_id=list_id, files=files)
+    append = parts.settings.append_unsubscribe
+    content = freeze_content(
+        wanted, known, list_name=names.get(first, ""), list_id=list_id, unsubscribe=append, files=files
+    )
     if isinstance(content, Refusal):
         return content
     encoded = content.encoded()
@@ -253,7 +267,8 @@ async def reseal_secrets(parts: Parts, _: commands.ResealSecrets, _act: Act) -> 
     resealed: list[str] = []
     closed: list[str] = []
     accounts = {account.id: account.id for account in await parts.board.accounts()}
-    for key, name in (accounts | await signing.sealed_keys(parts.log)).items():
+    others = await signing.sealed_keys(parts.log) | await mailboxes.sealed_keys(parts.log)
+    for key, name in (accounts | others).items():
         entry = await parts.secrets.get(key)
         if entry is None or parts.keys.sealed_by_first(entry[0]):
             continue
@@ -304,6 +319,10 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.DecideDoubt: decide_doubt,
     commands.DeleteMailing: _plain(lambda _: orders.Delete()),
     commands.Redrive: redrive,
+    commands.AddMailbox: mailboxes.add,
+    commands.EditMailbox: mailboxes.edit,
+    commands.TestMailbox: mailboxes.test,
+    commands.RemoveMailbox: mailboxes.remove,
     commands.AddDomainKey: signing.add_key,
     commands.UseDomainKey: signing.use_key,
     commands.RetireDomainKey: signing.retire_key,
@@ -315,6 +334,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.ChangePermissions: administration.change_permissions,
     commands.SetPassword: administration.set_password,
     commands.RemoveUser: administration.remove_user,
+    **consent_commands.HANDLERS,
 }
 QUIETER = (commands.PauseMailing, commands.StopEverything, commands.CancelMailing, commands.ResumeAfterRestore)
 """What may be asked while the log is not trusted."""

@@ -18,6 +18,7 @@ from services.planner.idempotency import Act
 from services.planner.imports import Importer
 from services.planner.intake import Intake
 from services.planner.mailing import Mailing, MailingDecider
+from services.planner.opt_ins import OptIns
 from services.planner.orders import Command
 from services.planner.passwords import Passwords
 from services.planner.principal import PrincipalDecider
@@ -50,7 +51,8 @@ class Parts:
 
     Attributes:
         vault: `secrets` as documents, which can be erased.
-        ask: Asks any sender.
+        readings: How reading each mailbox stands, as trackers say it.
+        ask: Asks any sender or tracker.
         facts_at: Waits until the facts hold a sequence.
     """
 
@@ -67,11 +69,13 @@ class Parts:
     inbox: Documents
     secrets: Bucket
     vault: Documents
+    readings: Bucket
     keys: KeyRing
     guard: Guard
     principals: Principals
     records: Records
     throttle: Throttle
+    opt_ins: OptIns
     ask: Ask
     facts_at: Callable[[int, float], Awaitable[None]]
     passwords: Passwords = field(default_factory=Passwords)

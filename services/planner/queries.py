@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from services.planner import administration, audience_rows, audit, fitness, imports, lists, signing
+from services.planner import administration, audience_rows, audit, fitness, imports, lists, mailboxes, signing
 from services.planner.account import Account
 from services.planner.census import Census
 from services.planner.parts import Parts
@@ -104,7 +104,17 @@ async def draft(parts: Parts, wanted: commands.Draft) -> Answer | Refusal:
     wrote = written.model_dump(mode="json", exclude={"content", "links"})
     told = content.model_dump(
         mode="json",
-        include={"subject", "html", "text", "sender_name", "sender_address", "reply_to", "headers", "attachments"},
+        include={
+            "subject",
+            "html",
+            "text",
+            "sender_name",
+            "sender_address",
+            "reply_to",
+            "language",
+            "headers",
+            "attachments",
+        },
     )
     if content.html and content.text == text_from_html(content.html):  # made from the HTML, and made anew with it
         told["text"] = ""
@@ -141,6 +151,7 @@ async def census(parts: Parts, _: commands.Census) -> Answer | Refusal:
 
 QUERIES: dict[type[commands.Query], Query] = {
     commands.Accounts: accounts,
+    commands.Mailboxes: mailboxes.mailboxes,
     commands.DomainKeys: signing.domain_keys,
     commands.Preflight: fitness.account_preflight,
     commands.Lists: all_lists,

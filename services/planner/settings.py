@@ -19,6 +19,7 @@ class PlannerSettings(HttpSettings):
         probe_seconds: How long a sender may take to try an account out.
         dns_server: Server that the preflight of an account asks, `host` or `host:port`; "" is the machine's resolver.
         soft_bounces: An address is suppressed when so many mailings in 30 days bounced in a way that passes.
+        append_unsubscribe: Whether a link to unsubscribe is appended to bodies that have none of their own.
         audit_days: How long the audit remembers who asked for what.
     """
 
@@ -33,3 +34,4 @@ class PlannerSettings(HttpSettings):
     dns_server: str = ""
     soft_bounces: int = Field(default=5, ge=2, le=100)
     audit_days: int = Field(default=400, ge=1)
+    append_unsubscribe: bool = True

@@ -20,6 +20,9 @@ FEEDBACK = counter(
 )
 SPOOL_DAMAGED = counter("posthaste_tracker_spool_lines_aside_total", "Lines of the spool set aside for an operator")
 SPOOL_BYTES = gauge("posthaste_tracker_spool_bytes", "Bytes in the spool that the log has not taken yet")
+WEBHOOKS = counter(
+    "posthaste_tracker_webhooks_total", "Webhooks by provider and what became of them", ("provider", "outcome")
+)
 COMMIT_HITS = histogram(
     "posthaste_tracker_commit_hits", "Hits in one commit", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
 )
@@ -33,3 +36,13 @@ def requests(kind: str, status: int) -> None:
     if child is None:
         child = _children[kind, status] = REQUESTS.labels(kind, str(status))
     child.inc()
+
+
+INTAKE_MAILS = counter(
+    "posthaste_intake_mails_total", "Mails that a mail server handed in, by what became of them", ("result",)
+)
+
+
+def intake(result: str) -> None:
+    """Count a mail that a mail server handed in."""
+    INTAKE_MAILS.labels(result).inc()

@@ -20,6 +20,7 @@ from shared.contracts.answers.checks import (
 )
 from shared.contracts.answers.contacts import (
     AudiencePage,
+    ConfirmationSet,
     ConsentRows,
     FeedbackTaken,
     ImportAccepted,
@@ -27,9 +28,12 @@ from shared.contracts.answers.contacts import (
     ImportState,
     Lifted,
     ListRows,
+    OptInAnswer,
+    OptOutAnswer,
     RejectedRowsPage,
 )
 from shared.contracts.answers.domains import DomainKeyRow, DomainKeyRows
+from shared.contracts.answers.mailboxes import MailboxDone, MailboxRows, MailboxTried
 from shared.contracts.answers.mailings import (
     AllDone,
     AudienceFrozenNow,
@@ -61,6 +65,11 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.EditAccount: AccountDone,
     commands.TestAccount: AccountTried,
     commands.Preflight: PreflightDone,
+    commands.AddMailbox: MailboxDone,
+    commands.EditMailbox: MailboxDone,
+    commands.TestMailbox: MailboxTried,
+    commands.RemoveMailbox: MailboxDone,
+    commands.Mailboxes: MailboxRows,
     commands.ImportContacts: ImportAccepted,
     commands.TakeFeedback: FeedbackTaken,
     commands.LiftSuppression: Lifted,
@@ -81,6 +90,9 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.DeleteMailing: MailingDone,
     commands.Accounts: AccountRows,
     commands.Lists: ListRows,
+    commands.ListConfirmation: ConfirmationSet,
+    commands.OptIn: OptInAnswer,
+    commands.OptOut: OptOutAnswer,
     commands.ImportStatus: ImportState,
     commands.RejectedRows: RejectedRowsPage,
     commands.PreviewImport: ImportPreview,

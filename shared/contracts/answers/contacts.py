@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from shared.contracts.answers.base import Data, Paused
 
 
@@ -11,6 +13,28 @@ class ListRow(Data):
     id: str
     name: str
     members: int
+    confirmed: bool = Field(description="Whether it demands a confirmation of whoever joins.")
+
+
+class ConfirmationSet(Data):
+    """How the list is now."""
+
+    list: str
+    confirmed: bool
+
+
+class OptInAnswer(Data):
+    """What became of it: on the list, asked for a confirmation (or asked before), or as it was."""
+
+    contact: str
+    list: str
+    state: Literal["subscribed", "asked", "asked_before", "unchanged"]
+
+
+class OptOutAnswer(Data):
+    """What the address gets no more: a list by its id, or `*`."""
+
+    scope: str
 
 
 class ListRows(Data):

@@ -1,6 +1,6 @@
 """Contacts: how they come in, the lists they are on, what they consented to."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -101,6 +101,49 @@ class ConsentHistory(Query):
 
     contact: str = ""
     address: str = ""
+
+
+class ListConfirmation(Command):
+    """Have a list demand a confirmation (double opt-in), or no more where `account` is "".
+
+    Whoever is put on the list from then on by `consent.opt_in` or by a producer gets one mail that asks, and nothing of
+    the list before the answer. The texts are ours in `language` where none are given.
+
+    Attributes:
+        list: Name or id.
+        account: Account that the mail goes through.
+        html: Body with `{{ optInUrl }}` or `{{ optInLink }}`; so `text`, made from it where only one is given.
+    """
+
+    NAME: ClassVar[str] = "list.confirmation"
+
+    list: Name
+    account: Id | Literal[""] = ""
+    sender_address: str = Field(default="", max_length=320)
+    sender_name: str = Field(default="", max_length=200)
+    language: str = Field(default="", pattern=r"^([a-z]{2,3})?$")
+    subject: str = Field(default="", max_length=900)
+    html: str = Field(default="", max_length=200_000)
+    text: str = Field(default="", max_length=200_000)
+
+
+class OptIn(Command):
+    """Somebody wants mail of a list: put on it, or asked for a confirmation first where the list demands one."""
+
+    NAME: ClassVar[str] = "consent.opt_in"
+
+    address: str = Field(max_length=320)
+    list: Name
+    name: str = Field(default="", max_length=300)
+
+
+class OptOut(Command):
+    """Somebody said that no mail of a list is wanted, or none at all where `list` is ""."""
+
+    NAME: ClassVar[str] = "consent.opt_out"
+
+    address: str = Field(max_length=320)
+    list: Name | Literal[""] = ""
 
 
 class ContactProblems(Page):
