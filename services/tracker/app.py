@@ -56,10 +56,10 @@ async def reach_log(settings: TrackerSettings, tracker: Tracker, stop: asyncio.E
                 name="tracker",
                 on_closed=on_closed,
             )
+            await handed.listen(nc, tracker.desk)
         except Exception as error:  # noqa: BLE001 - whatever it is: hits are spooled, and it is tried again
             log.error("no connection to NATS: %s", error)  # noqa: TRY400 - the cause is in the message
         else:
-            await handed.listen(nc, tracker.desk)
             events, notes = EventLog(nc), Notes(AckPublisher.of(nc))
             tracker.recorder.attach(Log(events, notes, partial(getattr, nc, "is_connected")))
             tracker.names.attach(Reader(nc, subjects.PEOPLE).kept)

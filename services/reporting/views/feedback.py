@@ -25,12 +25,11 @@ class FeedbackView:
 
     async def apply(self, conn: AsyncConnection, commits: Sequence[Commit]) -> None:
         """Write what is new."""
-        rows = {
-            record.id: _row(record)
-            for commit in commits
-            for record in commit.events
-            if record.event.TYPE in self.handles
-        }
+        rows: dict[str, dict[str, Any]] = {}
+        for commit in commits:
+            for record in commit.events:
+                if record.event.TYPE in self.handles:
+                    rows.setdefault(record.id, _row(record))
         await insert_new(conn, tables.returns, list(rows.values()))
 
 
