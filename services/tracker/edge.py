@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.tracker import hits, metrics, pages
+from shared import languages
 from shared.clock import now
 
 log = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ class Witness:
 
 async def not_found(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - the shape of an ASGI app
     """Answer 404: the same for every reason."""
-    page = pages.not_found()
+    page = pages.not_found(languages.chosen("", header(scope, b"accept-language")))
     headers = [*page.headers, (b"content-length", str(len(page.body)).encode())]
     await answer(send, 404, headers, b"" if scope["method"] == "HEAD" else page.body)
 

@@ -21,14 +21,16 @@ from services.tracker.clicks import Clicks
 from services.tracker.desk import Desk
 from services.tracker.edge import Edge, Witness
 from services.tracker.group_commit import GroupCommit
+from services.tracker.list_names import ListNames
 from services.tracker.opens import Opens
+from services.tracker.payloads import Payloads
 from services.tracker.recorder import Recorder
 from services.tracker.spool import Spool
-from services.tracker.unsubscribe import Unsubscribe
+from services.tracker.unsubscribe import OptIn, Unsubscribe
 from services.tracker.webhooks.hooks import HOOKS_KIND, Hooks
 from services.tracker.webhooks.settings import WebhookSettings
 from shared.keys import KeyRing
-from shared.tokens import CLICK_PATH, PIXEL_PATH, UNSUBSCRIBE_PATH
+from shared.tokens import CLICK_PATH, OPT_IN_PATH, PIXEL_PATH, UNSUBSCRIBE_PATH
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +72,8 @@ class Tracker:
 
     Attributes:
         recorder: To be attached to the log once it is reached.
+        names: What lists are called; to be attached likewise.
+        payloads: Whom chunks addressed; to be attached likewise.
         desk: Takes what came back.
     """
 
@@ -78,14 +82,17 @@ class Tracker:
         witness = Witness([part.strip() for part in settings.trusted_proxies.split(",") if part.strip()])
         self._spool = Spool(settings.spool_folder, settings.spool_bytes)
         self.recorder = Recorder(self._spool, patience=settings.log_patience)
-        self.desk = Desk(key_ring, self.recorder)
+        self.names = ListNames()
+        self.payloads = Payloads()
+        self.desk = Desk(key_ring, self.recorder, self.payloads)
         self._commits = GroupCommit(self.recorder, linger=settings.commit_linger)
         self.edge = Edge(
             {
                 PIXEL_PATH: Opens(key_ring, witness, self._commits),
                 CLICK_PATH: Clicks(key_ring, witness, self._commits),
-                UNSUBSCRIBE_PATH: Unsubscribe(key_ring, self.recorder),
                 HOOKS_KIND: Hooks(settings.providers(), self.desk, seconds=settings.request_patience),
+                UNSUBSCRIBE_PATH: Unsubscribe(key_ring, self.recorder, self.names),
+                OPT_IN_PATH: OptIn(key_ring, self.recorder, self.names),
             },
             [Route("/healthz", self._health)],
         )
