@@ -119,6 +119,8 @@ async def recipients(
     columns = {"address": "Address", "name": "Name", "status": "Status", "outcome": "Outcome", "at": "At"}
     columns |= {"attempts": "Attempts", "code": "Code", "enhanced": "", "text": "Reply", "cause": "Cause"}
     columns |= {"opens": "Opens", "clicks": "Clicks"}
+    if outcome.lower() == "unsubscribed":
+        columns |= {"reason": "Reason", "comment": "Comment"}
     answer = await session.ask(commands.Recipients(mailing=mailing, outcome=outcome, after=after, limit=limit))
     session.out.rows(answer, "rows", columns, empty="Nobody.")
 

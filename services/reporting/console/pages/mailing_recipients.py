@@ -143,6 +143,7 @@ class Recipients:
         tries = f" · {words.many(row['attempts'], 'attempt')}" if row["attempts"] > 1 else ""
         again = f" · again {words.exact(row['until'], self._desk.zone)}" if row["until"] else ""
         left = " · unsubscribed" if row["unsubscribed"] else ""
+        left += f": {words.reason(row['reason'])}" if row["reason"] else ""
         said = f" “{row['comment']}”" if row["comment"] else ""
         under = f"{words.exact(row['at'], self._desk.zone)}{tries}{again}{left}{said}".removeprefix(" · ")
         if under:
