@@ -8,7 +8,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cli import choices
-from cli.commands import AfterOption, LimitOption, command, group
+from cli.commands import AfterOption, KeyOption, LimitOption, command, group
 from cli.errors import CliError, InputError
 from cli.output import pairs, table
 from cli.session import Data, Session, read_file
@@ -150,6 +150,23 @@ async def lists(session: Session) -> None:
     answer = await session.ask(commands.Lists())
     empty = "No list yet: posthaste contacts import FILE --list NAME"
     session.out.rows(answer, "lists", {"id": "Id", "name": "Name", "members": "Members"}, empty=empty)
+
+
+@command(app, "lift")
+async def lift(
+    session: Session,
+    address: Annotated[str, typer.Option("--address", help="Address of the person.")] = "",
+    contact: Annotated[str, typer.Option("--contact", help="Or the contact id.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="Why it may be mailed again.")] = "",
+    key: KeyOption = "",
+) -> None:
+    """Let an address be mailed again that a bounce or a complaint suppressed. An opt-out is not undone by this.
+
+    Example: `posthaste contacts lift --address ann@example.com --reason "mailbox works again"`
+    """
+    wanted = commands.LiftSuppression(contact=contact, address=address, reason=reason)
+    answer = await session.ask(wanted, key=key)
+    session.out.done(answer, f"The address may be mailed again. It was suppressed for: {answer['reason']}.")
 
 
 @command(app, "confirmation")

@@ -1,8 +1,8 @@
 """What the planner knows from the log: mailings, accounts, chunks and suppression, as tables of its own.
 
-A view for the projector kit. In come commits of mailings, accounts, relays, plans, chunks and consent; out come rows
-that hold exactly what the log says, so any batching and any repetition gives the same tables. Decisions are taken on
-the entity itself; these rows say where to look, how much is open, and who must not be mailed.
+A view for the projector kit. In come commits of mailings, accounts, relays, plans, chunks, consent and feedback; out
+come rows that hold exactly what the log says, so any batching and any repetition gives the same tables. Decisions are
+taken on the entity itself; these rows say where to look, how much is open, and who must not be mailed.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -13,10 +13,11 @@ import orjson
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.planner import returns
 from services.planner.account import AccountDecider
 from services.planner.mailing import MailingDecider
 from services.planner.schema import METADATA, insert
-from shared.contracts import account, consent, mailing, ranges, relay, subjects
+from shared.contracts import account, consent, feedback, mailing, ranges, relay, subjects
 from shared.contracts.account import AccountEdited
 from shared.contracts.consent import BLOCKING, Act, AddressSuppressed, Held, OptInRequested, after, moment
 from shared.contracts.envelope import Commit, DomainEvent
@@ -93,10 +94,11 @@ SUPPRESSION = Table(
     Column("address_key", String(16), primary_key=True),
     Column("scope", String(24), primary_key=True),
     Column("blocked", String(12), nullable=False),
+    Column("reason", String(40), nullable=False, server_default=""),
     Column("seq", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False, server_default=text("0")),
 )
-TABLES = (MAILINGS, ACCOUNTS, CHUNKS, DOUBTS, SUPPRESSION)
+TABLES = (MAILINGS, ACCOUNTS, CHUNKS, DOUBTS, SUPPRESSION, returns.RETURNS)
 
 _IN_ONE = 500
 FILTERS = (
@@ -106,6 +108,7 @@ FILTERS = (
     subjects.ALL_PLANS,
     subjects.ALL_CHUNKS,
     subjects.ALL_CONSENT,
+    subjects.ALL_FEEDBACK,
 )
 _CHUNK_EVENTS = (ChunkPlanned, ChunkStarted, RecipientsSettled, ChunkPassed, ChunkParked, ChunkFinished)
 _RETRY = (MailingResumed, WindowOpened, MailingCancelled, RateChanged)
@@ -149,6 +152,7 @@ class Facts:
             *consent.EVENTS,
             *_CHUNK_EVENTS,
             *relay.EVENTS,
+            *feedback.EVENTS,
         )
     )
 
@@ -167,6 +171,8 @@ class Facts:
         chunks = sorted([*kinds.get("plan", ()), *kinds.get("chunk", ())], key=lambda commit: commit.seq)
         await _chunks(conn, chunks)
         await _consent(conn, kinds.get("consent", ()))
+        came_back = kinds.get("feedback", ())
+        await returns.apply(conn, came_back, {commit.seq: millis(commit.recorded_at) for commit in came_back})
 
 
 async def _upsert(conn: AsyncConnection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -326,6 +332,7 @@ async def _consent(conn: AsyncConnection, commits: Sequence[Commit]) -> None:
                     "address_key": key[0],
                     "scope": key[1],
                     "blocked": _blocked(event),
+                    "reason": event.reason[:40] if isinstance(event, AddressSuppressed) else "",
                     "seq": held.seq,
                     "at": held.at,
                 }

@@ -8,7 +8,17 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from services.planner import administration, consent_commands, fan_out, lists, orders, sign_in, signing, standstill
+from services.planner import (
+    administration,
+    consent_commands,
+    fan_out,
+    feedback,
+    lists,
+    orders,
+    sign_in,
+    signing,
+    standstill,
+)
 from services.planner.account import AccountDecider, Add, Edit, RecordTest, problem
 from services.planner.attachments import attach
 from services.planner.audience import Wanted, digest
@@ -289,6 +299,8 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.EditAccount: edit_account,
     commands.TestAccount: test_account,
     commands.ImportContacts: import_contacts,
+    commands.TakeFeedback: feedback.take_feedback,
+    commands.LiftSuppression: feedback.lift_suppression,
     commands.OpenCampaign: open_campaign,
     commands.DraftMailing: draft_mailing,
     commands.EditMailing: edit_mailing,

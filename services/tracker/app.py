@@ -1,20 +1,22 @@
 """The tracker process: what the public sees comes in by HTTP, facts go out to the log.
 
-In: `GET /o/{recipient}.gif`, `GET /c/{recipient}/{link}`, `GET|POST /u/{token}` and `/s/{token}`, `/healthz`.
-Out: HitsRecorded on `evt.engagement.<p>`, OptedOut and OptedIn on `evt.consent.<p>`, comments in PEOPLE, and the words
-of the pages.
+In: `GET /o/{recipient}.gif`, `GET /c/{recipient}/{link}`, `GET|POST /u/{token}` and `/s/{token}`,
+`POST /hooks/{provider}`, `/healthz`; uploaded mails from the planner (`desk.take`). Out: HitsRecorded on
+`evt.engagement.<p>`, OptedOut and OptedIn on `evt.consent.<p>`, what came back on `evt.feedback.<p>`; comments, replies
+and the words of the pages in PEOPLE.
 Unlike the other services it does not wait for the broker: HTTP is served from the first moment, the log is attached
 when it is reached, and again when the connection was closed for good; until then everything is spooled.
 """
 
 import asyncio
+import gc
 import logging
 import signal
 from functools import partial
 
 import uvloop
 
-from services.tracker import metrics
+from services.tracker import handed, metrics
 from services.tracker.notes import Notes
 from services.tracker.recorder import Log
 from services.tracker.server import Tracker, TrackerSettings
@@ -29,6 +31,9 @@ from shared.messaging import process
 from shared.messaging.ops import OpsServer
 
 log = logging.getLogger(__name__)
+
+GARBAGE = 5_000
+"""Objects more than before at which Python looks for cycles."""
 
 _PAUSE = 1.0
 
@@ -53,6 +58,7 @@ async def reach_log(settings: TrackerSettings, tracker: Tracker) -> None:
         except Exception as error:  # noqa: BLE001 - whatever it is: hits are spooled, and it is tried again
             log.error("no connection to NATS: %s", error)  # noqa: TRY400 - the cause is in the message
         else:
+            await handed.listen(nc, tracker.desk)
             notes = Notes(AckPublisher.of(nc))
             tracker.recorder.attach(Log(EventLog(nc), notes, partial(getattr, nc, "is_connected")))
             tracker.names.attach(Reader(nc, subjects.PEOPLE).kept)
@@ -85,6 +91,7 @@ async def run(settings: TrackerSettings) -> None:
     ops.checks["broker"] = lambda: "away: hits are spooled" if tracker.recorder.away else ""
     await ops.start()
     ops.ready = True
+    gc.set_threshold(GARBAGE)
     reaching = asyncio.create_task(reach_log(settings, tracker))
     try:
         await tracker.serve(stop)

@@ -64,6 +64,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.ImportStatus, "planner", "GET", "/imports/{upload}", "view"),
     Endpoint(commands.PreviewImport, "planner", "POST", "/imports/{upload}/preview", "add_recipient"),
     Endpoint(commands.RejectedRows, "planner", "GET", "/imports/{upload}/rejected", "view"),
+    Endpoint(commands.TakeFeedback, "planner", "POST", "/feedback", "add_recipient"),
+    Endpoint(commands.LiftSuppression, "planner", "POST", "/suppressions/lift", "add_recipient"),
     Endpoint(commands.OpenCampaign, "planner", "POST", "/campaigns", "create"),
     Endpoint(commands.DraftMailing, "planner", "POST", "/mailings", "create"),
     Endpoint(commands.EditMailing, "planner", "PUT", _MAILING, "edit"),

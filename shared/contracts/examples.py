@@ -68,6 +68,8 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.DecideDoubt: _MAILING | {"n": 3, "indexes": "0-4,7", "decision": "resend"},
     commands.DeleteMailing: _MAILING,
     commands.Redrive: {"seq": 17},
+    commands.TakeFeedback: _UPLOAD | {"parts": 1},
+    commands.LiftSuppression: {"address": "ann@example.com", "reason": "wrote that the mailbox works again"},
     commands.Accounts: {},
     commands.Preflight: {"account": "a91kfm3xw2rb"},
     commands.Lists: {},

@@ -319,6 +319,11 @@ def probe() -> str:
     return "probe.account"
 
 
+def desk() -> str:
+    """Request subject on which any tracker takes a mail that came back and was uploaded."""
+    return "desk.take"
+
+
 def trust() -> str:
     """Request subject on which a service tells the planner what it remembers of the log, and asks for its word."""
     return "trust.log"

@@ -89,6 +89,35 @@ class RejectedRowsPage(Data):
     next: str
 
 
+class TakenRecipient(Data):
+    """What a mail that came back says of one recipient; whom it names is not told."""
+
+    reason: str
+    scope: str
+    permanent: bool
+    status: str
+    reply_code: str
+
+
+class FeedbackTaken(Data):
+    """What a mail was, by what a mail of ours was recognised ("" if by nothing), and how many events it became."""
+
+    kind: str
+    feedback_type: str
+    proven: str
+    mailing: str
+    n: int | None
+    index: int | None
+    facts: int
+    recipients: list[TakenRecipient]
+
+
+class Lifted(Data):
+    """The address may be mailed again; `reason` is why it was suppressed."""
+
+    reason: str
+
+
 class PreviewColumn(Data):
     """One column: its header, and the field it goes to ("" is left out)."""
 

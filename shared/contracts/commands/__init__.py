@@ -24,9 +24,12 @@ from shared.contracts.commands.base import (
     Secret,
 )
 from shared.contracts.commands.between import (
+    HandedIn,
+    HandedRecipient,
     Probe,
     ProbeResult,
     Recollection,
+    TakenIn,
     Word,
 )
 from shared.contracts.commands.checks import (
@@ -42,12 +45,14 @@ from shared.contracts.commands.contacts import (
     ContactProblems,
     ImportContacts,
     ImportStatus,
+    LiftSuppression,
     ListConfirmation,
     Lists,
     OptIn,
     OptOut,
     PreviewImport,
     RejectedRows,
+    TakeFeedback,
 )
 from shared.contracts.commands.domains import (
     AddDomainKey,
@@ -134,10 +139,13 @@ __all__ = (
     "EditMailing",
     "FeedEvents",
     "FreezeAudience",
+    "HandedIn",
+    "HandedRecipient",
     "Id",
     "ImportContacts",
     "ImportStatus",
     "IssueToken",
+    "LiftSuppression",
     "Links",
     "ListConfirmation",
     "Lists",
@@ -180,6 +188,8 @@ __all__ = (
     "SetPassword",
     "Status",
     "StopEverything",
+    "TakeFeedback",
+    "TakenIn",
     "TestAccount",
     "Timeline",
     "Tokens",

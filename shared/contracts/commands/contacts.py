@@ -70,6 +70,30 @@ class PreviewImport(Query):
     limit: int = Field(default=20, ge=1, le=100)
 
 
+class TakeFeedback(Command):
+    """Take in an uploaded mail that came back -> {kind, feedback_type, proven, mailing, n, index, facts, recipients}.
+
+    Attributes:
+        upload: Id under which the parts of the mail stand in INBOX; they are erased when it is taken in.
+        parts: Number of parts, numbered from 0.
+    """
+
+    NAME: ClassVar[str] = "feedback.take"
+
+    upload: Id
+    parts: int = Field(ge=1, le=32)
+
+
+class LiftSuppression(Command):
+    """Let an address be mailed again that was suppressed -> {reason}: why it was. Name it, or its contact."""
+
+    NAME: ClassVar[str] = "contact.lift"
+
+    contact: str = Field(default="", max_length=24)
+    address: str = Field(default="", max_length=254)
+    reason: str = Field(default="", max_length=200)
+
+
 class ConsentHistory(Query):
     """Consent acts of one address or contact, oldest first -> {acts: [...]}."""
 
