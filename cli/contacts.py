@@ -186,7 +186,7 @@ async def confirmation(
     Example: `posthaste contacts confirmation Customers --account relay --from "Shop <news@example.com>" --language it`
     """
     if off == bool(account):
-        raise InputError("account_missing", "Give --account and --from, or --off.")
+        raise InputError("invalid", "Give --account and --from, or --off.")
     name, address = choices.sender(sender) if account else ("", "")
     answer = await session.ask(
         commands.ListConfirmation(
