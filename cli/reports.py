@@ -128,6 +128,8 @@ async def recipients(
     columns |= {"attempts": "Attempts", "code": "Code", "enhanced": "", "text": "Reply", "cause": "Cause"}
     columns |= {"opens": "Opens", "clicks": "Clicks"}
     columns |= {"bounced": "Bounced"} if outcome.lower() != "replied" else {"reply": "Answer"}
+    if outcome.lower() == "unsubscribed":
+        columns |= {"reason": "Reason", "comment": "Comment"}
     answer = await session.ask(commands.Recipients(mailing=mailing, outcome=outcome, after=after, limit=limit))
     session.out.rows(answer, "rows", columns, empty="Nobody.")
 

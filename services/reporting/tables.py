@@ -221,6 +221,9 @@ people = Table(
 
 notes = Table("notes", metadata, _key("key"), _text("text"))
 
+LIST_NOTE = "list."
+"""How the keys of notes begin that hold what a list is called."""
+
 directory_position = Table("directory_position", metadata, _key("name"), _number("seq"))
 
 # which log the views are made from

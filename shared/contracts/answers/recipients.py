@@ -26,6 +26,7 @@ class RecipientRow(Data):
     opens: int
     clicks: int
     unsubscribed: bool
+    reason: str
     comment: str
     bounced: str
     complained: bool

@@ -147,6 +147,7 @@ class Recipients:
         tries = f" · {words.many(row['attempts'], 'attempt')}" if row["attempts"] > 1 else ""
         again = f" · again {words.exact(row['until'], self._desk.zone)}" if row["until"] else ""
         left = " · unsubscribed" if row["unsubscribed"] else ""
+        left += f": {words.reason(row['reason'])}" if row["reason"] else ""
         left += f" · bounced: {row['bounced']}" if row["bounced"] else ""
         left += " · complained" if row["complained"] else ""
         left += " · replied" if row["replied"] else ""
