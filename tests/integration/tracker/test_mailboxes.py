@@ -21,7 +21,7 @@ from tests.harness.nats import NatsServer
 from tests.harness.tracker import RING, TrackerProcess
 from tests.harness.waiting import until
 
-QUICK = {"POSTHASTE_MAILBOX_SECONDS": "3", "POSTHASTE_MAILBOX_LEASE": "4"}
+QUICK = {"POSTHASTE_MAILBOX_SECONDS": "7", "POSTHASTE_MAILBOX_LEASE": "8"}
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ class Office:
             reading = await self.reading(mailbox)
             return reading.taken >= count and reading.state == "waiting"
 
-        await until(done, 40)
+        await until(done, 60)
 
     async def facts(self) -> list[tuple[str, DomainEvent]]:
         """Return id and event of all feedback in the log."""
@@ -83,7 +83,7 @@ class Office:
         async def there() -> bool:
             return len({fact for fact, _ in await self.facts()}) >= count
 
-        await until(there, 20)
+        await until(there, 40)
         assert len({fact for fact, _ in await self.facts()}) == count
 
 
@@ -123,7 +123,7 @@ async def test_what_comes_back_is_taken_in_once(
 
     await office.say("m1", MailboxTested(working=True, detail="again"))
     before = (await office.reading("m1")).read_at
-    await until(lambda: _read_after(office, "m1", before), 20)
+    await until(lambda: _read_after(office, "m1", before), 40)
     await office.has(75)
     assert (await office.reading("m1")).taken == 76
 
@@ -148,7 +148,7 @@ async def test_a_line_that_breaks_in_the_middle_loses_nothing(
     line = ImapLine(server.port)
     line.cut_after = 60_000
     await office.add("m2", await line.start(), folders=[folder])
-    await until(lambda: line.cuts > 0, 20)
+    await until(lambda: line.cuts > 0, 40)
     line.cut_after = None
     assert (await office.reading("m2")).taken < 100
     await office.say("m2", MailboxTested(working=True, detail="go on"))
@@ -170,7 +170,7 @@ async def test_two_trackers_take_turns(
     async def under_way() -> bool:
         return (await office.reading("m3")).taken >= 32
 
-    await until(under_way, 20)
+    await until(under_way, 40)
     holder = (await office.reading("m3")).holder
     tracker.kill()
     await office.took("m3", 400)
@@ -197,7 +197,7 @@ async def test_what_was_read_is_moved(server: ImapServer, folder: str, office: O
     async def complains() -> bool:
         return "'Nowhere'" in (await office.reading("m4")).detail
 
-    await until(complains, 20)
+    await until(complains, 40)
     assert (await office.reading("m4")).taken == 45
     assert server.count(folder) == 5
     assert tracker.pid
@@ -214,7 +214,7 @@ async def test_a_refused_login_pauses_a_mailbox(
     async def state(wanted: str) -> bool:
         return (await office.reading("m5")).state == wanted
 
-    await until(lambda: state("paused"), 20)
+    await until(lambda: state("paused"), 40)
     reading = await office.reading("m5")
     assert "refuses the login" in reading.detail
     assert "wrong" not in reading.model_dump_json()
@@ -239,7 +239,7 @@ async def test_a_folder_that_is_missing_stops_no_other(
         reading = await office.reading("m6")
         return reading.state == "failing" and reading.taken == 3
 
-    await until(done, 20)
+    await until(done, 40)
     assert "'Gone'" in (await office.reading("m6")).detail
     assert folder in (await office.reading("m6")).detail
     await office.has(2)
@@ -259,11 +259,11 @@ async def test_while_the_broker_is_away_nothing_is_read(
     await office.add("m8", server.port, folders=[folder])
     await office.took("m8", 0)
     log_streams.stop()
-    await until(lambda: tracker.broker_is("away"), 20)
+    await until(lambda: tracker.broker_is("away"), 40)
     server.deliver([bounce(index) for index in range(20)], folder)
     assert await tracker.spool_is_empty()
     log_streams.start()
-    await office.took("m8", 20)
+    await office.took("m8", 40)
     await office.has(20)
 
 
