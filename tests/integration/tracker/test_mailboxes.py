@@ -7,17 +7,15 @@ from pathlib import Path
 import pytest
 from nats.aio.client import Client
 
-from shared.clock import now
 from shared.contracts import subjects
 from shared.contracts.commands import MailboxProbe, ProbeResult
-from shared.contracts.envelope import DomainEvent, Origin
-from shared.contracts.mailbox import MailboxAdded, MailboxEdited, MailboxRemoved, MailboxTested, Reading
+from shared.contracts.mailbox import MailboxEdited, MailboxRemoved, MailboxTested
 from shared.eventlog.keys import Bucket
-from shared.eventlog.store import EventLog
 from shared.ids import new_id
-from tests.harness.imap import PASSWORD, USER, ImapLine, ImapServer
+from tests.harness.imap import PASSWORD, ImapLine, ImapServer
 from tests.harness.mailbag import answer, bounce, letter
 from tests.harness.nats import NatsServer
+from tests.harness.office import Office
 from tests.harness.tracker import RING, TrackerProcess
 from tests.harness.waiting import until
 
@@ -30,61 +28,6 @@ def server() -> Iterator[ImapServer]:
     imap = ImapServer().start()
     yield imap
     imap.stop()
-
-
-class Office:
-    """The mailboxes of an installation, as a planner would have written them, and what came of them."""
-
-    def __init__(self, nc: Client) -> None:
-        self.nc = nc
-        self.log = EventLog(nc)
-        self.readings = Bucket(nc, subjects.MAILBOXES)
-
-    async def say(self, mailbox: str, event: DomainEvent) -> None:
-        """Append an event of a mailbox."""
-        origin = Origin(command_id=new_id(), source="test", time=now())
-        subject = subjects.mailbox(mailbox)
-        await self.log.append(subject, [event], expected=await self.log.last_seq(subject), origin=origin)
-
-    async def add(self, mailbox: str, port: int, password: str = PASSWORD, **more: object) -> MailboxAdded:
-        """Add a mailbox with its password."""
-        await Bucket(self.nc, subjects.SECRETS).put(subjects.mailbox_password(mailbox), RING.seal(password))
-        wanted = {"name": mailbox, "host": "127.0.0.1", "port": port, "security": "none", "username": USER}
-        added = MailboxAdded.model_validate(wanted | {"interval": 5, **more})
-        await self.say(mailbox, added)
-        return added
-
-    async def reading(self, mailbox: str) -> Reading:
-        """Return how reading it stands."""
-        kept = await self.readings.get(mailbox)
-        return Reading() if kept is None else Reading.model_validate_json(kept[0])
-
-    async def took(self, mailbox: str, count: int) -> None:
-        """Wait until so many mails were taken in and the mailbox waits."""
-
-        async def done() -> bool:
-            reading = await self.reading(mailbox)
-            return reading.taken >= count and reading.state == "waiting"
-
-        await until(done, 60)
-
-    async def facts(self) -> list[tuple[str, DomainEvent]]:
-        """Return id and event of all feedback in the log."""
-        return [
-            (record.id, record.event)
-            async for commits in self.log.scan([subjects.ALL_FEEDBACK])
-            for commit in commits
-            for record in commit.events
-        ]
-
-    async def has(self, count: int) -> None:
-        """Wait until so many facts are there, by their ids: what the spool holds comes a moment later."""
-
-        async def there() -> bool:
-            return len({fact for fact, _ in await self.facts()}) >= count
-
-        await until(there, 40)
-        assert len({fact for fact, _ in await self.facts()}) == count
 
 
 @pytest.fixture
