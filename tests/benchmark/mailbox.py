@@ -1,7 +1,7 @@
 """How fast a mailbox of 5,000 mixed mails is taken in, from IMAP to the log, by a tracker as a process of its own.
 
 The yardstick is `classify`'s work alone: the same mails read in this process, nothing fetched and nothing kept. The
-IMAP server (pymap, in Python) takes part of the same two cores. Memory is compared with that after a tenth of the mails.
+IMAP server (pymap, in Python) takes its part of the same cores. Memory is compared with that after a tenth of them.
 """
 
 import asyncio
@@ -19,8 +19,13 @@ from tests.harness.mailbag import KINDS, mixed
 from tests.harness.nats import NatsServer
 from tests.harness.office import Office
 from tests.harness.tracker import TrackerProcess
+from tests.harness.waiting import until
 
 MAILS = 5_000
+
+
+async def _taken(office: Office, count: int) -> bool:
+    return (await office.reading("m1")).taken >= count
 
 
 async def run(count: int = MAILS) -> None:
@@ -42,11 +47,9 @@ async def run(count: int = MAILS) -> None:
             office = Office(nc)
             began = time.perf_counter()
             await office.add("m1", imap.port)
-            while (await office.reading("m1")).taken < count // 10:
-                await asyncio.sleep(0.05)
+            await until(lambda: _taken(office, count // 10), 60)
             early = peak_mib(tracker.pid)
-            while (await office.reading("m1")).taken < count:
-                await asyncio.sleep(0.1)
+            await until(lambda: _taken(office, count), 300)
             rate = count / (time.perf_counter() - began)
             peak = peak_mib(tracker.pid)
             await office.has(count - count // KINDS)
