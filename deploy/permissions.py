@@ -149,7 +149,7 @@ PLANNER = _service(
         *("evt.principal.>", f"$KV.{subjects.PRINCIPALS}.>"),
         *(subjects.ALL_TIMERS, subjects.ALL_DUES, subjects.ALL_PAYLOADS, subjects.ALL_PEOPLE, "in.upload.>"),
         *(f"$O.{subjects.AUDIENCE}.>", f"$O.{subjects.CONTENT}.>", f"$KV.{subjects.SECRETS}.>"),
-        *(subjects.probe(), subjects.probe_mailbox()),
+        *(subjects.probe(), subjects.probe_mailbox(), subjects.desk()),
         *_reads(subjects.EVENTS, subjects.TIMERS, subjects.PAYLOADS, subjects.PEOPLE, subjects.INBOX, subjects.PARKED),
         *_reads(_AUDIENCE, _CONTENT, _SECRETS, _PRINCIPALS, _WITNESS, _MAILBOXES),
         *_erases(subjects.TIMERS, subjects.PAYLOADS, subjects.PEOPLE, subjects.INBOX, subjects.PARKED),
@@ -176,10 +176,11 @@ TRACKER = _service(
         *("evt.engagement.>", "evt.consent.>", "evt.feedback.>", "person.note.>", subjects.ALL_INTAKE),
         *_reads(subjects.EVENTS, subjects.PAYLOADS, subjects.INBOX, _CONTENT, _MAILBOXES),
         f"$KV.{subjects.MAILBOXES}.>",
+        f"$JS.API.DIRECT.GET.{subjects.PEOPLE}.{subjects.person_list('*')}",  # what lists are called, nobody's name
         # Passwords of mailboxes and no other secret.
         f"$JS.API.DIRECT.GET.{_SECRETS}.{subjects.sealed(subjects.mailbox_password('*'))}",
     ],
-    listen=(subjects.probe_mailbox(),),
+    listen=(subjects.probe_mailbox(), subjects.desk()),
 )
 
 REPORTING = _service(

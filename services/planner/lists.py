@@ -4,7 +4,7 @@ The id of a list derives from its name, so the same name is the same list (conse
 database). Membership is taken away where a producer says so, never by an import.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Column, ForeignKey, String, Table, Text, bindparam, delete, func, select
@@ -27,6 +27,15 @@ MEMBERS = Table(
     Column("contact", String(12), primary_key=True),
     sqlite_with_rowid=False,
 )
+CONFIRMATIONS = Table(
+    "list_confirmations",
+    METADATA,
+    Column("list", String(24), primary_key=True),
+    Column("account", String(24), nullable=False),
+    Column("content", String(64), nullable=False),
+    Column("subject", Text, nullable=False),
+)
+"""Lists that demand a confirmation, and the mail that asks for it."""
 LIST_FIELDS = Table(
     "list_fields",
     METADATA,
@@ -84,13 +93,10 @@ async def add_fields(conn: AsyncConnection, list_id: str, wanted: Collection[str
         await conn.execute(insert(conn, LIST_FIELDS).on_conflict_do_nothing(), rows)
 
 
-async def add_members(
-    conn: AsyncConnection, list_id: str, contacts: Collection[str], new: Collection[str] = ()
-) -> None:
-    """Put contacts on a list; those on it stay. `new` are those of them that are on none, which is faster."""
-    await append_rows(conn, MEMBERS, [(list_id, contact) for contact in contacts if contact in new])
-    others = [(list_id, contact) for contact in contacts if contact not in new]
-    await insert_absent(conn, MEMBERS, ("list", "contact"), others)
+async def add_members(conn: AsyncConnection, list_id: str, contacts: Iterable[str], new: Iterable[str] = ()) -> None:
+    """Put contacts on a list; those on it stay. `new` come as well: they are on none yet, which is faster."""
+    await append_rows(conn, MEMBERS, [(list_id, contact) for contact in new])
+    await insert_absent(conn, MEMBERS, ("list", "contact"), [(list_id, contact) for contact in contacts])
 
 
 async def remove_members(conn: AsyncConnection, pairs: Sequence[tuple[str, str]]) -> None:
@@ -105,8 +111,11 @@ async def overview(conn: AsyncConnection) -> list[dict[str, Any]]:
     """Return all lists with their number of members, by name."""
     members = select(MEMBERS.c.list, func.count().label("members")).group_by(MEMBERS.c.list).subquery()
     rows = await conn.execute(
-        select(LISTS.c.id, LISTS.c.name, func.coalesce(members.c.members, 0).label("members"))
+        select(LISTS.c.id, LISTS.c.name, func.coalesce(members.c.members, 0).label("members"), CONFIRMATIONS.c.account)
         .outerjoin(members, members.c.list == LISTS.c.id)
+        .outerjoin(CONFIRMATIONS, CONFIRMATIONS.c.list == LISTS.c.id)
         .order_by(LISTS.c.name)
     )
-    return [dict(row) for row in rows.mappings()]
+    return [
+        {"id": row.id, "name": row.name, "members": row.members, "confirmed": row.account is not None} for row in rows
+    ]

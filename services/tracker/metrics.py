@@ -20,6 +20,9 @@ FEEDBACK = counter(
 )
 SPOOL_DAMAGED = counter("posthaste_tracker_spool_lines_aside_total", "Lines of the spool set aside for an operator")
 SPOOL_BYTES = gauge("posthaste_tracker_spool_bytes", "Bytes in the spool that the log has not taken yet")
+WEBHOOKS = counter(
+    "posthaste_tracker_webhooks_total", "Webhooks by provider and what became of them", ("provider", "outcome")
+)
 COMMIT_HITS = histogram(
     "posthaste_tracker_commit_hits", "Hits in one commit", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
 )

@@ -6,6 +6,7 @@ log did not take by then stays in the spool for the next process.
 
 import asyncio
 import logging
+import resource
 from pathlib import Path
 
 from granian.constants import HTTPModes, Interfaces
@@ -20,25 +21,29 @@ from services.tracker.clicks import Clicks
 from services.tracker.desk import Desk
 from services.tracker.edge import Edge, Witness
 from services.tracker.group_commit import GroupCommit
+from services.tracker.list_names import ListNames
 from services.tracker.lmtp import LmtpServer
 from services.tracker.mailboxes.attend import Patience
 from services.tracker.opens import Opens
+from services.tracker.payloads import Payloads
 from services.tracker.recorder import Recorder
 from services.tracker.spool import Spool
-from services.tracker.unsubscribe import Unsubscribe
+from services.tracker.unsubscribe import OptIn, Unsubscribe
+from services.tracker.webhooks.hooks import HOOKS_KIND, Hooks
+from services.tracker.webhooks.settings import WebhookSettings
 from shared.keys import KeyRing
-from shared.settings import Settings
-from shared.tokens import CLICK_PATH, PIXEL_PATH, UNSUBSCRIBE_PATH
+from shared.tokens import CLICK_PATH, OPT_IN_PATH, PIXEL_PATH, UNSUBSCRIBE_PATH
 
 log = logging.getLogger(__name__)
 
 _BACKLOG = 2048
-_HEADER_MS = 10_000
+_CONNECTIONS = 4096
+_MAX_HEAD = 32 * 1024
 _DRAIN_SECONDS = 15.0
 
 
-class TrackerSettings(Settings):
-    """What the tracker needs beside the common settings.
+class TrackerSettings(WebhookSettings):
+    """What the tracker needs beside the common settings and those of the webhooks.
 
     Attributes:
         tracker_host: Address to listen on.
@@ -47,6 +52,7 @@ class TrackerSettings(Settings):
         spool_bytes: Most hits kept on disk while the broker is away.
         commit_linger: Seconds for which hits are gathered into one commit.
         log_patience: Seconds the log has to answer before a hit goes to the spool.
+        request_patience: Seconds in which the head of a request has to come, and then the body of a webhook.
         mailbox_seconds: How long an IMAP server may be silent.
         mailbox_lease: Seconds after which another tracker goes on with a mailbox whose reader is gone.
         mailbox_mail_bytes: How much of a mail is fetched from a mailbox.
@@ -61,6 +67,7 @@ class TrackerSettings(Settings):
     spool_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
     commit_linger: float = Field(default=0.003, ge=0, le=0.02)
     log_patience: float = Field(default=0.025, gt=0, le=1)
+    request_patience: float = Field(default=10.0, ge=0.1, le=60)
     mailbox_seconds: float = Field(default=30.0, gt=0, le=600)
     mailbox_lease: float = Field(default=60.0, gt=0, le=3600)
     mailbox_mail_bytes: int = Field(default=256 * 1024, ge=16 * 1024, le=4 * 1024 * 1024)
@@ -92,6 +99,8 @@ class Tracker:
 
     Attributes:
         recorder: To be attached to the log once it is reached.
+        names: What lists are called; to be attached likewise.
+        payloads: Whom chunks addressed; to be attached likewise.
         desk: Takes what came back.
         key_ring: Of its secrets.
     """
@@ -101,7 +110,9 @@ class Tracker:
         witness = Witness([part.strip() for part in settings.trusted_proxies.split(",") if part.strip()])
         self._spool = Spool(settings.spool_folder, settings.spool_bytes)
         self.recorder = Recorder(self._spool, patience=settings.log_patience)
-        self.desk = Desk(key_ring, self.recorder)
+        self.names = ListNames()
+        self.payloads = Payloads()
+        self.desk = Desk(key_ring, self.recorder, self.payloads)
         self._lmtp = LmtpServer(self.desk, settings.lmtp_addresses.split(","))
         self._lmtp_at = (settings.lmtp_host, settings.lmtp_port)
         self._commits = GroupCommit(self.recorder, linger=settings.commit_linger)
@@ -109,7 +120,9 @@ class Tracker:
             {
                 PIXEL_PATH: Opens(key_ring, witness, self._commits),
                 CLICK_PATH: Clicks(key_ring, witness, self._commits),
-                UNSUBSCRIBE_PATH: Unsubscribe(key_ring, self.recorder),
+                HOOKS_KIND: Hooks(settings.providers(), self.desk, seconds=settings.request_patience),
+                UNSUBSCRIBE_PATH: Unsubscribe(key_ring, self.recorder, self.names),
+                OPT_IN_PATH: OptIn(key_ring, self.recorder, self.names),
             },
             [Route("/healthz", self._health)],
         )
@@ -119,10 +132,12 @@ class Tracker:
             port=settings.tracker_port,
             interface=Interfaces.ASGINL,
             http=HTTPModes.http1,
-            http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MS, max_buffer_size=64 * 1024),
+            http1_settings=HTTP1Settings(
+                header_read_timeout=int(settings.request_patience * 1000), max_buffer_size=_MAX_HEAD
+            ),
             websockets=False,
             backlog=_BACKLOG,
-            backpressure=_BACKLOG,
+            backpressure=_CONNECTIONS,
             log_enabled=False,
         )
 
@@ -138,6 +153,7 @@ class Tracker:
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then drain and return."""
+        _allow_connections()
         self._spool.open()
         if self._lmtp_at[1]:
             await self._lmtp.start(*self._lmtp_at)
@@ -160,3 +176,11 @@ class Tracker:
             await replay  # it never ends by itself: raise what ended it, the supervisor starts the service again
         if not stop.is_set():
             raise RuntimeError("the HTTP server ended by itself")
+
+
+def _allow_connections() -> None:
+    """Let this process have a file for each connection and some more: many systems begin with 1,024."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * _CONNECTIONS if most == resource.RLIM_INFINITY else min(most, 2 * _CONNECTIONS)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))

@@ -20,11 +20,16 @@ from shared.contracts.answers.checks import (
 )
 from shared.contracts.answers.contacts import (
     AudiencePage,
+    ConfirmationSet,
     ConsentRows,
+    FeedbackTaken,
     ImportAccepted,
     ImportPreview,
     ImportState,
+    Lifted,
     ListRows,
+    OptInAnswer,
+    OptOutAnswer,
     RejectedRowsPage,
 )
 from shared.contracts.answers.domains import DomainKeyRow, DomainKeyRows
@@ -66,6 +71,8 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.RemoveMailbox: MailboxDone,
     commands.Mailboxes: MailboxRows,
     commands.ImportContacts: ImportAccepted,
+    commands.TakeFeedback: FeedbackTaken,
+    commands.LiftSuppression: Lifted,
     commands.OpenCampaign: CampaignDone,
     commands.DraftMailing: MailingDraftedNow,
     commands.EditMailing: MailingDraftedNow,
@@ -83,6 +90,9 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.DeleteMailing: MailingDone,
     commands.Accounts: AccountRows,
     commands.Lists: ListRows,
+    commands.ListConfirmation: ConfirmationSet,
+    commands.OptIn: OptInAnswer,
+    commands.OptOut: OptOutAnswer,
     commands.ImportStatus: ImportState,
     commands.RejectedRows: RejectedRowsPage,
     commands.PreviewImport: ImportPreview,

@@ -208,6 +208,7 @@ def planner_settings(log_streams: NatsServer, tmp_path: Path) -> PlannerSettings
         address_pepper="p" * 32,
         sweep_seconds=1,
         quiet_seconds=2,
+        soft_bounces=3,
     )
 
 

@@ -19,7 +19,7 @@ from tests.integration.tracker.conftest import Written
 
 
 async def test_its_nats_user_may_do_all_it_has_to(tmp_path: Path) -> None:
-    """Hits, acts and comments are written, a comment sent twice is no obstacle, and the spool is empty; mailboxes are read."""
+    """Hits, acts and comments are written, a comment sent twice is no obstacle, mailboxes are read."""
     passwords = {user: secrets.token_hex(8) for user in USERS}
     server = NatsServer(tmp_path / "nats", config=authorization(passwords)).start()
     environment = {"POSTHASTE_NATS_USER": "tracker", "POSTHASTE_NATS_PASSWORD": passwords["tracker"]}
