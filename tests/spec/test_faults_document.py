@@ -10,8 +10,8 @@ ROWS = {int(row.split("|")[1]): row for row in DOCUMENT.splitlines() if re.match
 
 
 def test_every_fault_is_there_in_order() -> None:
-    """One to fifty-four."""
-    assert list(ROWS) == list(range(1, 55))
+    """One to fifty-four, and what recipients and their machines do to the tracker."""
+    assert list(ROWS) == [*range(1, 55), 65, 66, 67, 68]
 
 
 def test_every_test_that_is_named_exists() -> None:

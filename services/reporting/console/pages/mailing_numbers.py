@@ -61,6 +61,8 @@ class Numbers:
         causes = [(words.cause(name), status[name]) for name in _FAILURES if status[name]]
         if status["unsubscribed"]:
             causes.append(("Unsubscribed", status["unsubscribed"]))
+        if machines := sum(_machines(status[hits]) for hits in ("opens_by", "clicks_by")):
+            causes.append(("Hits not by people", machines))
         if status["deferred"]:
             causes.append(("Tried again later", status["deferred"]))
         said = " ".join(f"{label} {number}" for label, number in causes)
@@ -81,6 +83,11 @@ class Numbers:
         if now - self._spoken_at >= _SPOKEN_EVERY or status["status"] in ("Completed", "Failed", "Cancelled"):
             self._spoken_at = now
             self._heard.say(f"{status['status']}: {words.count(status['sent'])} of {words.count(status['total'])} sent")
+
+
+def _machines(by: dict[str, int]) -> int:
+    """Return how many hits are in no figure: by machines, by Apple's proxy, by nobody knows whom."""
+    return by["apple"] + by["machine"] + by["unknown"]
 
 
 def _remaining(status: Data) -> str:

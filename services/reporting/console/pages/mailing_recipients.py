@@ -20,6 +20,7 @@ _FILTERS = (
     ("in_doubt", "In doubt"),
     ("opened", "Opened"),
     ("clicked", "Clicked"),
+    ("machines", "Machines only"),
     ("unsubscribed", "Unsubscribed"),
 )
 _COLUMNS = (
