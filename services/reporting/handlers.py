@@ -121,11 +121,6 @@ def _register_counts(router: CommandRouter, reports: Reports) -> None:
 
         return await reports.answer(caller, read)
 
-    @router.command(commands.RejudgeHits)
-    async def _(wanted: commands.RejudgeHits, _caller: Caller) -> Answer | Refusal:
-        judged = await rejudge(reports.engine, wanted)
-        return _NO_MAILING if judged is None else Answer(ok=True, position=reports.projector.position, data=judged)
-
     @router.query(commands.Timeline)
     async def _(query: commands.Timeline, caller: Caller) -> Answer | Refusal:
         return await reports.answer(caller, lambda conn: queries.timeline(conn, query.mailing))
@@ -188,6 +183,11 @@ def _register_for_integrators(router: CommandRouter, reports: Reports) -> None:
 
 
 def _register_checks(router: CommandRouter, reports: Reports) -> None:
+    @router.command(commands.RejudgeHits)
+    async def _(wanted: commands.RejudgeHits, _caller: Caller) -> Answer | Refusal:
+        judged = await rejudge(reports.engine, wanted)
+        return _NO_MAILING if judged is None else Answer(ok=True, position=reports.projector.position, data=judged)
+
     @router.query(commands.VerifyLedger)
     async def _(query: commands.VerifyLedger, _caller: Caller) -> Answer | Refusal:
         report = await read_ledger(reports.log, reports.audiences, query.mailing)

@@ -12,6 +12,7 @@ import pytest
 
 from deploy.local import Local
 from tests.harness.posthaste import Posthaste
+from tests.harness.recipient import read_by_a_person
 from tests.harness.waiting import until
 
 PEOPLE = """Email;Name;City
