@@ -22,9 +22,9 @@ _HOURS = re.compile(r"(\d{1,2}(?::\d{2})?)-(\d{1,2}(?::\d{2})?)")
 
 
 def stop_rules(wanted: str) -> StopRules:
-    """Return when a mailing stops by itself, as `bounces=0.1,errors=0.25,after=200` or `off` say it."""
+    """Return when a mailing stops by itself, as `bounces=0.1,complaints=0.003,after=200` or `off` say it."""
     if wanted == "off":
-        return StopRules(bounces=None, errors=None)
+        return StopRules(bounces=None, errors=None, complaints=None)
     given = dict(part.partition("=")[::2] for part in wanted.split(",") if part)
     try:
         return StopRules.model_validate({name.strip(): value.strip() for name, value in given.items()})

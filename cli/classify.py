@@ -36,7 +36,7 @@ def classify(paths: _Paths) -> None:
     Example: `posthaste classify bounces/ | jq -r 'select(.kind == "bounce") | .recipients[].reason'`
     """
     complaints: list[str] = []
-    files = list(_files(paths, complaints))
+    mails = list(files(paths, complaints))
     notes = Console(stderr=True, highlight=False)
     shown = Progress(
         TextColumn("reading"),
@@ -49,7 +49,7 @@ def classify(paths: _Paths) -> None:
     )
     try:
         with shown:
-            for name in shown.track(files):
+            for name in shown.track(mails):
                 if (raw := _bytes(name, complaints)) is not None:
                     said = line(name, _read(name, raw, complaints))
                     sys.stdout.buffer.write(orjson.dumps(said, option=orjson.OPT_APPEND_NEWLINE))
@@ -89,7 +89,7 @@ def line(name: str, report: Report) -> dict[str, Any]:
     return shown
 
 
-def _files(paths: list[str], complaints: list[str]) -> Iterator[str]:
+def files(paths: list[str], complaints: list[str]) -> Iterator[str]:
     """Yield the files that are meant; what is not there is complained of."""
     for path in paths:
         if path == STANDARD_INPUT:

@@ -8,10 +8,10 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cli import choices
-from cli.commands import AfterOption, LimitOption, command, group
+from cli.commands import AfterOption, KeyOption, LimitOption, command, group
 from cli.errors import CliError, InputError
 from cli.output import pairs, table
-from cli.session import Data, Session
+from cli.session import Data, Session, read_file
 from shared.contracts import commands
 
 app = group("contacts", "Contacts and lists.")
@@ -150,6 +150,95 @@ async def lists(session: Session) -> None:
     answer = await session.ask(commands.Lists())
     empty = "No list yet: posthaste contacts import FILE --list NAME"
     session.out.rows(answer, "lists", {"id": "Id", "name": "Name", "members": "Members"}, empty=empty)
+
+
+@command(app, "lift")
+async def lift(
+    session: Session,
+    address: Annotated[str, typer.Option("--address", help="Address of the person.")] = "",
+    contact: Annotated[str, typer.Option("--contact", help="Or the contact id.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="Why it may be mailed again.")] = "",
+    key: KeyOption = "",
+) -> None:
+    """Let an address be mailed again that a bounce or a complaint suppressed. An opt-out is not undone by this.
+
+    Example: `posthaste contacts lift --address ann@example.com --reason "mailbox works again"`
+    """
+    wanted = commands.LiftSuppression(contact=contact, address=address, reason=reason)
+    answer = await session.ask(wanted, key=key)
+    session.out.done(answer, f"The address may be mailed again. It was suppressed for: {answer['reason']}.")
+
+
+@command(app, "confirmation")
+async def confirmation(
+    session: Session,
+    to_list: Annotated[str, typer.Argument(metavar="LIST", help="Name or id of the list.")],
+    account: Annotated[str, typer.Option("--account", help="Account (name or id) that the mail goes through.")] = "",
+    sender: Annotated[str, typer.Option("--from", help='Sender, e.g. "Shop <news@example.com>".')] = "",
+    language: Annotated[str, typer.Option("--language", help="Code of the language, e.g. el.")] = "",
+    subject: Annotated[str, typer.Option("--subject", help="Ours in that language if not given.")] = "",
+    html: Annotated[Path | None, typer.Option("--html", help="File with {{ optInLink }}; ours if not given.")] = None,
+    text: Annotated[Path | None, typer.Option("--text", help="File with {{ optInUrl }}; ours if not given.")] = None,
+    off: Annotated[bool, typer.Option("--off", help="Demand none any more.")] = False,
+) -> None:
+    """Have a list demand a confirmation of whoever joins it (double opt-in).
+
+    Example: `posthaste contacts confirmation Customers --account relay --from "Shop <news@example.com>" --language it`
+    """
+    if off == bool(account):
+        raise InputError("account_missing", "Give --account and --from, or --off.")
+    name, address = choices.sender(sender) if account else ("", "")
+    answer = await session.ask(
+        commands.ListConfirmation(
+            list=to_list,
+            account=await choices.account_id(session, account) if account else "",
+            sender_address=address,
+            sender_name=name,
+            language=language,
+            subject=subject,
+            html=read_file(html) if html else "",
+            text=read_file(text) if text else "",
+        )
+    )
+    session.out.done(answer, "It demands none any more." if off else "Whoever joins it is asked first.")
+
+
+_STATES = {
+    "subscribed": "On the list.",
+    "asked": "A mail asks for the confirmation; until then nothing of this list is sent.",
+    "asked_before": "Was asked already: it waits for the confirmation.",
+    "unchanged": "Was on the list already.",
+}
+
+
+@command(app, "opt-in")
+async def opt_in(
+    session: Session,
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Who wants mail.")],
+    to_list: Annotated[str, typer.Option("--list", help="Of which list, name or id.")],
+    name: Annotated[str, typer.Option("--name", help="Name of the person.")] = "",
+) -> None:
+    """Put somebody on a list, or ask for the confirmation that the list demands.
+
+    Example: `posthaste contacts opt-in ann@example.com --list Customers --name Ann`
+    """
+    answer = await session.ask(commands.OptIn(address=address, list=to_list, name=name))
+    session.out.done(answer, _STATES[answer["state"]])
+
+
+@command(app, "opt-out")
+async def opt_out(
+    session: Session,
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Who wants no mail.")],
+    of_list: Annotated[str, typer.Option("--list", help="Of which list, name or id; of all mail if not given.")] = "",
+) -> None:
+    """Record that somebody wants no more mail of a list, or none at all.
+
+    Example: `posthaste contacts opt-out ann@example.com`
+    """
+    answer = await session.ask(commands.OptOut(address=address, list=of_list))
+    what = "mail" if answer["scope"] == "*" else "mail of this list"
+    session.out.done(answer, f"No more {what} is sent.")
 
 
 @command(app, "consent")

@@ -28,6 +28,9 @@ From = Annotated[str, typer.Option("--from", help="Sender: `Name <address>` or a
 Subject = Annotated[str, typer.Option("--subject", help="May hold placeholders: {{ name }}.")]
 Html = Annotated[Path | None, typer.Option("--html", help="File with the HTML body.")]
 Text = Annotated[Path | None, typer.Option("--text", help="File with the text body; made from the HTML if not given.")]
+Language = Annotated[
+    str, typer.Option("--language", help="Code of the language of what we add, and of the pages behind it, e.g. el.")
+]
 ReplyTo = Annotated[str, typer.Option("--reply-to", help="Where answers go.")]
 Doubt = Annotated[DoubtPolicy, typer.Option("--doubt", help="What becomes of mails whose fate cannot be known.")]
 Track = Annotated[Tracking, typer.Option("--tracking", help="Opens and clicks: per person, only in sum, or not.")]
@@ -56,6 +59,7 @@ class Draft:
     html: Path | None
     text: Path | None
     reply_to: str
+    language: str
     doubt: DoubtPolicy
     tracking: Tracking
     limits: Limits
@@ -82,6 +86,7 @@ class Draft:
             "subject": self.subject,
             "html": html,
             "text": text,
+            "language": self.language,
             "doubt": self.doubt,
             "tracking": self.tracking,
             "limits": self.limits,
@@ -125,6 +130,7 @@ async def draft(
     html: Html = None,
     text: Text = None,
     reply_to: ReplyTo = "",
+    language: Language = "",
     doubt: Doubt = "hold",
     tracking: Track = "person",
     per_hour: PerHour = None,
@@ -143,7 +149,9 @@ async def draft(
     """
     limits = Limits(per_hour=per_hour, seconds_between=seconds_between)
     sent = (doubt, tracking, limits, retry_for, choices.stop_rules(stop))
-    given = Draft(name, campaign, account, sender, subject, html, text, reply_to, *sent, attach, inline, header)
+    given = Draft(
+        name, campaign, account, sender, subject, html, text, reply_to, language, *sent, attach, inline, header
+    )
     answer = await session.ask(commands.DraftMailing.model_validate(await given.fields(session)), key=key)
     mailing = answer["mailing"]
     session.out.done(answer, f"Drafted mailing {mailing}. Next: posthaste mailing audience {mailing}")
@@ -161,6 +169,7 @@ async def edit(
     html: Html = None,
     text: Text = None,
     reply_to: ReplyTo = "",
+    language: Language = "",
     doubt: Doubt = "hold",
     tracking: Track = "person",
     per_hour: PerHour = None,
@@ -179,7 +188,9 @@ async def edit(
     """
     limits = Limits(per_hour=per_hour, seconds_between=seconds_between)
     sent = (doubt, tracking, limits, retry_for, choices.stop_rules(stop))
-    given = Draft(name, campaign, account, sender, subject, html, text, reply_to, *sent, attach, inline, header)
+    given = Draft(
+        name, campaign, account, sender, subject, html, text, reply_to, language, *sent, attach, inline, header
+    )
     fields = await given.fields(session)
     answer = await session.ask(commands.EditMailing.model_validate(fields | {"mailing": mailing}), key=key)
     session.out.done(answer, f"Edited. Next: posthaste mailing audience {mailing}")

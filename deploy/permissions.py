@@ -146,7 +146,8 @@ PLANNER = _service(
         *("evt.log.>", f"$KV.{subjects.WITNESS}.>"),
         *("evt.principal.>", f"$KV.{subjects.PRINCIPALS}.>"),
         *(subjects.ALL_TIMERS, subjects.ALL_DUES, subjects.ALL_PAYLOADS, subjects.ALL_PEOPLE, "in.upload.>"),
-        *(f"$O.{subjects.AUDIENCE}.>", f"$O.{subjects.CONTENT}.>", f"$KV.{subjects.SECRETS}.>", subjects.probe()),
+        *(f"$O.{subjects.AUDIENCE}.>", f"$O.{subjects.CONTENT}.>", f"$KV.{subjects.SECRETS}.>"),
+        *(subjects.probe(), subjects.desk()),
         *_reads(subjects.EVENTS, subjects.TIMERS, subjects.PAYLOADS, subjects.PEOPLE, subjects.INBOX, subjects.PARKED),
         *_reads(_AUDIENCE, _CONTENT, _SECRETS, _PRINCIPALS, _WITNESS),
         *_erases(subjects.TIMERS, subjects.PAYLOADS, subjects.PEOPLE, subjects.INBOX, subjects.PARKED),
@@ -172,7 +173,9 @@ TRACKER = _service(
     publish=[
         *("evt.engagement.>", "evt.consent.>", "evt.feedback.>", "person.note.>", subjects.ALL_INTAKE),
         *_reads(subjects.EVENTS, subjects.PAYLOADS, subjects.INBOX, _CONTENT),
+        f"$JS.API.DIRECT.GET.{subjects.PEOPLE}.{subjects.person_list('*')}",  # what lists are called, nobody's name
     ],
+    listen=(subjects.desk(),),
 )
 
 REPORTING = _service(

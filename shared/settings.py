@@ -11,8 +11,6 @@ from typing import Any
 from pydantic import Field, FilePath, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_IN_FILES = ("nats_password", "database_url", "secret_keys", "address_pepper")
-
 
 class Settings(BaseSettings):
     """What every service needs.
@@ -62,7 +60,7 @@ class Settings(BaseSettings):
     @classmethod
     def _from_files(cls, given: Any) -> Any:  # noqa: ANN401 - whatever the environment says
         """Read the secrets that stand in files, as containers hand them over."""
-        for name in _IN_FILES:
+        for name in (field for field in cls.model_fields if f"{field}_file" in cls.model_fields):
             path = given.get(f"{name}_file")
             if not path:
                 continue

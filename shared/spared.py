@@ -1,9 +1,11 @@
-"""Optional parts of libraries that nobody here uses, left out because loading them would slow every start.
+"""What a start is spared: optional parts of libraries that nobody here uses, and looking for garbage while it loads.
 
 nats-py loads aiohttp, where that is installed, for NATS over WebSockets: a sixth of what it takes to start a service.
-aiohttp is there for the sake of NiceGUI. The packages of programs import this before anything else.
+aiohttp is there for the sake of NiceGUI. What is loaded stays, and to go through all of it time and again takes a
+quarter of a start. The packages of programs import this before anything else.
 """
 
+import gc
 import sys
 from importlib import import_module
 
@@ -19,4 +21,8 @@ def load_without(module: str, optional: str) -> None:
         del sys.modules[optional]
 
 
+_LOADED = 200_000
+"""Objects made before the collector looks: a service sets its own number once it has started."""
+
+gc.set_threshold(_LOADED)
 load_without("nats.aio.transport", "aiohttp")

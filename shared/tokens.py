@@ -5,12 +5,13 @@ and Message-ID; a link part is signed once a mailing. A token holds no address a
 of the address. Whatever does not verify is None: the caller cannot tell a forged token from a broken or foreign one,
 and an unknown key id costs the same time. Every key of the ring verifies, so old links outlive a rotation.
 
-Shapes: `{public}/c/{recipient}/{link}` click, `{public}/o/{recipient}.gif` pixel, `{public}/u/{unsubscribe}`, with
-recipient `kid.mailing.n.index.mac` (`-` for n and index where recipients are not told apart), link `id.url.mac`,
-unsubscribe `kid.mailing.n.index.address_key.scope.mac` (scope: list ids in ascending order joined by `+`, or `*`).
+Shapes: `{public}/c/{recipient}/{link}` click, `{public}/o/{recipient}.gif` pixel, `{public}/u/{unsubscribe}`,
+`{public}/s/{opt_in}`, with recipient `kid.mailing.n.index.mac` (`-` for n and index where recipients are not told
+apart), link `id.url.mac`, unsubscribe `kid.mailing.n.index.address_key.scope.mac` (scope: list ids in ascending order
+joined by `+`, or `*`), opt-in `kid.mailing.n.index.address_key.scope.until.mac` (until: its last day, since 1970).
 
 A return path is `b+kid.mailing.n.index.mac@domain`, its MAC 64 bits in hexadecimal: relays may change the case of a
-local part, and it has 64 octets at most.
+local part, and it has 64 octets at most. Mail to `u+...@domain` unsubscribes; the rest is the same.
 """
 
 import hmac
@@ -19,6 +20,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import b2a_base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -28,8 +30,12 @@ CLICK_PATH = "/c/"
 PIXEL_PATH = "/o/"
 PIXEL_SUFFIX = ".gif"
 UNSUBSCRIBE_PATH = "/u/"
+OPT_IN_PATH = "/s/"
 
 BOUNCE_PREFIX = "b+"
+LEAVE_PREFIX = "u+"
+
+OPT_IN_DAYS = 14
 
 MAX_URL = 2_000
 MAX_LISTS = 24
@@ -46,11 +52,13 @@ _KID = r"(?P<kid>[0-9a-z]{1,8})"
 _RECIPIENT = re.compile(rf"{_KID}\.(?P<signed>{_WHO}|(?P<all>[a-z0-9]{{1,24}})\.-\.-)\.{_MAC}", re.ASCII)
 _LINK = re.compile(rf"(?P<signed>(?P<link>0|[1-9][0-9]{{0,3}})\.(?P<url>[A-Za-z0-9_-]{{1,2800}}))\.{_MAC}", re.ASCII)
 _BOUNCE = re.compile(rf"{re.escape(BOUNCE_PREFIX)}{_KID}\.(?P<signed>{_WHO})\.(?P<mac>[0-9a-f]{{16}})", re.ASCII)
-_UNSUBSCRIBE = re.compile(
-    rf"{_KID}\.(?P<signed>{_WHO}\.(?P<address>[0-9a-f]{{16}})\."
-    rf"(?P<scope>\*|[a-z0-9]{{1,24}}(?:\+[a-z0-9]{{1,24}}){{0,{MAX_LISTS - 1}}}))\.{_MAC}",
-    re.ASCII,
+_CLAIM = (
+    rf"{_WHO}\.(?P<address>[0-9a-f]{{16}})\."
+    rf"(?P<scope>\*|[a-z0-9]{{1,24}}(?:\+[a-z0-9]{{1,24}}){{0,{MAX_LISTS - 1}}})"
 )
+_UNSUBSCRIBE = re.compile(rf"{_KID}\.(?P<signed>{_CLAIM})\.{_MAC}", re.ASCII)
+_UNSUBSCRIBE_IN_TEXT = re.compile(rf"(?<![A-Za-z0-9_.+*-]){_UNSUBSCRIBE.pattern}(?![A-Za-z0-9_.+*-])", re.ASCII)
+_OPT_IN = re.compile(rf"{_KID}\.(?P<signed>{_CLAIM}\.(?P<until>[1-9][0-9]{{0,6}}))\.{_MAC}", re.ASCII)
 
 
 class UnknownKeyError(LookupError):
@@ -90,6 +98,19 @@ class UnsubscribeToken:
     index: int
     address_key: str
     scope: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OptInToken:
+    """Who confirms mail of what, asked by which mail, until which day since 1970."""
+
+    kid: str
+    mailing: str
+    n: int
+    index: int
+    address_key: str
+    scope: tuple[str, ...]
+    until: int
 
 
 class _Key:
@@ -142,6 +163,10 @@ class Signer:
         """Return the MAC over `mailing.n.index.address_key.scope`."""
         return self._key.mac(b"u " + claim)
 
+    def opt_in_mac(self, claim: bytes) -> bytes:
+        """Return the MAC over `mailing.n.index.address_key.scope.until`."""
+        return self._key.mac(b"s " + claim)
+
     def recipient(self, mailing: str, n: int, index: int) -> str:
         """Return the recipient part."""
         who = f"{mailing}.{n}.{index}"
@@ -161,6 +186,16 @@ class Signer:
         """Return the unsubscribe token."""
         claim = f"{mailing}.{n}.{index}.{address_key}.{scope_of(lists)}"
         return f"{self.kid}.{claim}.{self.unsubscribe_mac(claim.encode()).decode()}"
+
+    def opt_in(self, mailing: str, n: int, index: int, address_key: str, lists: Iterable[str], *, until: int) -> str:
+        """Return the token that confirms an opt-in."""
+        claim = f"{mailing}.{n}.{index}.{address_key}.{scope_of(lists)}.{until}"
+        return f"{self.kid}.{claim}.{self.opt_in_mac(claim.encode()).decode()}"
+
+
+def today(now: datetime) -> int:
+    """Return the day since 1970."""
+    return int(now.timestamp()) // 86_400
 
 
 def _link_claim(mailing: str, signed: str) -> bytes:
@@ -219,6 +254,37 @@ def verify_unsubscribe(key_ring: KeyRing, text: str) -> UnsubscribeToken | None:
         match["address"],
         tuple(match["scope"].split("+")),
     )
+
+
+def unsubscribe_in(key_ring: KeyRing, text: str) -> UnsubscribeToken | None:
+    """Return who leaves what by the first unsubscribe token in a text, or None; the text may come from anybody."""
+    for match in _UNSUBSCRIBE_IN_TEXT.finditer(text):
+        if (token := verify_unsubscribe(key_ring, match[0])) is not None:
+            return token
+    return None
+
+
+def verify_opt_in(key_ring: KeyRing, text: str) -> OptInToken | None:
+    """Return who confirms what until when, or None; whether it is too late is for the caller to say."""
+    match = _OPT_IN.fullmatch(text)
+    if match is None or not _holds(key_ring.token_keys, match["kid"], b"s " + match["signed"].encode(), match["mac"]):
+        return None
+    return OptInToken(
+        match["kid"],
+        match["mailing"],
+        int(match["n"]),
+        int(match["index"]),
+        match["address"],
+        tuple(match["scope"].split("+")),
+        int(match["until"]),
+    )
+
+
+def verify_leaving(key_ring: KeyRing, local_part: str) -> RecipientToken | None:
+    """Return whose address to unsubscribe at this local part is, in whatever case, or None."""
+    if local_part[: len(LEAVE_PREFIX)].lower() != LEAVE_PREFIX:
+        return None
+    return verify_bounce(key_ring, BOUNCE_PREFIX + local_part[len(LEAVE_PREFIX) :])
 
 
 def verify_bounce(key_ring: KeyRing, local_part: str) -> RecipientToken | None:

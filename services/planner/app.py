@@ -1,10 +1,12 @@
 """The planner: wiring only.
 
 In: commands and queries on NATS and over HTTP, uploads, contacts from producers, facts from the log, timers that fire.
-Out: events of campaigns, mailings, accounts, plans and contacts; payloads, audiences, contents, pages of the directory.
+Out: events of campaigns, mailings, accounts, plans, contacts and suppression; payloads, audiences, contents, pages of
+the directory.
 Its tables are in one database; all that decides is in the log.
 """
 
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from faststream.nats import NatsRouter
@@ -22,17 +24,20 @@ from services.planner.housekeeping import Housekeeping
 from services.planner.imports import Importer
 from services.planner.intake import Intake
 from services.planner.memories import Memories
+from services.planner.opt_ins import OptIns
 from services.planner.parts import Parts
 from services.planner.planning import Planning
 from services.planner.process import Process, Reach
 from services.planner.records import Records
 from services.planner.schema import FairEngine
 from services.planner.settings import PlannerSettings
+from services.planner.suppressor import Suppressor
 from services.planner.test_mails import TestMails
 from services.planner.throttle import Throttle
 from services.planner.uploads import Uploads
 from shared.contracts import api, subjects
 from shared.contracts.commands import Recollection, Word
+from shared.contracts.envelope import Commit
 from shared.database import create_engine
 from shared.eventlog import metrics
 from shared.eventlog.documents import Documents
@@ -86,14 +91,15 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     directory = Directory(engine, Documents(nc, subjects.PEOPLE))
     providers = Providers.load(settings.providers_file)
     importer = Importer(engine, log, Documents(nc, subjects.INBOX), keys, directory, providers)
-    intake = Intake(engine, log, keys, directory, providers)
     freezer = Freezer(engine, Objects(nc, subjects.AUDIENCE), settings.data_dir / "planner", consent_position)
     planning = Planning(engine, log, Documents(nc, subjects.PAYLOADS), contents, keys)
+    opt_ins = OptIns(engine, log, keys, planning, providers=providers, facts_at=facts_at)
+    intake = Intake(engine, log, keys, directory, opt_ins=opt_ins, providers=providers)
     test_mails = TestMails(engine, log, board, planning, keys)
     process = Process(Reach(log, board, Timers(nc), freezer, planning, test_mails, facts_at, settings))
-    facts = Projector(
-        log, engine, [Facts()], durable=subjects.PLANNER_FACTS, filters=FILTERS, on_applied=process.on_applied
-    )
+    suppressor = Suppressor(engine, log, planning, facts_at, settings.soft_bounces)
+    told = _both(process.on_applied, suppressor.on_applied)
+    facts = Projector(log, engine, [Facts()], durable=subjects.PLANNER_FACTS, filters=FILTERS, on_applied=told)
     parts = Parts(
         settings=settings,
         engine=engine,
@@ -113,6 +119,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         principals=principals,
         records=records,
         throttle=Throttle(engine),
+        opt_ins=opt_ins,
         ask=partial(ask, nc, seconds=settings.probe_seconds),
         facts_at=facts_at,
     )
@@ -127,16 +134,32 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     service.check("facts", lambda: ", ".join(f"{name}: {why}" for name, why in facts.paused.items()))
     metrics.show(subjects.PLANNER_FACTS, facts)
     service.spawn("census", Census(engine, stuck_seconds=settings.stuck_seconds).run())
-    timers = Pull(nc, subjects.TIMERS, subjects.PLANNER_TIMERS)
     service.spawn("guard", guard.run())
     service.spawn("facts", guard.then(facts.run))
     service.spawn("process", guard.then(process.run))
-    service.spawn("timers", guard.then(partial(dues.follow, timers, process)))
+    service.spawn(
+        "timers", guard.then(partial(dues.follow, Pull(nc, subjects.TIMERS, subjects.PLANNER_TIMERS), process))
+    )
     service.spawn("checkpoints", engine.checkpoints())
-    service.spawn("imports", guard.then(importer.run))
-    service.spawn("intake", guard.then(intake.run))
-    service.spawn("directory", guard.then(directory.run))
-    service.spawn("housekeeping", guard.then(Housekeeping(parts).run))
+    for name, worker in (
+        ("suppressor", suppressor),
+        ("imports", importer),
+        ("intake", intake),
+        ("directory", directory),
+        ("housekeeping", Housekeeping(parts)),
+    ):
+        service.spawn(name, guard.then(worker.run))
+
+
+Applied = Callable[[int, Sequence[Commit]], Awaitable[None]]
+
+
+def _both(first: Applied, second: Applied) -> Applied:
+    async def on_applied(seq: int, commits: Sequence[Commit]) -> None:
+        await first(seq, commits)
+        await second(seq, commits)
+
+    return on_applied
 
 
 def _word_of(guard: Guard) -> NatsRouter:

@@ -36,7 +36,8 @@ _FREE: dict[str, str] = {}
 _FEW = 3 * PAGE
 
 Row = tuple[str, str, str, str, str, int]  # address key, contact, list, address, provider, bytes
-Blocks = dict[str, dict[str, str]]  # address key -> scope -> opted_out or suppressed
+Blocks = dict[str, dict[str, str]]  # address key -> scope -> opted_out, unconfirmed or suppressed
+_WORST = ("suppressed", "unconfirmed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +182,8 @@ def _judged(rows: Iterable[Row], blocks: Blocks) -> list[tuple[str, list[str], s
         if EVERYTHING in blocked:
             judged.append(Skipped(first[1], names, blocked[EVERYTHING]))
         elif not left:
-            suppressed = "suppressed" in (blocked[name] for name in names)
-            judged.append(Skipped(first[1], names, "suppressed" if suppressed else "opted_out"))
+            why = {blocked[name] for name in names}
+            judged.append(Skipped(first[1], names, next((one for one in _WORST if one in why), "opted_out")))
         elif not _valid(first[3]):
             judged.append(Skipped(first[1], names, "invalid_address"))
         else:

@@ -10,16 +10,18 @@ from datetime import UTC, datetime
 from operator import attrgetter
 
 import orjson
-from sqlalchemy import BigInteger, Column, ColumnElement, String, Table, and_, func, or_, select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import BigInteger, Column, ColumnElement, String, Table, and_, case, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.planner.account import Account
 from services.planner.audience_rows import PIECES
 from services.planner.facts import ACCOUNTS, CHUNKS, DOUBTS, MAILINGS
 from services.planner.fan_out import Piece
 from services.planner.mailing import FINAL, Mailing
+from services.planner.returns import RETURNS
 from services.planner.schema import METADATA, insert
 from services.planner.thresholds import Tried
+from shared.contracts.sending import SINGLE
 from shared.contracts.subjects import ChunkRef
 from shared.database import reading
 
@@ -134,13 +136,16 @@ class Board:
             return [orjson.loads(totals) for totals in await conn.scalars(select(c.totals).where(ended))]
 
     async def tried(self, mailing: str, since: int) -> Tried:
-        """Return how the mails fared that were planned after `since`."""
+        """Return how the mails fared that were planned after `since`, what came back later included."""
         c = CHUNKS.c
         sums = (func.coalesce(func.sum(column), 0) for column in (c.accepted, c.bounced, c.refused))
         query = select(*sums).where(and_(c.mailing == mailing, c.planned_seq > since))
         async with self._reading.connect() as conn:
-            row = (await conn.execute(query)).one()
-        return Tried(*map(int, row))
+            accepted, bounced, refused = map(int, (await conn.execute(query)).one())
+            late = await _late(conn, mailing, since)
+        bounces, refusals = late.get("bounced", 0), late.get("refused", 0)
+        left = max(accepted - bounces - refusals, 0)
+        return Tried(left, bounced + bounces, refused + refusals, late.get("complaint", 0))
 
     async def parked(self, mailing: str, since: int) -> str:
         """Return why a chunk was parked after `since`, "" where none was."""
@@ -232,6 +237,21 @@ class Board:
         return [ChunkRef(*row[:4]) for row in rows if row[4] or (row[0], row[1]) not in moving or row[5] < long]
 
 
+async def _late(conn: AsyncConnection, mailing: str, since: int) -> dict[str, int]:
+    """Return how many recipients bounced, were refused or complained after their mail was accepted."""
+    r, c = RETURNS.c, CHUNKS.c
+    kind = case((r.what.in_(("hard", "soft")), "bounced"), else_=r.what).label("kind")
+    each = (
+        select(kind, r.n, r.idx)
+        .join(CHUNKS, and_(c.mailing == r.mailing, c.n == r.n))
+        .where(r.mailing == mailing, r.what.in_(("hard", "soft", "refused", "complaint")), c.planned_seq > since)
+        .distinct()
+        .subquery()
+    )
+    rows = await conn.execute(select(each.c.kind, func.count()).group_by(each.c.kind))
+    return {row[0]: int(row[1]) for row in rows}
+
+
 def _goes_on() -> ColumnElement[bool]:
     """Tell of an unfinished chunk whether it may move; in a completed mailing, a decision had some sent again."""
-    return or_(MAILINGS.c.status.in_(("sending", "cancelled", "completed")), CHUNKS.c.kind == "test")
+    return or_(MAILINGS.c.status.in_(("sending", "cancelled", "completed")), CHUNKS.c.kind.in_(SINGLE))

@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.planner.facts import ACCOUNTS, CHUNKS, MAILINGS, millis
 from services.planner.mailing import Status
 from shared import clock, metrics
+from shared.contracts.sending import SINGLE
 from shared.database import reading
 
 logger = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ class Census:
         """Return chunks by state, the age in seconds of the oldest that waits, and mailings by status."""
         c, now = CHUNKS.c, clock.now()
         before = millis(now - self._stuck)
-        moves = or_(MAILINGS.c.status.in_(("sending", "cancelled", "completed")), c.kind == "test")
+        moves = or_(MAILINGS.c.status.in_(("sending", "cancelled", "completed")), c.kind.in_(SINGLE))
         free = or_(ACCOUNTS.c.paused.is_(None), ACCOUNTS.c.paused == "")
         state = case(
             (c.parked != "", "parked"),

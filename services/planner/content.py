@@ -10,11 +10,11 @@ from collections.abc import Collection, Sequence
 
 from services.planner.attachments import wrong_headers, wrong_references
 from services.planner.plain_text import text_from_html
-from shared import addresses
+from shared import addresses, languages
 from shared.contracts.commands import DraftMailing, Refusal
 from shared.contracts.content import AttachedFile, Content
 from shared.contracts.links import links_in_html, links_in_text
-from shared.contracts.template import UNSUBSCRIBE_URL, check, parse
+from shared.contracts.template import SYSTEM_FIELDS, check, parse
 
 MAX_BODIES = 1_000_000
 MAX_LINKS = 1_000
@@ -46,6 +46,7 @@ def freeze_content(
     """
     return (
         _wrong_header(draft, list_name, list_id)
+        or _wrong_language(draft.language)
         or wrong_headers(draft.headers)
         or wrong_references(draft.html, files)
         or _wrong_address("sender_address", draft.sender_address)
@@ -69,6 +70,13 @@ def _wrong_header(draft: DraftMailing, list_name: str, list_id: str) -> Refusal 
     if list_id and (not _LIST_ID.fullmatch(list_id) or len(list_id) + len(list_name.encode()) > MAX_LIST_HEADER):
         message = f"a List-Id looks like news.example.com and has at most {MAX_LIST_HEADER} octets with the list's name"
         return Refusal(code="bad_list_id", message=message, field="list")
+    return None
+
+
+def _wrong_language(code: str) -> Refusal | None:
+    if code and code not in languages.known():
+        message = f"there are texts in {', '.join(languages.known())}"
+        return Refusal(code="language_unknown", message=message, field="language")
     return None
 
 
@@ -129,6 +137,7 @@ def _frozen(
         list_name=list_name,
         list_id=list_id,
         unsubscribe=unsubscribe,
+        language=draft.language,
         campaign=draft.campaign,
         headers=draft.headers,
         attachments=list(files),
@@ -139,4 +148,4 @@ def uses(content: Content) -> set[str]:
     """Return the contact fields a payload row has to carry for this content, in lower case."""
     sources = ((content.subject, False), (content.html, True), (content.text, False))
     names = {at.name for source, html in sources for at in parse(source, html=html)}
-    return names - {UNSUBSCRIBE_URL, "email", "name"}
+    return names - SYSTEM_FIELDS

@@ -1,4 +1,4 @@
-"""The directory of people: pages of 256 contacts in PEOPLE, from which reporting knows names and addresses.
+"""The directory: pages of 256 contacts in PEOPLE, from which reporting knows names and addresses; names of lists.
 
 Whoever changes a name or an address marks its page in the same transaction. Here the marked pages are published, each
 as a whole, and the mark is taken away unless the page changed again meanwhile. A crash publishes a page once more. Of
@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import orjson
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.planner import sources
 from services.planner.contacts import CONTACTS, DIRTY_PAGES
+from services.planner.lists import LISTS
 from shared.contracts import subjects
 from shared.database import alone, reading
 from shared.eventlog.documents import Documents
@@ -37,6 +38,7 @@ class Directory:
         self._wake = asyncio.Event()
         self._publishing = asyncio.Lock()
         self._imports = 0
+        self._named: set[str] = set()
 
     @contextmanager
     def later(self) -> Iterator[None]:
@@ -86,7 +88,8 @@ class Directory:
             return set(await conn.scalars(select(DIRTY_PAGES.c.page)))
 
     async def publish(self) -> int:
-        """Publish some of the changed pages; return how many there were."""
+        """Publish some of the changed pages, and what new lists are called; return how many pages there were."""
+        await self._name_lists()
         async with self._reading.connect() as conn:
             rows = await conn.execute(select(DIRTY_PAGES.c.page, DIRTY_PAGES.c.changes).limit(_AT_ONCE))
             marked = [(int(row.page), int(row.changes)) for row in rows]
@@ -97,6 +100,17 @@ class Directory:
                     mark = (DIRTY_PAGES.c.page == page) & (DIRTY_PAGES.c.changes == changes)
                     await conn.execute(delete(DIRTY_PAGES).where(mark))
         return len(marked)
+
+    async def _name_lists(self) -> None:
+        """Tell what lists are called, for pages and reports; a list never changes its name."""
+        async with self._reading.connect() as conn:
+            if await conn.scalar(select(func.count()).select_from(LISTS)) == len(self._named):
+                return
+            rows = [(str(row.id), str(row.name)) for row in await conn.execute(select(LISTS.c.id, LISTS.c.name))]
+        for list_id, name in rows:
+            if list_id not in self._named:
+                await self._people.put_once(subjects.person_list(list_id), orjson.dumps({"name": name}))
+                self._named.add(list_id)
 
     async def _publish_page(self, page: int) -> None:
         c = CONTACTS.c

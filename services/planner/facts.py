@@ -1,25 +1,26 @@
 """What the planner knows from the log: mailings, accounts, chunks and suppression, as tables of its own.
 
-A view for the projector kit. In come commits of mailings, accounts, relays, plans, chunks and consent; out come rows
-that hold exactly what the log says, so any batching and any repetition gives the same tables. Decisions are taken on
-the entity itself; these rows say where to look, how much is open, and who must not be mailed.
+A view for the projector kit. In come commits of mailings, accounts, relays, plans, chunks, consent and feedback; out
+come rows that hold exactly what the log says, so any batching and any repetition gives the same tables. Decisions are
+taken on the entity itself; these rows say where to look, how much is open, and who must not be mailed.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 import orjson
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.planner import returns
 from services.planner.account import AccountDecider
 from services.planner.mailing import MailingDecider
 from services.planner.schema import METADATA, insert
-from shared.contracts import account, consent, mailing, ranges, relay, subjects
+from shared.contracts import account, consent, feedback, mailing, ranges, relay, subjects
 from shared.contracts.account import AccountEdited
-from shared.contracts.consent import BLOCKING, AddressSuppressed
-from shared.contracts.envelope import Commit, DomainEvent, EventRecord
+from shared.contracts.consent import BLOCKING, Act, AddressSuppressed, Held, OptInRequested, after, moment
+from shared.contracts.envelope import Commit, DomainEvent
 from shared.contracts.mailing import DoubtDecided, MailingCancelled, MailingResumed, RateChanged, WindowOpened
 from shared.contracts.relay import (
     AccountPaused,
@@ -93,10 +94,13 @@ SUPPRESSION = Table(
     Column("address_key", String(16), primary_key=True),
     Column("scope", String(24), primary_key=True),
     Column("blocked", String(12), nullable=False),
+    Column("reason", String(40), nullable=False, server_default=""),
     Column("seq", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False, server_default=text("0")),
 )
-TABLES = (MAILINGS, ACCOUNTS, CHUNKS, DOUBTS, SUPPRESSION)
+TABLES = (MAILINGS, ACCOUNTS, CHUNKS, DOUBTS, SUPPRESSION, returns.RETURNS)
 
+_IN_ONE = 500
 FILTERS = (
     subjects.ALL_MAILINGS,
     subjects.ALL_ACCOUNTS,
@@ -104,6 +108,7 @@ FILTERS = (
     subjects.ALL_PLANS,
     subjects.ALL_CHUNKS,
     subjects.ALL_CONSENT,
+    subjects.ALL_FEEDBACK,
 )
 _CHUNK_EVENTS = (ChunkPlanned, ChunkStarted, RecipientsSettled, ChunkPassed, ChunkParked, ChunkFinished)
 _RETRY = (MailingResumed, WindowOpened, MailingCancelled, RateChanged)
@@ -147,6 +152,7 @@ class Facts:
             *consent.EVENTS,
             *_CHUNK_EVENTS,
             *relay.EVENTS,
+            *feedback.EVENTS,
         )
     )
 
@@ -165,6 +171,8 @@ class Facts:
         chunks = sorted([*kinds.get("plan", ()), *kinds.get("chunk", ())], key=lambda commit: commit.seq)
         await _chunks(conn, chunks)
         await _consent(conn, kinds.get("consent", ()))
+        came_back = kinds.get("feedback", ())
+        await returns.apply(conn, came_back, {commit.seq: millis(commit.recorded_at) for commit in came_back})
 
 
 async def _upsert(conn: AsyncConnection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -301,16 +309,45 @@ def _fate(group: Group) -> str | None:
 
 
 async def _consent(conn: AsyncConnection, commits: Sequence[Commit]) -> None:
+    if not commits:
+        return
+    s = SUPPRESSION.c
+    keys = sorted({record.event.address_key for commit in commits for record in commit.events if _is_act(record.event)})
     last: dict[tuple[str, str], dict[str, Any]] = {}
+    for start in range(0, len(keys), _IN_ONE):
+        found = await conn.execute(select(SUPPRESSION).where(s.address_key.in_(keys[start:][:_IN_ONE])))
+        last |= {(row["address_key"], row["scope"]): dict(row) for row in found.mappings()}
+    told: dict[tuple[str, str], dict[str, Any]] = {}
     for commit in commits:
         for record in commit.events:
-            row = _act(record, commit.seq)
-            last[row["address_key"], row["scope"]] = row
-    await _upsert(conn, SUPPRESSION, last.values())
+            event = record.event
+            if not _is_act(event):
+                continue
+            act = Held(commit.seq, moment(record.time, record.recorded_at), isinstance(event, BLOCKING))
+            key = (event.address_key, event.scope)
+            before = last.get(key)
+            held = after(Held(before["seq"], before["at"], bool(before["blocked"])) if before else None, act)
+            if held.seq == commit.seq:
+                row = {
+                    "address_key": key[0],
+                    "scope": key[1],
+                    "blocked": _blocked(event),
+                    "reason": event.reason[:40] if isinstance(event, AddressSuppressed) else "",
+                    "seq": held.seq,
+                    "at": held.at,
+                }
+                last[key] = told[key] = row
+    await _upsert(conn, SUPPRESSION, told.values())
 
 
-def _act(record: EventRecord, seq: int) -> dict[str, Any]:
-    event = record.event
-    blocked = "suppressed" if isinstance(event, AddressSuppressed) else "opted_out"
-    act: dict[str, Any] = event.model_dump(include={"address_key", "scope"})
-    return act | {"blocked": blocked if isinstance(event, BLOCKING) else "", "seq": seq}
+def _is_act(event: DomainEvent) -> TypeGuard[Act]:
+    return isinstance(event, consent.EVENTS)
+
+
+def _blocked(event: DomainEvent) -> str:
+    """Return why a scope is not mailed after this act, "" where it is."""
+    if isinstance(event, AddressSuppressed):
+        return "suppressed"
+    if isinstance(event, OptInRequested):
+        return "unconfirmed"
+    return "opted_out" if isinstance(event, BLOCKING) else ""

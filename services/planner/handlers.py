@@ -8,7 +8,17 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from services.planner import administration, fan_out, lists, orders, sign_in, signing, standstill
+from services.planner import (
+    administration,
+    consent_commands,
+    fan_out,
+    feedback,
+    lists,
+    orders,
+    sign_in,
+    signing,
+    standstill,
+)
 from services.planner.account import AccountDecider, Add, Edit, RecordTest, problem
 from services.planner.attachments import attach
 from services.planner.audience import Wanted, digest
@@ -139,7 +149,10 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
     files = await attach(wanted.attachments, parts.inbox, parts.contents)
     if isinstance(files, Refusal):
         return files
-    content = freeze_content(wanted, known, list_name=names.get(first, ""), list_id=list_id, files=files)
+    append = parts.settings.append_unsubscribe
+    content = freeze_content(
+        wanted, known, list_name=names.get(first, ""), list_id=list_id, unsubscribe=append, files=files
+    )
     if isinstance(content, Refusal):
         return content
     encoded = content.encoded()
@@ -286,6 +299,8 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.EditAccount: edit_account,
     commands.TestAccount: test_account,
     commands.ImportContacts: import_contacts,
+    commands.TakeFeedback: feedback.take_feedback,
+    commands.LiftSuppression: feedback.lift_suppression,
     commands.OpenCampaign: open_campaign,
     commands.DraftMailing: draft_mailing,
     commands.EditMailing: edit_mailing,
@@ -313,6 +328,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.ChangePermissions: administration.change_permissions,
     commands.SetPassword: administration.set_password,
     commands.RemoveUser: administration.remove_user,
+    **consent_commands.HANDLERS,
 }
 QUIETER = (commands.PauseMailing, commands.StopEverything, commands.CancelMailing, commands.ResumeAfterRestore)
 """What may be asked while the log is not trusted."""

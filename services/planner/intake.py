@@ -12,25 +12,27 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import product
 
 from sqlalchemy import Column, String, Table, Text, delete, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.planner import sources
+from services.planner import lists, sources
 from services.planner.directory import Directory
+from services.planner.opt_ins import OptIns, Wish
 from services.planner.schema import METADATA, insert
 from shared import clock, metrics
 from shared.contracts import intake, subjects
 from shared.contracts.audience import ContactsSynced
 from shared.contracts.envelope import Origin
-from shared.contracts.intake import Told
+from shared.contracts.intake import ContactUpserted, Told
 from shared.database import reading
 from shared.eventlog.errors import ConsumerGoneError, UnavailableError, UnknownOutcomeError
 from shared.eventlog.pull import Pull, PullMessage
 from shared.eventlog.reader import ApiError, Reader
 from shared.eventlog.store import EventLog
-from shared.ids import new_id
+from shared.ids import derived_id, new_id
 from shared.keys import KeyRing
 from shared.messaging.parking import park
 from shared.messaging.policy import nak_delay
@@ -60,13 +62,21 @@ class Intake:
     """Takes in what producers tell, until cancelled."""
 
     def __init__(
-        self, engine: AsyncEngine, log: EventLog, keys: KeyRing, directory: Directory, providers: Providers = BUILT_IN
+        self,
+        engine: AsyncEngine,
+        log: EventLog,
+        keys: KeyRing,
+        directory: Directory,
+        *,
+        opt_ins: OptIns,
+        providers: Providers = BUILT_IN,
     ) -> None:
         self._engine = engine
         self._reading = reading(engine)
         self._log = log
         self._keys = keys
         self._directory = directory
+        self._opt_ins = opt_ins
         self._providers = providers
         self._inbox = Reader(log.nc, subjects.INBOX)
 
@@ -139,6 +149,7 @@ class Intake:
                 await self._apply_slice(source, of_source[start : start + SLICE])
 
     async def _apply_slice(self, source: str, told: Sequence[Told]) -> None:
+        held = await self._hold(told)
         async with self._engine.begin() as conn:
             counts = await sources.apply(conn, told, self._keys, self._providers)
             if counts.stale < len(told):
@@ -147,6 +158,24 @@ class Intake:
         _EVENTS.labels("taken").inc(len(told) - counts.stale)
         _EVENTS.labels("stale").inc(counts.stale)
         step("intake.committed")
+        for wish, origin in held:
+            await self._opt_ins.ask(wish, origin)
+
+    async def _hold(self, told: Sequence[Told]) -> list[tuple[Wish, Origin]]:
+        """Block who is about to come onto a list that demands a confirmation; return who is to be asked for it."""
+        demanding = await self._opt_ins.demanding()
+        held: list[tuple[Wish, Origin]] = []
+        for each in told if demanding else ():
+            if not isinstance(each.data, ContactUpserted):
+                continue
+            for address, name in product(each.data.addresses, each.data.lists):
+                list_id, key = lists.id_of(name), self._keys.address_key(address)
+                command = derived_id("joins", each.source, each.data.id, list_id, str(each.version), key, length=20)
+                wish = Wish(address, list_id, "producer", each.data.name)
+                origin = Origin(command, "planner", clock.now())
+                if list_id in demanding and await self._opt_ins.hold(wish, origin):
+                    held.append((wish, origin))
+        return held
 
     async def _announce(self) -> None:
         """Append what was noted to the log; what a crash left is appended by whoever comes next."""

@@ -27,6 +27,15 @@ MEMBERS = Table(
     Column("contact", String(12), primary_key=True),
     sqlite_with_rowid=False,
 )
+CONFIRMATIONS = Table(
+    "list_confirmations",
+    METADATA,
+    Column("list", String(24), primary_key=True),
+    Column("account", String(24), nullable=False),
+    Column("content", String(64), nullable=False),
+    Column("subject", Text, nullable=False),
+)
+"""Lists that demand a confirmation, and the mail that asks for it."""
 LIST_FIELDS = Table(
     "list_fields",
     METADATA,
@@ -105,8 +114,11 @@ async def overview(conn: AsyncConnection) -> list[dict[str, Any]]:
     """Return all lists with their number of members, by name."""
     members = select(MEMBERS.c.list, func.count().label("members")).group_by(MEMBERS.c.list).subquery()
     rows = await conn.execute(
-        select(LISTS.c.id, LISTS.c.name, func.coalesce(members.c.members, 0).label("members"))
+        select(LISTS.c.id, LISTS.c.name, func.coalesce(members.c.members, 0).label("members"), CONFIRMATIONS.c.account)
         .outerjoin(members, members.c.list == LISTS.c.id)
+        .outerjoin(CONFIRMATIONS, CONFIRMATIONS.c.list == LISTS.c.id)
         .order_by(LISTS.c.name)
     )
-    return [dict(row) for row in rows.mappings()]
+    return [
+        {"id": row.id, "name": row.name, "members": row.members, "confirmed": row.account is not None} for row in rows
+    ]

@@ -18,6 +18,7 @@ from services.planner.idempotency import Act
 from services.planner.imports import Importer
 from services.planner.intake import Intake
 from services.planner.mailing import Mailing, MailingDecider
+from services.planner.opt_ins import OptIns
 from services.planner.orders import Command
 from services.planner.passwords import Passwords
 from services.planner.principal import PrincipalDecider
@@ -72,6 +73,7 @@ class Parts:
     principals: Principals
     records: Records
     throttle: Throttle
+    opt_ins: OptIns
     ask: Ask
     facts_at: Callable[[int, float], Awaitable[None]]
     passwords: Passwords = field(default_factory=Passwords)

@@ -29,7 +29,7 @@ from shared.contracts import subjects
 from shared.contracts.content import Content, encode_rows
 from shared.contracts.envelope import Origin
 from shared.contracts.mailing import MailingDrafted
-from shared.contracts.sending import PAYLOAD_DIGEST_BYTES, ChunkKind, ChunkPlanned
+from shared.contracts.sending import PAYLOAD_DIGEST_BYTES, SINGLE, ChunkKind, ChunkPlanned
 from shared.database import reading
 from shared.eventlog.documents import Documents
 from shared.eventlog.errors import WrongVersionError
@@ -181,7 +181,7 @@ class Planning:
 def _trace(plan: Plan, recipients: int, seq: int) -> None:
     """Record the planning of a chunk, below which all work on it hangs; a test mail's stands for itself."""
     place = tracing.piece(plan.mailing, "chunk", plan.n)
-    parent = None if plan.kind == "test" else tracing.whole(plan.mailing)
+    parent = None if plan.kind in SINGLE else tracing.whole(plan.mailing)
     what: dict[str, tracing.Value] = {
         "account": plan.account,
         "lane": plan.lane,

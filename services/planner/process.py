@@ -27,6 +27,7 @@ from shared import clock, tracing
 from shared.contracts import subjects
 from shared.contracts.commands import Refusal
 from shared.contracts.envelope import Commit, DomainEvent, Origin
+from shared.contracts.feedback import BounceReceived, ComplaintReceived
 from shared.contracts.relay import AccountPaused, AccountReleased, ProviderReleased
 from shared.contracts.sending import ChunkFinished, ChunkParked, ChunkPassed, RecipientsSettled
 from shared.contracts.subjects import ChunkRef
@@ -89,6 +90,10 @@ class Process:
             events = [record.event for record in commit.events]
             if kind == "mailing" or (kind == "chunk" and any(_moves(event) for event in events)):
                 self.note(entity)
+            elif kind == "feedback":
+                for event in events:
+                    if isinstance(event, BounceReceived | ComplaintReceived) and event.proven and event.mailing:
+                        self.note(event.mailing)  # it may have to stop
             elif any(isinstance(event, AccountReleased | ProviderReleased) for event in events):
                 self._released.set()
             elif any(isinstance(event, AccountPaused) for event in events):

@@ -104,7 +104,17 @@ async def draft(parts: Parts, wanted: commands.Draft) -> Answer | Refusal:
     wrote = written.model_dump(mode="json", exclude={"content", "links"})
     told = content.model_dump(
         mode="json",
-        include={"subject", "html", "text", "sender_name", "sender_address", "reply_to", "headers", "attachments"},
+        include={
+            "subject",
+            "html",
+            "text",
+            "sender_name",
+            "sender_address",
+            "reply_to",
+            "language",
+            "headers",
+            "attachments",
+        },
     )
     if content.html and content.text == text_from_html(content.html):  # made from the HTML, and made anew with it
         told["text"] = ""

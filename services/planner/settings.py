@@ -18,6 +18,8 @@ class PlannerSettings(HttpSettings):
         chunk_size: Most recipients of a chunk.
         probe_seconds: How long a sender may take to try an account out.
         dns_server: Server that the preflight of an account asks, `host` or `host:port`; "" is the machine's resolver.
+        soft_bounces: An address is suppressed when so many mailings in 30 days bounced in a way that passes.
+        append_unsubscribe: Whether a link to unsubscribe is appended to bodies that have none of their own.
         audit_days: How long the audit remembers who asked for what.
     """
 
@@ -30,4 +32,6 @@ class PlannerSettings(HttpSettings):
     chunk_size: int = Field(default=500, ge=1, le=500)
     probe_seconds: float = Field(default=30, gt=0)
     dns_server: str = ""
+    soft_bounces: int = Field(default=5, ge=2, le=100)
     audit_days: int = Field(default=400, ge=1)
+    append_unsubscribe: bool = True

@@ -19,7 +19,7 @@ from shared.contracts.engagement import HitsRecorded
 from shared.contracts.envelope import DomainEvent, EventRecord
 from shared.contracts.mailing import DoubtDecided, TestSent
 from shared.contracts.ranges import unpack
-from shared.contracts.sending import ChunkFinished, ChunkParked, ChunkPlanned, RecipientsSettled
+from shared.contracts.sending import SINGLE, ChunkFinished, ChunkParked, ChunkPlanned, RecipientsSettled
 
 SUMMED = (*outcomes.NAMES[1:], "evidence", "chunks_finished", "parked")
 """The columns of a mailing that are sums over its chunks, in the order of `Chunk.numbers`."""
@@ -110,7 +110,7 @@ def _test_sent(counts: Counts, record: EventRecord, event: TestSent) -> None:
 
 def _planned(counts: Counts, _record: EventRecord, event: ChunkPlanned) -> None:
     row = counts.mailing(event.mailing)
-    if event.kind == "test":
+    if event.kind in SINGLE:
         row.status = "Sending"
     row.planned += len(event.contacts)
     row.chunks_planned += 1

@@ -37,6 +37,7 @@ _PERSON = Upsert(
 _NOTE = Upsert(tables.notes, ("key", "text"), {"text": "replace"})
 _POSITION = Upsert(tables.directory_position, ("name", "seq"), {"seq": "replace"})
 _BATCH = 20
+_LIST = "list."
 _COMPARE_EVERY = 300.0
 _PAUSE = 0.5
 _IN_ONE = 500
@@ -102,7 +103,7 @@ class Directory:
             gone = [page for page in pages if subjects.person_page(page) not in there]
             await _forget(conn, tables.people.c.page, gone)
             keys = set(await conn.scalars(select(tables.notes.c.key)))
-            await _forget(conn, tables.notes.c.key, [key for key in keys if subjects.person_note(key) not in there])
+            await _forget(conn, tables.notes.c.key, [key for key in keys if _subject_of(key) not in there])
 
     async def _ends_before(self, position: int) -> bool:
         """Tell a restored stream from one whose last messages were erased."""
@@ -137,6 +138,15 @@ class Directory:
         return True
 
 
+def list_note(list_id: str) -> str:
+    """Return the key under which the notes hold what a list is called."""
+    return f"{_LIST}{list_id}"
+
+
+def _subject_of(note: str) -> str:
+    return subjects.person_list(note[len(_LIST) :]) if note.startswith(_LIST) else subjects.person_note(note)
+
+
 async def _position(conn: AsyncConnection) -> int:
     return int(await conn.scalar(select(tables.directory_position.c.seq)) or 0)
 
@@ -153,6 +163,8 @@ async def _take(conn: AsyncConnection, stored: Stored) -> None:
         ]
         await conn.execute(delete(tables.people).where(tables.people.c.page == page))
         await _PERSON.run(conn, rows)
+    elif kind == "list":
+        await _NOTE.run(conn, [(list_note(key), str(body["name"]))])
     elif kind == "note":
         text = str(body.get("text", ""))
         if text:

@@ -18,7 +18,7 @@ from shared.contracts.audience import ContactsImported, ContactsSynced
 from shared.contracts.engagement import Hit, HitsRecorded
 from shared.contracts.envelope import DomainEvent, EventRecord
 from shared.contracts.ranges import unpack
-from shared.contracts.sending import ChunkPlanned, Group, RecipientsSettled
+from shared.contracts.sending import SINGLE, ChunkPlanned, Group, RecipientsSettled
 
 MOST = 500  # recipients or hits in one message
 
@@ -73,6 +73,7 @@ _CHANGES: dict[type[DomainEvent], tuple[feed.Change, Callable[[Any], Data]]] = {
 }
 _ACTS: dict[type[DomainEvent], str] = {
     consent.OptedOut: "opted_out",
+    consent.OptInRequested: "opt_in_requested",
     consent.OptedIn: "opted_in",
     consent.AddressSuppressed: "suppressed",
     consent.SuppressionLifted: "suppression_lifted",
@@ -129,7 +130,7 @@ def messages(record: EventRecord, known: Known) -> Iterator[Message]:
 def _settled(record: EventRecord, event: RecipientsSettled, known: Known) -> Iterator[Message]:
     key = _chunk(record.subject)
     plan = known.chunks.get(key)
-    if plan is None or plan.kind == "test":
+    if plan is None or plan.kind in SINGLE:
         return
     base = _EPOCH + timedelta(milliseconds=event.base) if event.base else record.time
     rows = [row for group in event.groups if group.outcome != "released" for row in _rows(group, key, base, known)]
@@ -179,7 +180,7 @@ def _consent(act: str, event: Any, known: Known) -> Data:  # noqa: ANN401 - one 
         data["how"] = how
     if of := getattr(event, "mailing", ""):
         data["mailing"] = of
-        if event.n is not None and event.index is not None:
+        if getattr(event, "n", None) is not None and event.index is not None:
             data |= known.person((of, event.n), event.index)
     return data
 

@@ -202,7 +202,7 @@ consent_acts = Table(
     *(_text(name) for name in ("address_key", "scope", "act", "how", "mailing")),
     _maybe("n"),
     _maybe("idx"),
-    *(_text(name) for name in ("comment", "reason", "principal")),
+    *(_text(name) for name in ("comment", "reason", "principal", "words")),
     _number("at"),
     Index("consent_acts_by_address", "address_key", "seq"),
     Index("consent_acts_by_mailing", "mailing", "act"),

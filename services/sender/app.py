@@ -9,7 +9,6 @@ SIGTERM begins nothing new, waits for open dots and gives back the rest.
 """
 
 import asyncio
-import gc
 import itertools
 import logging
 import os
@@ -339,12 +338,7 @@ async def _exists(jobs: Reader, seq: int, subject: str) -> bool:
 def main() -> None:
     """Run the sender until it is told to stop."""
     settings = SenderSettings()
-
-    async def start(service: Service) -> None:
-        await Sender(service, settings).start()
-        gc.set_threshold(GARBAGE)
-
-    run_service("sender", settings, start)
+    run_service("sender", settings, lambda service: Sender(service, settings).start(), garbage=GARBAGE)
 
 
 if __name__ == "__main__":

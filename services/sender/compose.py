@@ -83,7 +83,7 @@ def compile_content(
     if not tokens.is_target(public_url):
         raise CompileError(f"the public URL {public_url!r} is no http or https URL")
     links = {url: place for place, url in enumerate(content.links)}
-    urls = parts.Urls(public_url, signer, mailing, tracking, links)
+    urls = parts.Urls(public_url, signer, mailing, tracking, links, content.language)
     try:
         entity = Entity(content, urls, mime.Identity(mailing, domain, account), files or {})
         return Compiled(entity, keys)
@@ -110,7 +110,9 @@ class Compiled:
         self.fields = parts.Fields()
         self.subject = mime.subject(content.subject, self.fields)
         body = mime.body(content, urls, self.fields, files)
-        self.unsubscribes = content.unsubscribe or parts.UNSUBSCRIBE_IN_BODY in body
+        # A mail of a list can be left with one click (RFC 8058), whether a body has a link or not.
+        self.unsubscribes = content.unsubscribe or bool(content.list_id) or parts.UNSUBSCRIBE_IN_BODY in body
+        self.query = urls.query.encode()
         self.sender = headers.address(content.sender_address)
         unsubscribe = (urls.public_url + tokens.UNSUBSCRIBE_PATH).encode() if self.unsubscribes else b""
         head = mime.head(content, identity, self.subject, unsubscribe)
@@ -148,6 +150,8 @@ class ChunkComposer:
         self._cells = compiled.fields.cells
         self._longest = compiled.longest_value
         self._unsubscribes = compiled.unsubscribes
+        self._opts_in = parts.OPT_IN in compiled.order
+        self._query = compiled.query
         self._merges_subject = parts.SUBJECT in compiled.order
         self._sender = compiled.sender
         self._bounces_to = b"@" + bounce_domain.encode() if bounce_domain else b""
@@ -185,7 +189,8 @@ class ChunkComposer:
         who = b"%b%d" % (self._who, index)
         mac = self._signer.recipient_mac(who)
         message_id = b"%b.%b" % (who, mac)
-        unsubscribe, in_body = self._unsubscribe(row, who) if self._unsubscribes else (b"", b"")
+        back = self._signer.bounce_mac(who) if self._bounces_to else b""
+        unsubscribe, in_body = self._unsubscribe(row, who, back) if self._unsubscribes else (b"", b"")
         values = self._values(row.get("fields") or {}, text, name)
         if self._date[0] != date:
             self._date = (date, headers.date(date))
@@ -197,6 +202,7 @@ class ChunkComposer:
             unsubscribe,
             in_body,
             self._kid + message_id,
+            self._opt_in(row, who, date) if self._opts_in else b"",
         ]
         encoded = [encode_value(value) for value in values]
         for place, html in self._cells:
@@ -210,12 +216,10 @@ class ChunkComposer:
         pieces[1::2] = self._choose(cells)
         message = b"".join(pieces) if self._signing is None else self._signed(self._signing, pieces, cells, date)
         digest = hashlib.sha256(message).digest()[:MAIL_DIGEST_BYTES]
-        return Rendered(self._return_path(who), address, message, digest, message_id)
+        return Rendered(self._return_path(who, back), address, message, digest, message_id)
 
-    def _return_path(self, who: bytes) -> bytes:
-        if not self._bounces_to:
-            return self._sender
-        return b"b+%b%b.%b%b" % (self._kid, who, self._signer.bounce_mac(who), self._bounces_to)
+    def _return_path(self, who: bytes, mac: bytes) -> bytes:
+        return b"b+%b%b.%b%b" % (self._kid, who, mac, self._bounces_to) if mac else self._sender
 
     def _signed(self, signing: Signing, pieces: list[bytes], cells: list[bytes], date: int) -> bytes:
         rest = b"".join(pieces[self._split :])
@@ -249,8 +253,8 @@ class ChunkComposer:
         merged = [values[part] if isinstance(part, int) else part for part in self._compiled.subject]
         return headers.unstructured("".join(merged), "subject")
 
-    def _unsubscribe(self, row: Mapping[str, Any], who: bytes) -> tuple[bytes, bytes]:
-        """Return the token as it stands in the header, and broken to lines for a body."""
+    def _claim(self, row: Mapping[str, Any], who: bytes) -> bytes:
+        """Return what a link to leave or to join says: which mail, which address, which lists."""
         key = row.get("address_key") or ""
         if not _ADDRESS_KEY.fullmatch(key):
             raise RenderError("no address key")
@@ -260,13 +264,30 @@ class ChunkComposer:
             if not _SCOPE.fullmatch(scope):
                 raise RenderError("bad list id")
             self._scope, self._lists = scope.encode(), list(lists)
-        claim = b"%b.%b.%b" % (who, key.encode(), self._scope)
+        return b"%b.%b.%b" % (who, key.encode(), self._scope)
+
+    def _opt_in(self, row: Mapping[str, Any], who: bytes, date: int) -> bytes:
+        claim = b"%b.%d" % (self._claim(row, who), date // 86_400 + tokens.OPT_IN_DAYS)
+        return encode((b"%b%b.%b" % (self._kid, claim, self._signer.opt_in_mac(claim))).decode())
+
+    def _unsubscribe(self, row: Mapping[str, Any], who: bytes, back: bytes) -> tuple[bytes, bytes]:
+        """Return the token as it stands in the header, and broken to lines for a body.
+
+        Where mail comes back to us, the header names a mailbox beside the page: the token is its subject, and its
+        address tells whose it is where a program leaves the subject out.
+        """
+        claim = self._claim(row, who)
         mac = self._signer.unsubscribe_mac(claim)
         token = b"%b%b.%b" % (self._kid, claim, mac)
+        header = token + self._query
+        if back:
+            subject = token.replace(b"+", b"%2B")
+            to = b"u+%b%b.%b%b" % (self._kid, who, back, self._bounces_to)
+            header += b">,\r\n <mailto:%b?subject=%b" % (to, subject)
         if len(self._scope) > _SCOPE_COLUMNS:
-            return token, encode(token.decode())
-        first_line = b"%b%b.%b" % (self._kid, who, key.encode())
-        return token, b"%b%b=2E%b.%b" % (first_line, SOFT_BREAK, self._scope, mac)
+            return header, encode(token.decode())
+        first_line = claim[: len(claim) - len(self._scope) - 1]
+        return header, b"%b%b%b=2E%b.%b" % (self._kid, first_line, SOFT_BREAK, self._scope, mac)
 
 
 def _alternating(wire: Sequence[bytes | int]) -> tuple[list[bytes], list[int]]:

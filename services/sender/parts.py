@@ -7,24 +7,25 @@ Done once a mailing; nothing here knows a recipient.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from itertools import groupby
 
 from services.sender.quoted import SOFT_BREAK, encode
-from shared import tokens
+from shared import languages, tokens
 from shared.contracts.links import Link, ascii_url, links_in_html, links_in_text
 from shared.contracts.mailing import Tracking
-from shared.contracts.template import UNSUBSCRIBE_URL, masked, parse
+from shared.contracts.template import LINKS, OPT_IN_LINK, OPT_IN_URL, UNSUBSCRIBE_URLS, masked, parse
 from shared.tokens import Signer
 
 Segment = str | int
 """Text, or the number of the cell that fills a slot."""
 
-DATE, TO, SUBJECT, MESSAGE_ID, UNSUBSCRIBE, UNSUBSCRIBE_IN_BODY, RECIPIENT, FIRST_FIELD = range(8)
+DATE, TO, SUBJECT, MESSAGE_ID, UNSUBSCRIBE, UNSUBSCRIBE_IN_BODY, RECIPIENT, OPT_IN, FIRST_FIELD = range(9)
 
 _BODY_END = re.compile(r"</body\s*>", re.IGNORECASE)
 _HTML_END = re.compile(r"</html\s*>", re.IGNORECASE)
-_HTML_FOOTER = ('<p style="font-size:12px;color:#777777"><a href="', '">Unsubscribe</a></p>\n')
-_TEXT_FOOTER = ("\n\n-- \nUnsubscribe: ", "\n")
+_HTML_FOOTER = ('<p style="font-size:12px;color:#707070">', "</p>\n")
+_TEXT_FOOTER = ("\n\n-- \n", "\n")
 _PIXEL = ('<img src="', '" width="1" height="1" alt="" style="display:block">')
 
 
@@ -67,6 +68,12 @@ class Urls:
     mailing: str
     tracking: Tracking
     links: Mapping[str, int]
+    language: str = ""
+
+    @property
+    def query(self) -> str:
+        """What has a page shown in the language of the mail."""
+        return f"?lang={self.language}" if self.language else ""
 
     def _recipient(self) -> Segment:
         return self.signer.anonymous(self.mailing) if self.tracking == "anonymous" else RECIPIENT
@@ -88,7 +95,33 @@ class Urls:
 
     def unsubscribe(self) -> list[Segment]:
         """Return the unsubscribe URL as it stands in a body."""
-        return [self.public_url + tokens.UNSUBSCRIBE_PATH, UNSUBSCRIBE_IN_BODY]
+        return [self.public_url + tokens.UNSUBSCRIBE_PATH, UNSUBSCRIBE_IN_BODY, self.query]
+
+    def own(self, name: str, *, html: bool) -> list[Segment]:
+        """Return what a placeholder of `LINKS` stands for: a URL, or a link with its words."""
+        if name in UNSUBSCRIBE_URLS:
+            return self.unsubscribe()
+        if name == OPT_IN_URL:
+            return self._opt_in()
+        words = languages.of(self.language).mail
+        if name == OPT_IN_LINK:
+            return _link(words.confirm, self._opt_in(), html=html)
+        return _link(words.unsubscribe, self.unsubscribe(), html=html)
+
+    def footer(self, *, html: bool) -> list[Segment]:
+        """Return what is appended to a body without a link to unsubscribe."""
+        language = languages.of(self.language)
+        before, after = _HTML_FOOTER if html else _TEXT_FOOTER
+        if html and self.language:
+            before = before.replace("<p ", f'<p lang="{language.code}" dir="{language.direction}" ')
+        return [before, *_link(language.mail.unsubscribe, self.unsubscribe(), html=html), after]
+
+    def _opt_in(self) -> list[Segment]:
+        return [self.public_url + tokens.OPT_IN_PATH, OPT_IN, self.query]
+
+
+def _link(words: str, url: list[Segment], *, html: bool) -> list[Segment]:
+    return ['<a href="', *url, f'">{escape(words)}</a>'] if html else [f"{words}: ", *url]
 
 
 def html_body(source: str, fields: Fields, urls: Urls, *, footer: bool) -> list[Segment]:
@@ -96,7 +129,7 @@ def html_body(source: str, fields: Fields, urls: Urls, *, footer: bool) -> list[
     edits = _edits(source, links_in_html(source), fields, urls, html=True)
     added: list[Segment] = []
     if footer and not _has_unsubscribe(edits):
-        added += [_HTML_FOOTER[0], *urls.unsubscribe(), _HTML_FOOTER[1]]
+        added += urls.footer(html=True)
     end = _end_of_body(source)
     edits.append((end, end, added + urls.pixel()))
     return _applied(source, edits)
@@ -107,7 +140,7 @@ def text_body(source: str, fields: Fields, urls: Urls, *, footer: bool) -> list[
     edits = _edits(source, links_in_text(source), fields, urls, html=False)
     if footer and not _has_unsubscribe(edits):
         stripped = len(source.rstrip())
-        edits.append((stripped, len(source), [_TEXT_FOOTER[0], *urls.unsubscribe(), _TEXT_FOOTER[1]]))
+        edits.append((stripped, len(source), urls.footer(html=False)))
     return _applied(source, edits)
 
 
@@ -117,8 +150,8 @@ _Edit = tuple[int, int, list[Segment]]
 def _edits(source: str, links: list[Link], fields: Fields, urls: Urls, *, html: bool) -> list[_Edit]:
     edits: list[_Edit] = []
     for at in parse(source, html=html):
-        if at.name == UNSUBSCRIBE_URL:
-            edits.append((at.start, at.end, urls.unsubscribe()))
+        if at.name in LINKS:
+            edits.append((at.start, at.end, urls.own(at.name, html=html)))
         else:
             edits.append((at.start, at.end, [fields.cell(at.name, at.default, html=html)]))
     for link in links:

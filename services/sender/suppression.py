@@ -8,14 +8,14 @@ Memory is bounded by the consent acts since the oldest chunk at work.
 from collections.abc import AsyncIterator, Callable, Iterable
 
 from shared.contracts import subjects
-from shared.contracts.consent import BLOCKING, EVERYTHING
+from shared.contracts.consent import BLOCKING, EVERYTHING, Held, after, moment
 from shared.contracts.envelope import Commit
 
 Scan = Callable[[list[str], int, int], AsyncIterator[list[Commit]]]
 
 
 class Suppression:
-    """The last consent act by (address key, scope), with the event id that a skip will name."""
+    """The consent act that holds by (address key, scope), with the event id that a skip will name."""
 
     def __init__(self, begins: int, scan: Scan) -> None:
         """Start empty at position `begins`; `scan(filters, start, stop)` reads the log."""
@@ -23,19 +23,25 @@ class Suppression:
         self._begins = begins
         self._scan = scan
         self._acts: dict[tuple[str, str], tuple[int, str]] = {}
+        self._told: dict[tuple[str, str], dict[int, tuple[Held, str]]] = {}
 
     def __bool__(self) -> bool:
         """Whether any act is known."""
         return bool(self._acts)
 
     def apply(self, commit: Commit) -> None:
-        """Take one commit of the consent journal in; the later position wins, in whatever order they come."""
+        """Take one commit of the consent journal in; what holds is the same in whatever order they come."""
         for record in commit.events:
             event = record.event
             key = (getattr(event, "address_key", ""), getattr(event, "scope", ""))
-            known = self._acts.get(key)
-            if known is None or known[0] <= commit.seq:
-                self._acts[key] = (commit.seq, record.id if isinstance(event, BLOCKING) else "")
+            act = Held(commit.seq, moment(record.time, record.recorded_at), isinstance(event, BLOCKING))
+            told = self._told.setdefault(key, {})
+            told[commit.seq] = (act, record.id if act.blocks else "")
+            held: Held | None = None
+            for seq in sorted(told):
+                held = after(held, told[seq][0])
+            if held is not None:
+                self._acts[key] = (held.seq, told[held.seq][1])
         self.version += 1
 
     async def cover(self, position: int) -> None:

@@ -1,30 +1,39 @@
 """The tracker process: what the public sees comes in by HTTP, facts go out to the log.
 
-In: `GET /o/{recipient}.gif`, `GET /c/{recipient}/{link}`, `GET|POST /u/{token}`, `/healthz`.
-Out: HitsRecorded on `evt.engagement.<p>`, OptedOut and OptedIn on `evt.consent.<p>`, comments in PEOPLE.
+In: `GET /o/{recipient}.gif`, `GET /c/{recipient}/{link}`, `GET|POST /u/{token}` and `/s/{token}`,
+`POST /hooks/{provider}`, `/healthz`; uploaded mails from the planner (`desk.take`). Out: HitsRecorded on
+`evt.engagement.<p>`, OptedOut and OptedIn on `evt.consent.<p>`, what came back on `evt.feedback.<p>`; comments, replies
+and the words of the pages in PEOPLE.
 Unlike the other services it does not wait for the broker: HTTP is served from the first moment, the log is attached
 when it is reached, and again when the connection was closed for good; until then everything is spooled.
 """
 
 import asyncio
+import gc
 import logging
 import signal
 from functools import partial
 
 import uvloop
 
-from services.tracker import metrics
+from services.tracker import handed, metrics
 from services.tracker.notes import Notes
 from services.tracker.recorder import Log
 from services.tracker.server import Tracker, TrackerSettings
-from shared import logs, tracing
+from shared import languages, logs, tracing
+from shared.contracts import subjects
 from shared.eventlog.ack_publisher import AckPublisher
 from shared.eventlog.connection import connect
+from shared.eventlog.errors import EventLogError
+from shared.eventlog.reader import Reader
 from shared.eventlog.store import EventLog
 from shared.messaging import process
 from shared.messaging.ops import OpsServer
 
 log = logging.getLogger(__name__)
+
+GARBAGE = 5_000
+"""Objects more than before at which Python looks for cycles."""
 
 _PAUSE = 1.0
 
@@ -49,10 +58,25 @@ async def reach_log(settings: TrackerSettings, tracker: Tracker) -> None:
         except Exception as error:  # noqa: BLE001 - whatever it is: hits are spooled, and it is tried again
             log.error("no connection to NATS: %s", error)  # noqa: TRY400 - the cause is in the message
         else:
-            tracker.recorder.attach(Log(EventLog(nc), Notes(AckPublisher.of(nc)), partial(getattr, nc, "is_connected")))
+            await handed.listen(nc, tracker.desk)
+            notes = Notes(AckPublisher.of(nc))
+            tracker.recorder.attach(Log(EventLog(nc), notes, partial(getattr, nc, "is_connected")))
+            tracker.names.attach(Reader(nc, subjects.PEOPLE).kept)
+            tracker.payloads.attach(Reader(nc, subjects.PAYLOADS).last)
+            keeping = asyncio.create_task(keep_words(notes))
             await closed.wait()
+            keeping.cancel()
             log.error("the connection to NATS was closed for good: credentials refused?")
         await asyncio.sleep(_PAUSE)
+
+
+async def keep_words(notes: Notes) -> None:
+    """Have PEOPLE hold what the pages say, so that consent can be shown with what the person had read."""
+    for language in languages.known().values():
+        try:
+            await notes.keep(language.version, language.words)
+        except (EventLogError, OSError) as error:  # tried again with the next connection, or by the next start
+            log.warning("the words of the pages in %s were not kept: %s", language.code, error)
 
 
 async def run(settings: TrackerSettings) -> None:
@@ -67,6 +91,7 @@ async def run(settings: TrackerSettings) -> None:
     ops.checks["broker"] = lambda: "away: hits are spooled" if tracker.recorder.away else ""
     await ops.start()
     ops.ready = True
+    gc.set_threshold(GARBAGE)
     reaching = asyncio.create_task(reach_log(settings, tracker))
     try:
         await tracker.serve(stop)

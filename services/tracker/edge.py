@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.tracker import hits, metrics, pages
+from shared import languages
 from shared.clock import now
 
 log = logging.getLogger(__name__)
@@ -28,11 +29,11 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class BodyTooLargeError(Exception):
-    """The body is larger than `MAX_BODY`."""
+    """The body is larger than it may be."""
 
 
 class BodyTooSlowError(Exception):
-    """The body did not come within `BODY_SECONDS`, or the client went away."""
+    """The body did not come in time, or the client went away."""
 
 
 def header(scope: Scope, name: bytes) -> str:
@@ -49,8 +50,8 @@ async def answer(send: Send, status: int, headers: Headers, body: bytes = b"") -
     await send({"type": "http.response.body", "body": body})
 
 
-async def read_body(receive: Receive) -> bytes:
-    """Return the body of a request.
+async def read_body(receive: Receive, limit: int = MAX_BODY, seconds: float = BODY_SECONDS) -> bytes:
+    """Return the body of a request, of `limit` bytes at most, when it comes within `seconds`.
 
     Raises:
         BodyTooLargeError: It is larger than allowed.
@@ -59,14 +60,14 @@ async def read_body(receive: Receive) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             while True:
                 message: Message = await receive()
                 if message["type"] == "http.disconnect":
                     raise BodyTooSlowError
                 part = message.get("body", b"")
                 size += len(part)
-                if size > MAX_BODY:
+                if size > limit:
                     raise BodyTooLargeError
                 parts.append(part)
                 if not message.get("more_body", False):
@@ -120,7 +121,7 @@ class Witness:
 
 async def not_found(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - the shape of an ASGI app
     """Answer 404: the same for every reason."""
-    page = pages.not_found()
+    page = pages.not_found(languages.chosen("", header(scope, b"accept-language")))
     headers = [*page.headers, (b"content-length", str(len(page.body)).encode())]
     await answer(send, 404, headers, b"" if scope["method"] == "HEAD" else page.body)
 

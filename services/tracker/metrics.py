@@ -13,8 +13,16 @@ HITS_REPLAYED = counter(
     "posthaste_tracker_facts_replayed_total", "Hits and consent acts handed from the spool to the log"
 )
 HITS_LOST = counter("posthaste_tracker_facts_lost_total", "Hits and consent acts that neither log nor spool took")
+FEEDBACK = counter(
+    "posthaste_tracker_feedback_total",
+    "Mails and events that came back, by kind and by whether a token proved a mail of ours",
+    ("kind", "matched"),
+)
 SPOOL_DAMAGED = counter("posthaste_tracker_spool_lines_aside_total", "Lines of the spool set aside for an operator")
 SPOOL_BYTES = gauge("posthaste_tracker_spool_bytes", "Bytes in the spool that the log has not taken yet")
+WEBHOOKS = counter(
+    "posthaste_tracker_webhooks_total", "Webhooks by provider and what became of them", ("provider", "outcome")
+)
 COMMIT_HITS = histogram(
     "posthaste_tracker_commit_hits", "Hits in one commit", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
 )

@@ -6,6 +6,7 @@ log did not take by then stays in the spool for the next process.
 
 import asyncio
 import logging
+import resource
 from pathlib import Path
 
 from granian.constants import HTTPModes, Interfaces
@@ -17,25 +18,30 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from services.tracker.clicks import Clicks
+from services.tracker.desk import Desk
 from services.tracker.edge import Edge, Witness
 from services.tracker.group_commit import GroupCommit
+from services.tracker.list_names import ListNames
 from services.tracker.opens import Opens
+from services.tracker.payloads import Payloads
 from services.tracker.recorder import Recorder
 from services.tracker.spool import Spool
-from services.tracker.unsubscribe import Unsubscribe
+from services.tracker.unsubscribe import OptIn, Unsubscribe
+from services.tracker.webhooks.hooks import HOOKS_KIND, Hooks
+from services.tracker.webhooks.settings import WebhookSettings
 from shared.keys import KeyRing
-from shared.settings import Settings
-from shared.tokens import CLICK_PATH, PIXEL_PATH, UNSUBSCRIBE_PATH
+from shared.tokens import CLICK_PATH, OPT_IN_PATH, PIXEL_PATH, UNSUBSCRIBE_PATH
 
 log = logging.getLogger(__name__)
 
 _BACKLOG = 2048
-_HEADER_MS = 10_000
+_CONNECTIONS = 4096
+_MAX_HEAD = 32 * 1024
 _DRAIN_SECONDS = 15.0
 
 
-class TrackerSettings(Settings):
-    """What the tracker needs beside the common settings.
+class TrackerSettings(WebhookSettings):
+    """What the tracker needs beside the common settings and those of the webhooks.
 
     Attributes:
         tracker_host: Address to listen on.
@@ -44,6 +50,7 @@ class TrackerSettings(Settings):
         spool_bytes: Most hits kept on disk while the broker is away.
         commit_linger: Seconds for which hits are gathered into one commit.
         log_patience: Seconds the log has to answer before a hit goes to the spool.
+        request_patience: Seconds in which the head of a request has to come, and then the body of a webhook.
     """
 
     tracker_host: str = "127.0.0.1"
@@ -52,6 +59,7 @@ class TrackerSettings(Settings):
     spool_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
     commit_linger: float = Field(default=0.003, ge=0, le=0.02)
     log_patience: float = Field(default=0.025, gt=0, le=1)
+    request_patience: float = Field(default=10.0, ge=0.1, le=60)
 
     @property
     def spool_folder(self) -> Path:
@@ -64,6 +72,9 @@ class Tracker:
 
     Attributes:
         recorder: To be attached to the log once it is reached.
+        names: What lists are called; to be attached likewise.
+        payloads: Whom chunks addressed; to be attached likewise.
+        desk: Takes what came back.
     """
 
     def __init__(self, settings: TrackerSettings) -> None:
@@ -71,12 +82,17 @@ class Tracker:
         witness = Witness([part.strip() for part in settings.trusted_proxies.split(",") if part.strip()])
         self._spool = Spool(settings.spool_folder, settings.spool_bytes)
         self.recorder = Recorder(self._spool, patience=settings.log_patience)
+        self.names = ListNames()
+        self.payloads = Payloads()
+        self.desk = Desk(key_ring, self.recorder, self.payloads)
         self._commits = GroupCommit(self.recorder, linger=settings.commit_linger)
         self.edge = Edge(
             {
                 PIXEL_PATH: Opens(key_ring, witness, self._commits),
                 CLICK_PATH: Clicks(key_ring, witness, self._commits),
-                UNSUBSCRIBE_PATH: Unsubscribe(key_ring, self.recorder),
+                HOOKS_KIND: Hooks(settings.providers(), self.desk, seconds=settings.request_patience),
+                UNSUBSCRIBE_PATH: Unsubscribe(key_ring, self.recorder, self.names),
+                OPT_IN_PATH: OptIn(key_ring, self.recorder, self.names),
             },
             [Route("/healthz", self._health)],
         )
@@ -86,10 +102,12 @@ class Tracker:
             port=settings.tracker_port,
             interface=Interfaces.ASGINL,
             http=HTTPModes.http1,
-            http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MS, max_buffer_size=64 * 1024),
+            http1_settings=HTTP1Settings(
+                header_read_timeout=int(settings.request_patience * 1000), max_buffer_size=_MAX_HEAD
+            ),
             websockets=False,
             backlog=_BACKLOG,
-            backpressure=_BACKLOG,
+            backpressure=_CONNECTIONS,
             log_enabled=False,
         )
 
@@ -105,6 +123,7 @@ class Tracker:
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then drain and return."""
+        _allow_connections()
         self._spool.open()
         replay = asyncio.create_task(self.recorder.run())
         serving = asyncio.create_task(self._server.serve())
@@ -124,3 +143,11 @@ class Tracker:
             await replay  # it never ends by itself: raise what ended it, the supervisor starts the service again
         if not stop.is_set():
             raise RuntimeError("the HTTP server ended by itself")
+
+
+def _allow_connections() -> None:
+    """Let this process have a file for each connection and some more: many systems begin with 1,024."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * _CONNECTIONS if most == resource.RLIM_INFINITY else min(most, 2 * _CONNECTIONS)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))

@@ -2,161 +2,158 @@
 
 GET shows a page and never unsubscribes (scanners follow links). POST with `List-Unsubscribe=One-Click` (RFC 8058) is
 answered 200 at once, without a redirect; POST from the page says what happened and offers the way back. A repeat within
-a few seconds is the same act (the command id is derived from token, act, page and time). While the broker is away the
-act goes to the spool; if not even that takes it the answer is 503, never a promise.
+a few seconds is the same act (see `acts`). While the broker is away the act goes to the spool; if not even that takes
+it the answer is 503, never a promise. `/s/{token}` confirms an opt-in in the same way: GET asks, a button confirms.
 """
 
-import re
-from dataclasses import dataclass
-from datetime import datetime
-from email.parser import BytesParser
-from email.policy import HTTP
-from typing import Literal
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs
 
 from starlette.types import Receive, Scope, Send
 
 from services.tracker import pages
+from services.tracker.acts import By, entry_of
 from services.tracker.edge import BodyTooLargeError, BodyTooSlowError, answer, header, not_found, read_body
-from services.tracker.entries import Entry, Note
+from services.tracker.forms import Act, act_of, fields, named
+from services.tracker.list_names import ListNames
+from services.tracker.pages import View
 from services.tracker.recorder import NotKeptError, Recorder
 from services.tracker.spans import A_SECOND, trace_act
+from shared import languages
 from shared.clock import now
-from shared.contracts import subjects
-from shared.contracts.consent import How, OptedIn, OptedOut
-from shared.contracts.envelope import Origin
-from shared.ids import derived_id, new_id
+from shared.ids import new_id
 from shared.keys import KeyRing
-from shared.tokens import UNSUBSCRIBE_PATH, UnsubscribeToken, verify_unsubscribe
+from shared.languages import Language
+from shared.tokens import (
+    OPT_IN_PATH,
+    UNSUBSCRIBE_PATH,
+    OptInToken,
+    UnsubscribeToken,
+    today,
+    verify_opt_in,
+    verify_unsubscribe,
+)
 from shared.tracing import Rarely
 
-ONE_CLICK_FIELD = "List-Unsubscribe"
-ONE_CLICK_VALUE = "One-Click"
-REPEAT_SECONDS = 5
-MAX_FIELDS = 20
+ALLOWED = b"GET, HEAD, POST, OPTIONS"
 
-_PAGE_ID = re.compile(r"[a-z0-9]{1,24}", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+Token = UnsubscribeToken | OptInToken
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
-    """What a POST asks for."""
+class _Acts:
+    """What both links have in common: methods, bodies, the way into the log."""
 
-    kind: Literal["out", "in", "stay", "unclear"]
-    how: How = "page"
-    comment: str = ""
-    page: str = ""
+    path: str
 
-
-def fields(content_type: str, body: bytes) -> dict[str, str]:
-    """Return the form fields of a urlencoded or multipart body; broken ones are empty."""
-    if content_type.lower().startswith("multipart/form-data"):
-        head = b"Content-Type: " + content_type.encode("latin-1").replace(b"\r", b"").replace(b"\n", b"") + b"\r\n\r\n"
-        message = BytesParser(policy=HTTP).parsebytes(head + body)
-        found = {}
-        for part in list(message.iter_parts())[:MAX_FIELDS] if message.is_multipart() else []:
-            name = part.get_param("name", header="content-disposition")
-            payload = part.get_payload(decode=True)
-            if isinstance(name, str) and isinstance(payload, bytes):
-                found[name] = payload.decode("utf-8", "replace")
-        return found
-    try:
-        pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
-    except ValueError:  # too many fields: no form of ours
-        return {}
-    return dict(pairs)
-
-
-def act_of(form: dict[str, str]) -> Act:
-    """Return what the fields ask for."""
-    if form.get(ONE_CLICK_FIELD, "").strip().lower() == ONE_CLICK_VALUE.lower():
-        return Act("out", how="one-click")
-    page = form.get("page", "")
-    page = page if _PAGE_ID.fullmatch(page) else ""
-    action = form.get("action")
-    if action == "unsubscribe":
-        comment = _CONTROL.sub("", form.get("comment", "").replace("\r\n", "\n")).strip()
-        return Act("out", comment=comment[: pages.MAX_COMMENT], page=page)
-    if action == "stay":
-        return Act("in" if form.get("after") == "out" else "stay", page=page)
-    return Act("unclear")
-
-
-def entry_of(token: UnsubscribeToken, act: Act, at: datetime) -> Entry:
-    """Return what goes into the log for an act: one event per scope of the token, in one commit."""
-    moment = str(int(at.timestamp()) // REPEAT_SECONDS)
-    whom = f"{token.mailing}.{token.n}.{token.index}.{token.address_key}.{'+'.join(token.scope)}"
-    command_id = derived_id("consent", whom, act.kind, act.how, act.page, moment, length=20)
-    note = Note(derived_id("note", command_id, length=20), act.comment) if act.comment else None
-    events: tuple[OptedOut | OptedIn, ...]
-    by = {
-        "address_key": token.address_key,
-        "how": act.how,
-        "mailing": token.mailing,
-        "n": token.n,
-        "index": token.index,
-    }
-    if act.kind == "out":
-        comment = note.key if note else ""
-        events = tuple(OptedOut.model_validate({**by, "scope": scope, "comment": comment}) for scope in token.scope)
-    else:
-        events = tuple(OptedIn.model_validate({**by, "scope": scope}) for scope in token.scope)
-    return Entry(
-        subject=subjects.consent(subjects.partition(token.address_key)),
-        events=events,
-        origin=Origin(command_id=command_id, source="tracker", time=at, correlation_id=token.mailing),
-        note=note,
-        precious=True,
-    )
-
-
-class Unsubscribe:
-    """ASGI application of `/u/{token}`."""
-
-    def __init__(self, key_ring: KeyRing, recorder: Recorder) -> None:
+    def __init__(self, key_ring: KeyRing, recorder: Recorder, names: ListNames) -> None:
         self._key_ring = key_ring
         self._recorder = recorder
+        self._names = names
         self._traced = Rarely(A_SECOND)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        token = verify_unsubscribe(self._key_ring, scope["path"][len(UNSUBSCRIBE_PATH) :])
+        token = self._verified(scope["path"][len(self.path) :])
         method = scope["method"]
         if token is None:
             await not_found(scope, receive, send)
         elif method == "POST":
             await self._post(token, scope, receive, send)
         elif method in {"GET", "HEAD"}:
-            await _show(send, 200, pages.ask(new_id()), body=method == "GET")
+            await _show(send, *self._asked(token, await self._view(token, scope)), body=method == "GET")
         else:
             status = 204 if method == "OPTIONS" else 405
-            await answer(send, status, [(b"allow", b"GET, HEAD, POST, OPTIONS"), (b"cache-control", b"no-store")])
+            await answer(send, status, [(b"allow", ALLOWED), (b"cache-control", b"no-store")])
 
-    async def _post(self, token: UnsubscribeToken, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _view(self, token: Token, scope: Scope) -> View:
+        return View(language_of(scope), new_id(), await self._names.of(token.scope))
+
+    async def _post(self, token: Token, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            act = act_of(fields(header(scope, b"content-type"), await read_body(receive)))
+            act = act_of(fields(header(scope, b"content-type"), await read_body(receive)), token.scope)
         except BodyTooLargeError:
             await answer(send, 413, [(b"content-length", b"0"), (b"connection", b"close")])
             return
         except BodyTooSlowError:
             await answer(send, 408, [(b"content-length", b"0"), (b"connection", b"close")])
             return
-        page_id = new_id()
-        if act.kind == "unclear":
-            await _show(send, 400, pages.unclear(page_id))
-            return
-        if act.kind == "stay":
-            await _show(send, 200, pages.stayed(page_id))
-            return
+        await _show(send, *await self._done(token, act, await self._view(token, scope)))
+
+    async def _kept(self, token: Token, act: Act, view: View) -> bool:
+        """Return whether the act is safe; what a program said has read no words."""
         began = self._traced.begin()
+        words = "" if act.how == "one-click" else view.language.version
+        by = By(token.address_key, token.mailing, token.n, token.index)
         try:
-            await self._recorder.record(entry_of(token, act, now()))
-            trace_act(act.kind, token.mailing, token.n, began)
+            await self._recorder.record(entry_of(by, act, now(), words))
         except NotKeptError:  # counted by the recorder; the person or the machine tries again
-            await _show(send, 503, pages.failed(page_id))
-            return
-        await _show(send, 200, pages.unsubscribed(page_id) if act.kind == "out" else pages.subscribed(page_id))
+            return False
+        trace_act("out" if act.kind == "out" else "in", token.mailing, token.n, began)
+        return True
+
+    def _verified(self, text: str) -> Token | None:
+        raise NotImplementedError
+
+    def _asked(self, token: Token, view: View) -> tuple[int, pages.Page]:
+        raise NotImplementedError
+
+    async def _done(self, token: Token, act: Act, view: View) -> tuple[int, pages.Page]:
+        raise NotImplementedError
+
+
+class Unsubscribe(_Acts):
+    """ASGI application of `/u/{token}`."""
+
+    path = UNSUBSCRIBE_PATH
+
+    def _verified(self, text: str) -> Token | None:
+        return verify_unsubscribe(self._key_ring, text)
+
+    def _asked(self, _token: Token, view: View) -> tuple[int, pages.Page]:
+        return 200, pages.ask(view)
+
+    async def _done(self, token: Token, act: Act, view: View) -> tuple[int, pages.Page]:
+        if act.kind == "stay":
+            return 200, pages.stayed(view)
+        if act.kind == "nothing chosen":
+            return 400, pages.nothing_chosen(view)
+        if act.kind not in {"out", "in"}:
+            return 400, pages.unclear(view)
+        if not await self._kept(token, act, view):
+            return 503, pages.failed(view)
+        if act.kind == "out":
+            return 200, pages.unsubscribed(view, named(act.scope, token.scope))
+        return 200, pages.subscribed(view)
+
+
+class OptIn(_Acts):
+    """ASGI application of `/s/{token}`."""
+
+    path = OPT_IN_PATH
+
+    def _verified(self, text: str) -> Token | None:
+        return verify_opt_in(self._key_ring, text)
+
+    def _asked(self, token: Token, view: View) -> tuple[int, pages.Page]:
+        return (410, pages.expired(view)) if _too_late(token) else (200, pages.confirm(view))
+
+    async def _done(self, token: Token, act: Act, view: View) -> tuple[int, pages.Page]:
+        if _too_late(token):
+            return 410, pages.expired(view)
+        if act.kind != "confirm":
+            return 400, pages.confirm(view, view.language.page.unclear_text)
+        if not await self._kept(token, act, view):
+            return 503, pages.confirm(view, view.language.page.failed_text)
+        return 200, pages.confirmed(view)
+
+
+def _too_late(token: Token) -> bool:
+    return isinstance(token, OptInToken) and token.until < today(now())
+
+
+def language_of(scope: Scope) -> Language:
+    """Return the language a page is shown in: the link's or the switch's, else the browser's."""
+    wanted = parse_qs(scope.get("query_string", b"").decode("latin-1")[:200]).get("lang", [""])[-1]
+    return languages.chosen(wanted, header(scope, b"accept-language"))
 
 
 async def _show(send: Send, status: int, page: pages.Page, *, body: bool = True) -> None:

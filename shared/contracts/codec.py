@@ -20,6 +20,7 @@ from shared.contracts import (
     consent,
     domain,
     engagement,
+    feedback,
     log,
     mailing,
     principal,
@@ -32,7 +33,9 @@ from shared.ids import event_id
 
 EVENT_TYPES: dict[str, type[DomainEvent]] = {
     model.TYPE: model
-    for module in (account, audience, campaign, consent, domain, engagement, log, mailing, principal, relay, sending)
+    for module in (
+        *(account, audience, campaign, consent, domain, engagement, feedback, log, mailing, principal, relay, sending),
+    )
     for model in module.EVENTS
 }
 

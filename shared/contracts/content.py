@@ -37,6 +37,8 @@ class Content(BaseModel):
         headers: Further header fields, name -> value.
         campaign: Id of its campaign, for Feedback-ID.
         unsubscribe: Append an unsubscribe link where the template has no `{{ unsubscribe_url }}`.
+        language: Code of the language of what we add, and of the pages its links lead to; "" leaves the pages to the
+            browser.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,6 +53,7 @@ class Content(BaseModel):
     list_name: str = ""
     list_id: str = ""
     unsubscribe: bool = True
+    language: str = ""
     campaign: str = ""
     headers: dict[str, str] = {}
     attachments: list[AttachedFile] = []

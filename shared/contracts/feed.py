@@ -141,7 +141,7 @@ class ConsentChanged(FeedData, Person):
 
     TYPE: ClassVar[str] = "consent.changed/1"
 
-    act: Literal["opted_out", "opted_in", "suppressed", "suppression_lifted"]
+    act: Literal["opted_out", "opt_in_requested", "opted_in", "suppressed", "suppression_lifted"]
     scope: str
     how: str = ""
     mailing: str = ""

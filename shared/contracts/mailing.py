@@ -39,6 +39,7 @@ class StopRules(BaseModel):
         after: Nothing is judged before so many mails were answered.
         bounces: Share of them that may be refused because the address is at fault.
         errors: Share that may be refused for any other reason.
+        complaints: Share about which people may complain.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,6 +47,7 @@ class StopRules(BaseModel):
     after: int = Field(default=200, ge=1, le=1_000_000)
     bounces: float | None = Field(default=0.1, ge=0, le=1)
     errors: float | None = Field(default=0.25, ge=0, le=1)
+    complaints: float | None = Field(default=None, ge=0, le=1)
 
 
 class MailingDrafted(DomainEvent):

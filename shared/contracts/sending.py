@@ -13,7 +13,10 @@ from shared.contracts.envelope import DomainEvent
 from shared.contracts.mailing import DoubtPolicy, Tracking
 
 Outcome = Literal["accepted", "deferred", "rejected", "skipped", "released", "in_doubt", "expired", "cancelled"]
-ChunkKind = Literal["campaign", "test"]
+ChunkKind = Literal["campaign", "test", "confirmation"]
+
+SINGLE: tuple[ChunkKind, ...] = ("test", "confirmation")
+"""Chunks of no mailing of their own: mails that somebody asked for, in the prompt lane."""
 
 FINAL: frozenset[str] = frozenset({"accepted", "rejected", "skipped", "expired", "cancelled", "in_doubt"})
 """Outcomes that end a recipient (in doubt until evidence or a decision moves it)."""

@@ -183,6 +183,11 @@ def person_note(key: str) -> str:
     return f"person.note.{key}"
 
 
+def person_list(list_id: str) -> str:
+    """What a list is called, in PEOPLE."""
+    return f"person.list.{list_id}"
+
+
 def upload_part(upload_id: str, part: int) -> str:
     """One part of an uploaded file, in INBOX."""
     return f"in.upload.{upload_id}.{part}"
@@ -312,6 +317,11 @@ def inbox_prefix(user: str) -> str:
 def probe() -> str:
     """Request subject on which any sender tries out an SMTP account for the planner."""
     return "probe.account"
+
+
+def desk() -> str:
+    """Request subject on which any tracker takes a mail that came back and was uploaded."""
+    return "desk.take"
 
 
 def trust() -> str:

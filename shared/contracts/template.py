@@ -11,8 +11,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from html import unescape
 
-UNSUBSCRIBE_URL = "unsubscribe_url"
-SYSTEM_FIELDS = frozenset({UNSUBSCRIBE_URL, "email", "name"})
+UNSUBSCRIBE_URLS = frozenset({"unsubscribe_url", "optouturl"})
+UNSUBSCRIBE_LINK = "optoutlink"
+OPT_IN_URL = "optinurl"
+OPT_IN_LINK = "optinlink"
+LINKS = frozenset({*UNSUBSCRIBE_URLS, UNSUBSCRIBE_LINK, OPT_IN_URL, OPT_IN_LINK})
+"""What stands for a link of the recipient's own; a whole one (`optOutLink`) brings words in the mail's language."""
+
+SYSTEM_FIELDS = frozenset({*LINKS, "email", "name"})
 MAX_PLACEHOLDERS = 500
 MAX_INSIDE = 1_000
 HTML = "html"
@@ -134,8 +140,8 @@ def check(fields: Mapping[str, str], known_fields: Collection[str]) -> list[Prob
             problems.append(Problem(error.code, error.message, field, error.line, error.column))
             continue
         for at in found:
-            if at.name == UNSUBSCRIBE_URL and field == "subject":
-                message = "unsubscribe_url can stand in the body only"
+            if at.name in LINKS and field == "subject":
+                message = f"{at.name} can stand in the body only"
                 problems.append(Problem("misplaced_placeholder", message, field, at.line, at.column))
             elif at.name not in known and at.default is None:
                 message = f'no contact has a field {at.name!r}; add it, or give a default: {at.name} | default("...")'

@@ -130,6 +130,20 @@ class Reader:
         found = await self._direct({"last_by_subj": subject})
         return found[0] if found else None
 
+    async def kept(self, subject: str, seconds: float) -> bytes:
+        """Return the last message on one subject, empty where there is none.
+
+        The question names the subject, so that a user can be permitted to read some subjects of a stream only.
+
+        Raises:
+            UnavailableError: No answer within `seconds`.
+        """
+        try:
+            answer = await self._nc.request(f"$JS.API.DIRECT.GET.{self.stream}.{subject}", timeout=seconds)
+        except NatsError as error:
+            raise UnavailableError(f"{subject}: {type(error).__name__}") from error
+        return b"" if (answer.headers or {}).get("Status") else bytes(answer.data)
+
     async def batch(self, subject_filter: str, start: int, count: int) -> list[Stored]:
         """Return up to `count` matching messages from `start` on, in order, as some replica knows them.
 

@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 _CLEANUP_SECONDS = 10.0
 _CANCELS = 5
 _GARBAGE = 5_000
+"""Objects more than before at which Python looks for cycles, once a service has started."""
 
 Cleanup = Callable[[], Awaitable[None]]
 Start = Callable[["Service"], Awaitable[None]]
@@ -192,7 +193,7 @@ def _asyncapi() -> str:
     return asyncapi.text()
 
 
-async def _live(name: str, settings: Settings, start: Start) -> int:
+async def _live(name: str, settings: Settings, start: Start, garbage: int) -> int:
     service = Service(name, settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -202,17 +203,24 @@ async def _live(name: str, settings: Settings, start: Start) -> int:
         await start(service)
         gc.collect()
         gc.freeze()  # what is there now stays: to go through all of it again and again takes a tenth of a second a time
-        gc.set_threshold(max(_GARBAGE, gc.get_threshold()[0]))  # a service may want less of it still
+        gc.set_threshold(garbage)
 
     return await service.run(begin)
 
 
-def run_service(name: str, settings: Settings, start: Start) -> None:
-    """Run a service to its end and exit with its code. Call it last in `services/<name>/app.py`."""
+def run_service(name: str, settings: Settings, start: Start, *, garbage: int = _GARBAGE) -> None:
+    """Run a service to its end and exit with its code. Call it last in `services/<name>/app.py`.
+
+    Args:
+        name: planner, sender or reporting.
+        settings: From its environment.
+        start: Makes it work; the service is ready when it returns.
+        garbage: Objects more than before at which Python looks for cycles.
+    """
     logs.set_up(name, settings.log_level, settings.log_format)
     tracing.turn_on(name, settings)
     try:
-        code = uvloop.run(_live(name, settings, start))
+        code = uvloop.run(_live(name, settings, start, garbage))
     finally:
         tracing.turn_off()
     raise SystemExit(code)

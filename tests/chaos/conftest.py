@@ -1,8 +1,9 @@
 """Which faults are tried today, and the sender's world for faults.
 
 Scenarios marked `drawn(pool, count)` cost seconds each: a run tries `count` of each pool, drawn by the date. What is
-not marked is always tried. POSTHASTE_CHAOS=all tries everything; POSTHASTE_CHAOS_SEED=2026-11-22 repeats the draw and
-the dice of that day, which a failed test prints.
+not marked is always tried. POSTHASTE_CHAOS=all tries everything, and on a cluster of three as well (`three`) but for
+what is about the one server (`one_server`); POSTHASTE_CHAOS_SEED=2026-11-22 repeats the draw and the dice of that day,
+which a failed test prints.
 """
 
 import hashlib
@@ -17,15 +18,18 @@ from pathlib import Path
 import pytest
 from nats.aio.client import Client
 
+from deploy.apply import apply
 from shared.contracts.subjects import ChunkRef
 from tests.harness import toll
-from tests.harness.nats import NatsServer
+from tests.harness.installations import CLUSTER, applied
+from tests.harness.nats import NatsCluster, NatsServer
 from tests.harness.sending import Sending
 from tests.harness.smtp import ScriptedSmtp
 from tests.harness.system import unhurried
 
 HERE = Path(__file__).parent
 SEED = os.environ.get("POSTHASTE_CHAOS_SEED") or f"{datetime.now(UTC):%Y-%m-%d}"
+EVERYTHING = os.environ.get("POSTHASTE_CHAOS") == "all"
 SMALL, CHUNKS = 100, 8
 COLUMNS = ("planned", "delivered", "lost", "doubled", "unnamed", "in_doubt", "after s", "outcome")
 
@@ -45,9 +49,16 @@ def _shuffled(pool: list[pytest.Item]) -> list[pytest.Item]:
     return sorted(pool, key=place.__getitem__)
 
 
+def _beside_the_point(item: pytest.Item) -> bool:
+    """Whether it kills the one server of an installation that is on a cluster."""
+    given = getattr(item, "callspec", None)
+    return given is not None and given.params.get("kind_of_log") == "three" and given.params.get("service") == "nats"
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is not drawn today; what was named on the command line by its own id always runs."""
-    if os.environ.get("POSTHASTE_CHAOS") == "all" or any("::" in argument for argument in config.args):
+    items[:] = [item for item in items if not _beside_the_point(item)]
+    if EVERYTHING or any("::" in argument for argument in config.args):
         return
     pools: dict[tuple[str, int], list[pytest.Item]] = {}
     for item in items:
@@ -72,13 +83,13 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table of `make chaos`: what each fault cost."""
-    if os.environ.get("POSTHASTE_CHAOS") != "all":
+    if not EVERYTHING:
         return
     terminalreporter.section("what the faults cost")
     terminalreporter.write_line(f"{'fault':<88}" + "".join(f"{column:>10}" for column in COLUMNS))
     for outcome in ("passed", "failed", "error"):
         for report in terminalreporter.stats.get(outcome, []):
-            if report.nodeid.startswith("tests/chaos/"):
+            if report.nodeid.startswith("tests/chaos/") and isinstance(report, pytest.TestReport):
                 _write_rows(terminalreporter, report, outcome)
 
 
@@ -89,6 +100,43 @@ def _write_rows(terminalreporter: pytest.TerminalReporter, report: pytest.TestRe
         cells = [found.get(column) for column in COLUMNS[:-2]] + [found.get("seconds"), outcome]
         shown = [f"{cell:.1f}" if isinstance(cell, float) else "-" if cell is None else str(cell) for cell in cells]
         terminalreporter.write_line(f"{name[:86]:<88}" + "".join(f"{cell:>10}" for cell in shown))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Try everything on both kinds of log."""
+    tied = metafunc.definition.get_closest_marker("one_server") or metafunc.definition.get_closest_marker("cluster")
+    if EVERYTHING and tied is None:
+        metafunc.parametrize("kind_of_log", ["one", "three"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def kind_of_log(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let installations of the test use a cluster where it is the turn of one."""
+    kind = str(getattr(request, "param", "one"))
+    if kind == "three":
+        monkeypatch.setenv(CLUSTER, request.getfixturevalue("cluster").url)
+    return kind
+
+
+@pytest.fixture
+def nats_server(kind_of_log: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NatsServer | NatsCluster]:
+    """Yield a fresh server, or the cluster, without streams."""
+    if kind_of_log == "three":
+        yield request.getfixturevalue("cluster")
+        return
+    server = NatsServer.started(tmp_path / "nats")
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+async def log_streams(kind_of_log: str, nats_server: NatsServer, nc: Client) -> NatsServer:
+    """Return it with all streams of deploy/streams.py."""
+    if kind_of_log == "three":
+        await applied(nc, replicas=3)
+    else:
+        await apply(nc)
+    return nats_server
 
 
 @pytest.fixture

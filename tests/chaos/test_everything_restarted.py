@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import Local
-from tests.harness.installations import CONNECTIONS, PACE, QUICK, operated
+from tests.harness.installations import CONNECTIONS, PACE, Installation, operated
 from tests.harness.smtp import ScriptedSmtp
 from tests.harness.system import people, unhurried
 
@@ -19,7 +18,7 @@ async def test_a_mailing_goes_on_where_it_was(how: str, dice: random.Random, tmp
     """Stopped in good order nobody is in doubt; after the death of all processes at most one a connection."""
     folder = tmp_path / "data"
     async with ScriptedSmtp(unhurried(PACE * 2 * CONNECTIONS)) as relay:
-        async with operated(Local(folder, senders=2, ports="free", extra=QUICK), relay) as system:
+        async with operated(Installation(folder, senders=2), relay) as system:
             await system.add_account()
             mailing = await system.start(people(COUNT, greylist=20))
             await system.reached(dice.randrange(COUNT // 4, COUNT * 3 // 4))
@@ -27,7 +26,7 @@ async def test_a_mailing_goes_on_where_it_was(how: str, dice: random.Random, tmp
                 for name in system.local.programs:
                     system.kill(name)
         deaths = system.killed_senders
-        async with operated(Local(folder, senders=2, ports="free", extra=QUICK), relay) as system:
+        async with operated(Installation(folder, senders=2), relay) as system:
             system.killed_senders = deaths
             await system.ended(mailing)
             account = await system.account_for(mailing)

@@ -17,6 +17,8 @@ from tests.harness.toll import strike
 from tests.harness.waiting import until
 from tests.harness.witness import account_for, reached
 
+pytestmark = pytest.mark.one_server
+
 SMALL, CHUNKS, PIECE = 100, 24, 256 * 1024
 ROOM = 12
 """Pieces that fit again before the sender begins."""

@@ -2,12 +2,16 @@
 
 import asyncio
 
+import pytest
+
 from shared.contracts.subjects import ChunkRef
 from tests.harness.nats import NatsServer
 from tests.harness.sending import Sending
 from tests.harness.smtp import ScriptedSmtp
 from tests.harness.waiting import until
 from tests.harness.witness import account_for, reached
+
+pytestmark = pytest.mark.one_server
 
 LINES, WINDOW = 4, 50
 

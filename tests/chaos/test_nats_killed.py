@@ -8,6 +8,8 @@ import pytest
 from tests.harness.installations import running
 from tests.harness.system import people
 
+pytestmark = pytest.mark.one_server
+
 COUNT = 800
 
 

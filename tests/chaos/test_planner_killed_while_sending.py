@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.installations import Crashing, operated
+from tests.harness.installations import Installation, operated
 from tests.harness.smtp import ScriptedSmtp
 from tests.harness.system import people, unhurried
 
@@ -28,7 +28,7 @@ STEPS = {
 async def test_a_command_cut_off_at_any_step_is_done_once(step: str, tmp_path: Path) -> None:
     """One audience, one start, each chunk once: nobody lost, doubled or in doubt."""
     async with ScriptedSmtp(unhurried(0.02)) as relay:
-        local = Crashing(tmp_path / "data", "planner", f"{step}:{STEPS[step]}")
+        local = Installation(tmp_path / "data").dies("planner", f"{step}:{STEPS[step]}")
         async with operated(local, relay) as system:
             await system.add_account()
             mailing = await system.start(people(COUNT, greylist=20))

@@ -46,6 +46,7 @@ async def delete(system: System, streams: list[str]) -> None:
     await deploy.close()
 
 
+@pytest.mark.one_server
 async def test_the_number_of_a_job_of_the_old_queue_holds_nobody_up(
     sending: Sending, relay: ScriptedSmtp, nc: Client
 ) -> None:

@@ -10,7 +10,7 @@ from shared.contracts import subjects
 from shared.eventlog.connection import close
 from shared.eventlog.reader import Reader
 from shared.steps import REPORTING
-from tests.harness.installations import Crashing, operated
+from tests.harness.installations import Installation, operated
 from tests.harness.smtp import ScriptedSmtp
 from tests.harness.system import people, unhurried
 from tests.harness.toll import strike
@@ -24,7 +24,7 @@ COUNT = 400
 async def test_nobody_is_told_too_little_or_twice(step: str, tmp_path: Path) -> None:
     """The report equals the relay and the log, and integrators hear of each recipient once."""
     async with ScriptedSmtp(unhurried(0.02)) as relay:
-        local = Crashing(tmp_path / "data", "reporting", f"{step}:12")
+        local = Installation(tmp_path / "data").dies("reporting", f"{step}:12")
         async with operated(local, relay) as system:
             nc = await local.connect("deploy")
             await nc.jetstream().add_consumer(subjects.OUT, durable_name="crm")  # the feed is made for who reads it

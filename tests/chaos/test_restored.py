@@ -23,6 +23,8 @@ from tests.harness.smtp import ScriptedSmtp
 from tests.harness.system import PATIENCE, System, people, unhurried
 from tests.harness.waiting import until
 
+pytestmark = pytest.mark.one_server
+
 COUNT = 300
 HOLD = 1.5
 """Seconds for which the relay is watched after everything has started: a sender would have sent hundreds."""

@@ -117,6 +117,7 @@ OWNERS = {
     "evt.relay.a1": {"sender"},
     "evt.engagement.3": {"tracker"},
     "evt.feedback.3": {"tracker"},
+    "desk.take": {"planner"},
     "evt.consent.3": {"planner", "tracker"},
     "payload.m1.0": {"planner"},
     "person.page.0": {"planner"},

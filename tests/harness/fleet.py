@@ -19,7 +19,7 @@ from shared.eventlog.connection import connect
 from shared.messaging.client import UnansweredError
 from shared.messaging.http_client import HttpClient
 from tests.harness.guarded_cluster import PASSWORDS, GuardedCluster
-from tests.harness.installations import OnCluster, started
+from tests.harness.installations import Installation, started
 from tests.harness.nats import free_port
 from tests.harness.smtp import ScriptedSmtp
 from tests.harness.system import ANSWER, PATIENCE, Asker, System
@@ -29,13 +29,13 @@ SERVICES = ("planner", "sender", "tracker", "reporting")
 OF_EACH = 2
 
 
-class Fleet(OnCluster):
+class Fleet(Installation):
     """The services of an installation, twice each."""
 
     def __init__(
         self, folder: Path, cluster: GuardedCluster, database: str, extra: Mapping[str, str] | None = None
     ) -> None:
-        super().__init__(folder, cluster.url, extra=extra)
+        super().__init__(folder, extra=extra, cluster=cluster.url)
         self._cluster = cluster
         self._database = database
         self._own_ports: dict[tuple[str, int], dict[str, str]] = {}

@@ -5,10 +5,12 @@ through.
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 from nats.aio.client import Client as Connection
 from nats.errors import Error as NatsError
@@ -17,10 +19,12 @@ from deploy.apply import apply
 from deploy.local import Local, PortsTakenError
 from deploy.supervisor import Program, StartError
 from shared.eventlog.connection import close, connect
+from tests.harness.databases import lay
 from tests.harness.smtp import Script, ScriptedSmtp
 from tests.harness.system import PATIENCE, System, unhurried
 from tests.harness.waiting import until
 
+CLUSTER = "POSTHASTE_TEST_CLUSTER"
 CONNECTIONS = 4
 PACE = 0.005
 """Seconds a mail takes at the relay as a whole: two hundred a second, so that a fault finds a mailing under way."""
@@ -36,58 +40,78 @@ QUICK = {
 }
 
 
-class Crashing(Local):
-    """An installation of which one service dies at a step of shared/steps.py, once."""
+class Installation(Local):
+    """What tests start: on the cluster that POSTHASTE_TEST_CLUSTER names, else with a nats-server of its own.
 
-    def __init__(self, folder: Path, service: str, crash_at: str) -> None:
-        super().__init__(folder, ports="free", extra=QUICK)
-        self._victim = service
-        self._crash_at = crash_at
+    On a cluster there is no catcher either. One of its services may be told to die at a step of shared/steps.py, once.
+    """
+
+    def __init__(
+        self, folder: Path, *, senders: int = 1, extra: Mapping[str, str] | None = None, cluster: str | None = None
+    ) -> None:
+        self._url = os.environ.get(CLUSTER, "") if cluster is None else cluster
+        settings = QUICK | dict(extra or {}) | ({"POSTHASTE_NATS_URL": self._url} if self._url else {})
+        super().__init__(folder, senders=senders, ports="free", extra=settings)
+        self._dies: tuple[str, str] | None = None
+
+    def dies(self, service: str, step: str) -> Self:
+        """Let a service die there; it is started again without."""
+        self._dies = service, step
+        return self
 
     async def _keep(self, program: Program) -> None:
-        if program.name != self._victim:
+        if self._dies is None or program.name != self._dies[0]:
             await super()._keep(program)
             return
-        environment = dict(program.environment) | {"POSTHASTE_CRASH_AT": self._crash_at}
+        environment = dict(program.environment) | {"POSTHASTE_CRASH_AT": self._dies[1]}
         await super()._keep(replace(program, environment=environment))
-        del environment["POSTHASTE_CRASH_AT"]  # it is started again without
-
-
-class OnCluster(Local):
-    """The services of an installation on a cluster that a test runs; no nats-server and no catcher of its own."""
-
-    def __init__(self, folder: Path, url: str, *, senders: int = 1, extra: Mapping[str, str] | None = None) -> None:
-        super().__init__(
-            folder, senders=senders, ports="free", extra=QUICK | dict(extra or {}) | {"POSTHASTE_NATS_URL": url}
-        )
-        self._url = url
+        del environment["POSTHASTE_CRASH_AT"]
 
     async def start(self) -> None:
-        """Apply the streams with three replicas, then start the services."""
+        """Start everything; on a cluster, apply the streams with three replicas and start the services."""
+        if not self._url:
+            await super().start()
+            return
         self.folder.hold()
         self._secrets = self.folder.secrets()
         self.ports = self.folder.ports("free")
         (self.folder.path / "logs").mkdir(exist_ok=True)
         try:
-            await until(self._applied, PATIENCE)
+            await self.apply_streams()
             await asyncio.gather(*(self._keep(program) for program in self.standard_services()))
         except BaseException:
             await self.stop()
             raise
 
-    async def _applied(self) -> bool:
+    async def apply_streams(self) -> None:
+        """Bring the streams to what deploy/streams.py says."""
+        if not self._url:
+            await super().apply_streams()
+            return
         nc = await self.connect("deploy")
         try:
-            await apply(nc, replicas=3)
-        except (NatsError, TimeoutError):  # a cluster that just formed forgets a request now and then: once more
-            return False
+            await applied(nc, replicas=3)
         finally:
             await close(nc)
-        return True
 
     async def connect(self, user: str = "operator") -> Connection:
-        """Return a connection to the cluster, which asks for no password."""
+        """Return a connection; the cluster asks for no password."""
+        if not self._url:
+            return await super().connect(user)
         return await connect(self._url, name=f"local {user}")
+
+
+async def applied(nc: Connection, replicas: int) -> None:
+    """Make the streams; a cluster that just formed forgets a request now and then, so once more."""
+
+    async def done() -> bool:
+        try:
+            await apply(nc, replicas=replicas)
+        except (NatsError, TimeoutError):
+            return False
+        return True
+
+    await until(done, PATIENCE)
 
 
 @asynccontextmanager
@@ -100,11 +124,13 @@ async def running(
     extra: Mapping[str, str] | None = None,
 ) -> AsyncIterator[System]:
     """Yield a system with an account that works."""
-    async with ScriptedSmtp(script or unhurried(PACE * connections * senders)) as relay:
-        local = Local(folder, senders=senders, ports="free", extra=QUICK | dict(extra or {}))
-        async with operated(local, relay, connections) as system:
-            await system.add_account()
-            yield system
+    local = Installation(folder, senders=senders, extra=extra)
+    async with (
+        ScriptedSmtp(script or unhurried(PACE * connections * senders)) as relay,
+        operated(local, relay, connections) as system,
+    ):
+        await system.add_account()
+        yield system
 
 
 @asynccontextmanager
@@ -124,6 +150,7 @@ async def operated(local: Local, relay: ScriptedSmtp, connections: int = CONNECT
 
 async def started(local: Local) -> None:
     """Start it; on other ports where another test took one in the moment between choosing and listening."""
+    lay(local.folder.path)
     for attempt in range(3):
         try:
             await local.start()

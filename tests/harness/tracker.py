@@ -8,8 +8,9 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shared.clock import now
 from shared.keys import KeyRing
-from shared.tokens import Signer
+from shared.tokens import Signer, today
 from tests.harness.nats import free_port
 from tests.harness.waiting import until
 from tests.harness.web import Web
@@ -110,3 +111,9 @@ def click(url: str, mailing: str = "m1", n: int = 0, index: int = 0, link: int =
 def unsubscribe(lists: list[str], address: str = "ann@example.com", mailing: str = "m1", index: int = 0) -> str:
     """Return the path of an unsubscribe link."""
     return f"/u/{SIGNER.unsubscribe(mailing, 0, index, RING.address_key(address), lists)}"
+
+
+def opt_in(lists: list[str], address: str = "ann@example.com", mailing: str = "m1", days: int = 14) -> str:
+    """Return the path of a link that confirms an opt-in for so many days."""
+    until = today(now()) + days
+    return f"/s/{SIGNER.opt_in(mailing, 0, 0, RING.address_key(address), lists, until=until)}"

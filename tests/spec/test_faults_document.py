@@ -10,8 +10,9 @@ ROWS = {int(row.split("|")[1]): row for row in DOCUMENT.splitlines() if re.match
 
 
 def test_every_fault_is_there_in_order() -> None:
-    """One to fifty-four, and what recipients and their machines do to the tracker."""
-    assert list(ROWS) == [*range(1, 55), 65, 66, 67, 68]
+    """One to fifty-four without a gap, what is done from outside in the order of its numbers."""
+    assert list(ROWS)[:54] == list(range(1, 55))
+    assert list(ROWS) == sorted(ROWS)
 
 
 def test_every_test_that_is_named_exists() -> None:

@@ -1,5 +1,6 @@
 """Tokens: round trips, and nothing that was not signed here gets through."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -163,3 +164,23 @@ def test_a_key_that_is_gone_cannot_sign() -> None:
     """A chunk that pins a key the environment lost is not sent with another."""
     with pytest.raises(tokens.UnknownKeyError, match="0000"):
         Signer(RING, "0000")
+
+
+def test_a_forged_token_takes_as_long_whatever_is_right_in_it() -> None:
+    """An unknown key id, a MAC that is wrong at once, one that is wrong at its end: no time tells them apart."""
+    good = SIGNER.recipient("m1", 3, 7)
+    head, mac = good[:-20], good[-20:]
+    flipped = {True: "B", False: "A"}
+    forged = {
+        "unknown key": f"zzzz.{good.partition('.')[2]}",
+        "first": head + flipped[mac[0] == "A"] + mac[1:],
+        "last": good[:-1] + flipped[mac[-1] == "A"],
+    }
+    least = dict.fromkeys(forged, 1.0)
+    for _ in range(60):
+        for name, token in forged.items():
+            began = time.perf_counter()
+            for _ in range(50):
+                assert tokens.verify_recipient(RING, token) is None
+            least[name] = min(least[name], time.perf_counter() - began)
+    assert max(least.values()) < 1.3 * min(least.values())

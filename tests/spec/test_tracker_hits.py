@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.tracker.hits import Seen, agent_class, hit, network
-from services.tracker.unsubscribe import act_of, fields
 from shared.contracts.engagement import AgentClass
 from shared.tokens import RecipientToken
 
@@ -78,11 +77,3 @@ def test_the_fact_id_joins_what_is_one_hit_and_parts_what_is_not() -> None:
     ]
     assert first.id == same.id
     assert len({first.id, *(other.id for other in others)}) == 6
-
-
-@given(st.text(), st.binary(max_size=2000))
-def test_no_body_breaks_the_reading_of_a_form(content_type: str, body: bytes) -> None:
-    """Whatever is posted, it is fields or none, and an act that can be told."""
-    header = content_type.encode("latin-1", "replace").decode("latin-1")
-    for name in (header, "multipart/form-data; boundary=" + header, "application/x-www-form-urlencoded"):
-        assert act_of(fields(name, body)).kind in {"out", "in", "stay", "unclear"}

@@ -9,7 +9,13 @@ from html import escape
 from services.reporting.console.html import tag
 
 _PLACEHOLDER = re.compile(r"""{{\s*([^}|\s]+)\s*(?:\|\s*default\((?:"([^"]*)"|'([^']*)')\)\s*)?}}""")
-_SAMPLE = {"name": "Ann Example", "email": "ann@example.com", "unsubscribe_url": "#", "unsubscribe_link": "Unsubscribe"}
+_SAMPLE = {
+    "name": "Ann Example",
+    "email": "ann@example.com",
+    **dict.fromkeys(("unsubscribe_url", "optouturl", "optinurl"), "#"),
+    "optoutlink": "Unsubscribe",
+    "optinlink": "Yes, subscribe me",
+}
 
 
 def preview(subject: str, html: str, text: str) -> None:

@@ -17,7 +17,7 @@ from shared.tokens import BOUNCE_PREFIX, RecipientToken, verify_bounce, verify_r
 
 MAX_CLUES = 20
 
-_LANDED = ("return-path", "delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "to", "x-failed-to")
+LANDED = ("return-path", "delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "to", "x-failed-to")
 _PATH = re.compile(rf"{re.escape(BOUNCE_PREFIX)}[0-9a-z.]{{20,62}}(?=@)", re.IGNORECASE)
 _MESSAGE_ID = re.compile(r"<([^<>\s]{3,250})>")
 
@@ -36,7 +36,7 @@ def gather(
     mail: Part, original: dict[str, list[str]], envelope_ids: Iterable[str], named: Iterable[str], digest: str
 ) -> Clues:
     """Return the traces of a mail: where it landed, what it returns, what it answers."""
-    landed = [value for name in _LANDED for value in mail.fields.get(name, [])]
+    landed = [value for name in LANDED for value in mail.fields.get(name, [])]
     returned = [value for name in ("return-path", "x-original-from") for value in original.get(name, [])]
     received = [value[-400:] for value in mail.fields.get("received", [])[:5]]
     paths = [match[0] for value in (*landed, *returned, *received) for match in _PATH.finditer(value[:2_000])]

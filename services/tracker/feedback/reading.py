@@ -6,11 +6,12 @@ mail that is none of these but encloses one (forwarded by a person or a gateway)
 
 import hashlib
 
-from services.tracker.feedback import arf, automatic, clues, dsn, mime, notice, plain, ses
+from services.tracker.feedback import arf, automatic, clues, dsn, mime, notice, plain
 from services.tracker.feedback.envelope import addresses, is_daemon, typed
 from services.tracker.feedback.mime import Part
 from services.tracker.feedback.notice import Notice
 from services.tracker.feedback.phrases import pattern
+from services.tracker.feedback.providers import ses
 from services.tracker.feedback.report import Kind, Recipient, Report
 
 MAX_NESTED = 3

@@ -20,11 +20,16 @@ from shared.contracts.answers.checks import (
 )
 from shared.contracts.answers.contacts import (
     AudiencePage,
+    ConfirmationSet,
     ConsentRows,
+    FeedbackTaken,
     ImportAccepted,
     ImportPreview,
     ImportState,
+    Lifted,
     ListRows,
+    OptInAnswer,
+    OptOutAnswer,
     RejectedRowsPage,
 )
 from shared.contracts.answers.domains import DomainKeyRow, DomainKeyRows
@@ -68,6 +73,8 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.TestAccount: AccountTried,
     commands.Preflight: PreflightDone,
     commands.ImportContacts: ImportAccepted,
+    commands.TakeFeedback: FeedbackTaken,
+    commands.LiftSuppression: Lifted,
     commands.OpenCampaign: CampaignDone,
     commands.DraftMailing: MailingDraftedNow,
     commands.EditMailing: MailingDraftedNow,
@@ -85,6 +92,9 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.DeleteMailing: MailingDone,
     commands.Accounts: AccountRows,
     commands.Lists: ListRows,
+    commands.ListConfirmation: ConfirmationSet,
+    commands.OptIn: OptInAnswer,
+    commands.OptOut: OptOutAnswer,
     commands.ImportStatus: ImportState,
     commands.RejectedRows: RejectedRowsPage,
     commands.PreviewImport: ImportPreview,

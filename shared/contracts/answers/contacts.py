@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from shared.contracts.answers.base import Data, Paused
 
 
@@ -11,6 +13,28 @@ class ListRow(Data):
     id: str
     name: str
     members: int
+    confirmed: bool = Field(description="Whether it demands a confirmation of whoever joins.")
+
+
+class ConfirmationSet(Data):
+    """How the list is now."""
+
+    list: str
+    confirmed: bool
+
+
+class OptInAnswer(Data):
+    """What became of it: on the list, asked for a confirmation (or asked before), or as it was."""
+
+    contact: str
+    list: str
+    state: Literal["subscribed", "asked", "asked_before", "unchanged"]
+
+
+class OptOutAnswer(Data):
+    """What the address gets no more: a list by its id, or `*`."""
+
+    scope: str
 
 
 class ListRows(Data):
@@ -63,6 +87,35 @@ class RejectedRowsPage(Data):
 
     rows: list[RejectedRow]
     next: str
+
+
+class TakenRecipient(Data):
+    """What a mail that came back says of one recipient; whom it names is not told."""
+
+    reason: str
+    scope: str
+    permanent: bool
+    status: str
+    reply_code: str
+
+
+class FeedbackTaken(Data):
+    """What a mail was, by what a mail of ours was recognised ("" if by nothing), and how many events it became."""
+
+    kind: str
+    feedback_type: str
+    proven: str
+    mailing: str
+    n: int | None
+    index: int | None
+    facts: int
+    recipients: list[TakenRecipient]
+
+
+class Lifted(Data):
+    """The address may be mailed again; `reason` is why it was suppressed."""
+
+    reason: str
 
 
 class PreviewColumn(Data):

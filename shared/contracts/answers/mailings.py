@@ -64,6 +64,7 @@ class Written(Data):
     sender_name: str
     sender_address: str
     reply_to: str
+    language: str
     subject: str
     html: str
     text: str

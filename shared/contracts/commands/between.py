@@ -24,6 +24,37 @@ class Word(BaseModel):
     why: dict[str, str] = {}
 
 
+class HandedIn(BaseModel):
+    """The planner hands an uploaded mail that came back to any tracker (`desk.take`)."""
+
+    upload: str = Field(max_length=24)
+    parts: int = Field(ge=1, le=32)
+
+
+class HandedRecipient(BaseModel):
+    """What the mail says of one recipient; whom it names is not told."""
+
+    reason: str
+    scope: str
+    permanent: bool
+    status: str = ""
+    reply_code: str = ""
+
+
+class TakenIn(BaseModel):
+    """What the mail was; `problem` is a code where it was not taken, `facts` how many events it became."""
+
+    problem: str = ""
+    kind: str = ""
+    feedback_type: str = ""
+    proven: str = ""
+    mailing: str = ""
+    n: int | None = None
+    index: int | None = None
+    facts: int = 0
+    recipients: list[HandedRecipient] = []
+
+
 class Probe(BaseModel):
     """The planner asks any sender to try an account out (`probe.account`)."""
 

@@ -1,6 +1,6 @@
 """Contacts: how they come in, the lists they are on, what they consented to."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -70,6 +70,30 @@ class PreviewImport(Query):
     limit: int = Field(default=20, ge=1, le=100)
 
 
+class TakeFeedback(Command):
+    """Take in an uploaded mail that came back -> {kind, feedback_type, proven, mailing, n, index, facts, recipients}.
+
+    Attributes:
+        upload: Id under which the parts of the mail stand in INBOX; they are erased when it is taken in.
+        parts: Number of parts, numbered from 0.
+    """
+
+    NAME: ClassVar[str] = "feedback.take"
+
+    upload: Id
+    parts: int = Field(ge=1, le=32)
+
+
+class LiftSuppression(Command):
+    """Let an address be mailed again that was suppressed -> {reason}: why it was. Name it, or its contact."""
+
+    NAME: ClassVar[str] = "contact.lift"
+
+    contact: str = Field(default="", max_length=24)
+    address: str = Field(default="", max_length=254)
+    reason: str = Field(default="", max_length=200)
+
+
 class ConsentHistory(Query):
     """Consent acts of one address or contact, oldest first -> {acts: [...]}."""
 
@@ -77,6 +101,49 @@ class ConsentHistory(Query):
 
     contact: str = ""
     address: str = ""
+
+
+class ListConfirmation(Command):
+    """Have a list demand a confirmation (double opt-in), or no more where `account` is "".
+
+    Whoever is put on the list from then on by `consent.opt_in` or by a producer gets one mail that asks, and nothing of
+    the list before the answer. The texts are ours in `language` where none are given.
+
+    Attributes:
+        list: Name or id.
+        account: Account that the mail goes through.
+        html: Body with `{{ optInUrl }}` or `{{ optInLink }}`; so `text`, made from it where only one is given.
+    """
+
+    NAME: ClassVar[str] = "list.confirmation"
+
+    list: Name
+    account: Id | Literal[""] = ""
+    sender_address: str = Field(default="", max_length=320)
+    sender_name: str = Field(default="", max_length=200)
+    language: str = Field(default="", pattern=r"^([a-z]{2,3})?$")
+    subject: str = Field(default="", max_length=900)
+    html: str = Field(default="", max_length=200_000)
+    text: str = Field(default="", max_length=200_000)
+
+
+class OptIn(Command):
+    """Somebody wants mail of a list: put on it, or asked for a confirmation first where the list demands one."""
+
+    NAME: ClassVar[str] = "consent.opt_in"
+
+    address: str = Field(max_length=320)
+    list: Name
+    name: str = Field(default="", max_length=300)
+
+
+class OptOut(Command):
+    """Somebody said that no mail of a list is wanted, or none at all where `list` is ""."""
+
+    NAME: ClassVar[str] = "consent.opt_out"
+
+    address: str = Field(max_length=320)
+    list: Name | Literal[""] = ""
 
 
 class ContactProblems(Page):

@@ -52,6 +52,7 @@ class DraftMailing(Command):
     subject: str = Field(min_length=1, max_length=900)
     html: str = Field(default="", max_length=2_000_000)
     text: str = Field(default="", max_length=2_000_000)
+    language: str = Field(default="", pattern=r"^([a-z]{2,3})?$")
     headers: dict[str, str] = {}
     attachments: list[Attachment] = []
     doubt: DoubtPolicy = "hold"

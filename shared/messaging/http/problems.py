@@ -27,7 +27,7 @@ _CODES: dict[HTTPStatus, str] = {
         account_exists account_not_tested account_not_working upload_missing upload_used campaign_exists campaign_closed
         campaign_fixed mailing_deleted mailing_exists mailing_started mailing_running mailing_not_running
         mailing_not_paused mailing_completed audience_missing audience_empty audience_fixed not_in_doubt
-        decided_meanwhile cannot_redrive key_retired selector_used
+        decided_meanwhile cannot_redrive not_suppressed key_retired selector_used
         user_exists token_revoked token_lost no_password log_restored cursor_lost""",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large body_too_large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "media_type_unsupported",
@@ -38,12 +38,13 @@ _CODES: dict[HTTPStatus, str] = {
         column_missing email_missing
         line_too_long field_too_large quote_unclosed list_unknown dates_reversed start_in_past deadline_too_early
         zone_unknown hours_invalid weekdays_invalid indexes_invalid empty_subject empty_body bad_address bad_list_id
+        language_unknown opt_in_link_missing address_blocked
         too_many_links control_character unclosed bad_name unknown_filter bad_default too_many_placeholders
         unknown_placeholder misplaced_placeholder permissions_missing expires_in_past""",
     HTTPStatus.TOO_MANY_REQUESTS: "rate_limited too_many_attempts",
     HTTPStatus.INTERNAL_SERVER_ERROR: "internal",
     HTTPStatus.SERVICE_UNAVAILABLE: """
-        not_yet unavailable unknown_outcome no_sender too_many_listeners""",
+        not_yet unavailable unknown_outcome no_sender no_tracker too_many_listeners""",
 }
 STATUS: dict[str, HTTPStatus] = {code: status for status, codes in _CODES.items() for code in codes.split()}
 """Refusal code -> HTTP status; what is not here is 422."""

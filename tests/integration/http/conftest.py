@@ -29,6 +29,7 @@ from shared.keys import KeyRing
 from shared.messaging.http_client import HttpClient
 from shared.messaging.principals import Record
 from shared.messaging.service import Service
+from tests.harness.databases import lay
 from tests.harness.nats import NatsServer, free_port
 
 SECRETS = {"secret_keys": "s" * 32, "address_pepper": "p" * 32}
@@ -131,6 +132,7 @@ async def house(
     log_streams: NatsServer, nc: Connection, tmp_path: Path, http_settings: dict[str, Any]
 ) -> AsyncIterator[House]:
     """Yield both services, ready."""
+    lay(tmp_path / "data")
     common = {"nats_url": log_streams.url, "data_dir": tmp_path / "data"} | SECRETS | http_settings
     planner = PlannerSettings(http_port=free_port(), sweep_seconds=1, **common)
     reporting = ReportingSettings(http_port=free_port(), **common)

@@ -28,6 +28,7 @@ from shared.eventlog.errors import UnavailableError
 from shared.eventlog.vitals import Vitals
 from shared.messaging.parking import park
 from tests.harness.containers import ROOT
+from tests.harness.databases import lay
 from tests.harness.nats import NatsCluster, NatsServer
 from tests.harness.posthaste import Posthaste
 from tests.harness.waiting import until
@@ -47,6 +48,7 @@ Shown = dict[tuple[str, frozenset[str]], float]
 @pytest.fixture
 async def local(tmp_path: Path) -> AsyncIterator[Local]:
     """Yield everything on one machine."""
+    lay(tmp_path / "data")
     async with Local(tmp_path / "data", ports="free") as running:
         yield running
 

@@ -30,6 +30,7 @@ from shared.eventlog.store import EventLog
 from shared.ids import new_id
 from shared.messaging.client import Client
 from shared.messaging.service import Service
+from tests.harness.databases import lay
 from tests.harness.nats import NatsServer
 from tests.harness.waiting import until
 
@@ -199,6 +200,7 @@ class Desk:
 @pytest.fixture
 def planner_settings(log_streams: NatsServer, tmp_path: Path) -> PlannerSettings:
     """Return settings with short periods."""
+    lay(tmp_path / "data")
     return PlannerSettings(
         nats_url=log_streams.url,
         data_dir=tmp_path / "data",
@@ -206,6 +208,7 @@ def planner_settings(log_streams: NatsServer, tmp_path: Path) -> PlannerSettings
         address_pepper="p" * 32,
         sweep_seconds=1,
         quiet_seconds=2,
+        soft_bounces=3,
     )
 
 

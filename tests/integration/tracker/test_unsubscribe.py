@@ -12,7 +12,7 @@ from shared.contracts.consent import OptedIn, OptedOut
 from shared.contracts.envelope import DomainEvent
 from shared.eventlog.documents import Documents
 from tests.harness.nats import NatsServer
-from tests.harness.tracker import RING, TrackerProcess, unsubscribe
+from tests.harness.tracker import RING, TrackerProcess, opt_in, unsubscribe
 from tests.harness.web import Reply
 from tests.integration.tracker.conftest import Written
 
@@ -40,13 +40,14 @@ def hidden(page: Reply, action: str) -> bytes:
     html = page.body.decode()
     form = next(part for part in html.split("<form")[1:] if f'value="{action}"' in part)
     fields = [("action", action), *re.findall(r'type="hidden" name="(\w+)" value="(\w+)"', form)]
+    fields += re.findall(r'type="checkbox" id="\w+" name="(\w+)" value="(\w+)" checked', form)
     return urlencode(fields).encode()
 
 
 @pytest.mark.parametrize(
     ("body", "content_type"),
-    [(ONE_CLICK, "application/x-www-form-urlencoded"), MULTIPART, (ONE_CLICK, "")],
-    ids=["urlencoded", "multipart", "no content type"],
+    [(ONE_CLICK, "application/x-www-form-urlencoded; charset=UTF-8"), MULTIPART],
+    ids=["urlencoded", "multipart"],
 )
 async def test_one_click_unsubscribes_from_every_list_of_the_token(
     tracker: TrackerProcess, written: Written, body: bytes, content_type: str
@@ -97,9 +98,9 @@ async def test_the_page_asks_and_can_be_used_without_script(tracker: TrackerProc
     page = await tracker.web.get(LINK)
     html = page.body.decode()
     assert page.status == 200
-    assert '<html lang="en">' in html
+    assert '<html lang="en" dir="ltr">' in html
     assert html.count("<h1>") == 1
-    assert '<label for="comment">' in html
+    assert 'for="comment">' in html
     assert 'maxlength="2000"' in html
     assert 'value="unsubscribe"' in html
     assert 'value="stay"' in html
@@ -154,13 +155,67 @@ async def test_staying_changes_nothing_and_offers_the_way_back(tracker: TrackerP
     assert await written.consent() == []
     back = await tracker.web.post(LINK, hidden(stayed, "stay"))
     assert b"subscribed again" in back.body
-    assert state(await written.consent()) == {"lista": "in", "listb": "in"}
+    assert state(await written.consent()) == {"lista": "in", "listb": "in", "*": "in"}
 
 
 async def test_leaving_everything_is_one_scope(tracker: TrackerProcess, written: Written) -> None:
     """A token without lists stands for all mail."""
     await tracker.web.post(unsubscribe([]), ONE_CLICK)
     assert state(await written.consent()) == {"*": "out"}
+
+
+async def test_one_list_or_all_mail_can_be_chosen(
+    tracker: TrackerProcess, written: Written, log_streams: NatsServer
+) -> None:
+    """Lists stand on the page by name where the planner told it, by number else; the reason goes with the act."""
+    del log_streams
+    people = Documents(written.log.reader._nc, subjects.PEOPLE)
+    await people.replace(subjects.person_list("lista"), b'{"name": "News & <offers>"}')
+    html = (await tracker.web.get(LINK)).body.decode()
+    assert "News &amp; &lt;offers&gt;" in html
+    assert "Mailing list 2" in html
+    assert (await tracker.web.post(LINK, b"action=unsubscribe&choose=on")).status == 400
+    page = await tracker.web.post(LINK, b"action=unsubscribe&choose=on&list1=on&reason=too_often&page=p1")
+    acts = await written.consent()
+    assert state(acts) == {"listb": "out"}
+    assert isinstance(acts[0], OptedOut)
+    assert acts[0].reason == "too_often"
+    words = orjson.loads(await people.get(subjects.person_note(acts[0].words)))["text"]
+    assert "Do you want to stop receiving these e-mails?" in words
+    await tracker.web.post(LINK, hidden(page, "stay"))
+    await tracker.web.post(LINK, b"action=unsubscribe&choose=on&all=on&page=p2")
+    assert state(await written.consent()) == {"listb": "in", "*": "out"}
+
+
+async def test_the_page_speaks_the_language_of_the_link_or_the_browser(tracker: TrackerProcess) -> None:
+    """The link's language is kept by the form; without one the browser's is taken; other links are there."""
+    greek = await tracker.web.get(f"{LINK}?lang=el", accept_language="it")
+    assert '<html lang="el" dir="ltr">' in greek.body.decode()
+    hebrew = await tracker.web.get(LINK, accept_language="fr, he-IL;q=0.5")
+    assert '<html lang="he" dir="rtl">' in hebrew.body.decode()
+    assert '<a href="?lang=el"' in hebrew.body.decode()
+    out = await tracker.web.post(f"{LINK}?lang=el", hidden(greek, "unsubscribe"))
+    assert "Διαγραφήκατε" in out.body.decode()
+
+
+async def test_an_opt_in_is_confirmed_by_a_button_only(tracker: TrackerProcess, written: Written) -> None:
+    """GET asks, POST confirms with the words that were read; too late it says so, and a wrong token is unknown."""
+    link = opt_in(["lista"])
+    asked = await tracker.web.get(link)
+    assert asked.status == 200
+    assert (await tracker.web.post(link, ONE_CLICK)).status == 400
+    assert await written.consent() == []
+    assert (await tracker.web.post(link, hidden(asked, "confirm"))).status == 200
+    act = (await written.consent())[0]
+    assert isinstance(act, OptedIn)
+    assert (act.scope, act.how, act.mailing) == ("lista", "confirmed", "m1")
+    assert act.words
+    late = opt_in(["lista"], days=-1)
+    assert (await tracker.web.get(late)).status == 410
+    assert (await tracker.web.post(late, hidden(asked, "confirm"))).status == 410
+    assert (await tracker.web.get(link[:-1] + "!")).status == 404
+    assert (await tracker.web.get(link.replace("/s/", "/u/"))).status == 404
+    assert len(await written.consent()) == 1
 
 
 async def test_a_body_is_bounded_in_size(tracker: TrackerProcess, written: Written) -> None:

@@ -87,7 +87,7 @@ def test_a_service_is_configured_as_in_compose(name: str) -> None:
         if variable not in VARYING:
             assert value == beside["environment"][variable], variable
     secret = {variable for variable, *_ in taken(name, "secretKeyRef")}
-    assert {v for v in variables if re.search("PASSWORD|SECRET|PEPPER|DATABASE", v)} == secret
+    assert {v for v in variables if re.search("PASSWORD|SECRET|PEPPER|DATABASE|MAILGUN|LOGINS", v)} == secret
     ours = [key for _, source, key in taken(name, "secretKeyRef") if source == "posthaste"]
     assert set(ours) <= set(re.findall(r"^(\w+)=", TEMPLATE.read_text(), re.MULTILINE))
 

@@ -46,6 +46,14 @@ def test_it_can_be_turned_off() -> None:
     assert why_stop(StopRules(errors=None), awful)
 
 
+def test_complaints_count_where_a_share_is_set_and_there_are_a_few() -> None:
+    """Off unless asked for; five at least, as one complaint is too many for any share that makes sense."""
+    assert not why_stop(StopRules(), Tried(1000, 0, 0, 500))
+    assert not why_stop(StopRules(complaints=0.003), Tried(200, 0, 0, 4))
+    assert "brought complaints" in why_stop(StopRules(complaints=0.003), Tried(1000, 0, 0, 5))
+    assert not why_stop(StopRules(complaints=0.003), Tried(10_000, 0, 0, 30))
+
+
 @given(st.integers(0, 500), st.integers(0, 500), st.integers(0, 500), st.integers(1, 300), st.floats(0, 1))
 def test_a_small_mailing_never_stops_and_more_accepted_never_stops_one(
     accepted: int, bounced: int, failed: int, after: int, share: float

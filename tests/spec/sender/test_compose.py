@@ -6,6 +6,7 @@ import html as markup
 import re
 from email.message import EmailMessage
 from email.policy import default
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +16,7 @@ from services.sender.compose import ChunkComposer, CompileError, Rendered, Rende
 from services.sender.link import Capabilities
 from services.sender.offers import fit
 from services.sender.window import Mail
-from shared import tokens
+from shared import languages, tokens
 from shared.contracts.content import Content
 from shared.contracts.mailing import Tracking
 from shared.keys import KeyRing
@@ -149,7 +150,7 @@ def expected_bodies(first: str, company: str) -> tuple[str, str]:
     html = html.replace("{{company}}", markup.escape(told)).replace("{{ company }}", markup.escape(told))
     html = html.replace(SHOP.replace("&", "&amp;"), click(0, SHOP), 1)
     html = html.replace(BLOG, click(1, "https://blog.example/%C3%BC"), 1)
-    footer = f'<p style="font-size:12px;color:#777777"><a href="{UNSUBSCRIBE}">Unsubscribe</a></p>\n'
+    footer = f'<p style="font-size:12px;color:#707070"><a href="{UNSUBSCRIBE}">Unsubscribe</a></p>\n'
     html = html.replace("</body></html>", f"{footer}{PIXEL}</body></html>")
     text = TEXT.replace("{{ company }}", told).replace(
         "{{ first | default('you') }}", first.replace("{", "\ue000") or "you"
@@ -254,7 +255,7 @@ def test_headers_are_complete_and_single() -> None:
 
 
 def test_mail_comes_back_to_an_address_of_its_own() -> None:
-    """With a bounce domain, MAIL names the recipient by a signed token; the message is the same."""
+    """With a bounce domain, MAIL names the recipient by a signed token; the message only gains a mailbox."""
     what = content()
     plain = composer(what).render(row(), 7, DATE)
     mail = composer(what, bounce_domain="bounces.example.com").render(row(), 7, DATE)
@@ -264,7 +265,8 @@ def test_mail_comes_back_to_an_address_of_its_own() -> None:
     who = tokens.verify_bounce(RING, local)
     assert who is not None
     assert (who.mailing, who.n, who.index) == ("m1", 3, 7)
-    assert mail.message == plain.message
+    mailto = rb",\r\n <mailto:u\+[^>]*>"
+    assert re.sub(mailto, b"", mail.message) == plain.message
 
 
 def test_a_relay_that_knows_them_is_asked_for_reports() -> None:
@@ -327,8 +329,58 @@ def test_a_template_with_its_own_unsubscribe_link_gets_no_footer() -> None:
     assert body(mail, "html") == f'<a href="{UNSUBSCRIBE}">leave</a>{PIXEL}'
     assert body(mail, "plain") == f"Leave: {UNSUBSCRIBE}\r\n"
     assert "List-Unsubscribe" in parsed(mail)
-    none = composer(content(unsubscribe=False), tracking="off").render(row(address_key="", lists=[]), 7, DATE)
+    mass = composer(content(unsubscribe=False), tracking="off").render(row(), 7, DATE)
+    assert UNSUBSCRIBE not in body(mass, "html")
+    assert parsed(mass)["List-Unsubscribe"] == f"<{UNSUBSCRIBE}>"
+    single = content(unsubscribe=False, list_id="")
+    none = composer(single, tracking="off").render(row(address_key="", lists=[]), 7, DATE)
     assert "List-Unsubscribe" not in parsed(none)
+
+
+def test_what_is_appended_speaks_the_language_of_the_mail() -> None:
+    """Words and direction in the mail, the language in its links, so that the page behind speaks it, too."""
+    mail = composer(content(language="he")).render(row(), 7, DATE)
+    link = f"{UNSUBSCRIBE}?lang=he"
+    words = languages.of("he").mail.unsubscribe
+    footer = f'<p lang="he" dir="rtl" style="font-size:12px;color:#707070"><a href="{link}">{words}</a></p>'
+    assert footer in body(mail, "html")
+    assert body(mail, "plain").endswith(f"-- \r\n{words}: {link}\r\n")
+    assert parsed(mail)["List-Unsubscribe"] == f"<{link}>"
+
+
+def test_links_of_the_recipient_stand_where_the_template_has_them() -> None:
+    """URLs bare, links with their words, to leave and to join; then nothing is appended."""
+    source = "{{ optOutUrl }} {{optoutlink}} {{OptInUrl}} {{ optInLink }}"
+    mail = composer(content(html=f"<p>{source}</p>", text=source, language="it"), tracking="off").render(row(), 7, DATE)
+    join = SIGNER.opt_in("m1", 3, 7, "0123456789abcdef", ["l1", "l2"], until=DATE // 86_400 + tokens.OPT_IN_DAYS)
+    out, back = f"{UNSUBSCRIBE}?lang=it", f"{PUBLIC}/s/{join}?lang=it"
+    words = languages.of("it").mail
+    linked = f'{out} <a href="{out}">{words.unsubscribe}</a> {back} <a href="{back}">{words.confirm}</a>'
+    assert body(mail, "html") == f"<p>{linked}</p>"
+    assert body(mail, "plain") == f"{out} {words.unsubscribe}: {out} {back} {words.confirm}: {back}"
+
+
+@pytest.mark.parametrize("lists", [["l1", "l2"], [f"list{i:08d}" for i in range(24)]])
+def test_where_mail_comes_back_a_mailbox_unsubscribes_too(lists: list[str]) -> None:
+    """The page first, then the mailbox: its address names the mail, its subject is the whole token."""
+    compiled = compile_content(
+        content(), mailing="m1", public_url=PUBLIC, signer=SIGNER, tracking="off", domain="d.example"
+    )
+    mail = compiled.for_chunk(3, "bounce.example").render(row(lists=lists), 7, DATE)
+    field = str(parsed(mail)["List-Unsubscribe"])
+    page, mailbox = re.findall(r"<([^<>]+)>", field)
+    assert page.startswith(f"{PUBLIC}/u/")
+    address, _, subject = mailbox.removeprefix("mailto:").partition("?subject=")
+    local, _, at = address.partition("@")
+    assert at == "bounce.example"
+    assert len(local) <= 64
+    who = tokens.verify_leaving(RING, local.upper())
+    assert who is not None
+    assert (who.mailing, who.n, who.index) == ("m1", 3, 7)
+    token = tokens.unsubscribe_in(RING, f"Re: {unquote(subject)}")
+    assert token is not None
+    assert token.scope == tuple(lists)
+    assert max(map(len, mail.message.split(b"\r\n"))) <= 998
 
 
 @pytest.mark.parametrize("lists", [[], ["l1"], [f"list{i:08d}" for i in range(24)], [f"l{i}" for i in range(99)]])

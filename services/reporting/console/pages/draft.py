@@ -12,6 +12,7 @@ from services.reporting.console.pages.accounts import limits_of
 from services.reporting.console.preview import preview
 from shared.contracts import commands
 from shared.contracts.commands import Refusal
+from shared.languages import known
 
 if TYPE_CHECKING:
     from services.reporting.console.mount import Console
@@ -35,6 +36,7 @@ _TEXTS = (
     "sender_name",
     "sender_address",
     "reply_to",
+    "language",
     "subject",
     "doubt",
     "tracking",
@@ -119,6 +121,8 @@ class _Draft:
                             "account", "Account", names, str(written.get("account", names[0][0])), required=True
                         )
                         form.text("reply_to", "Answers go to", written.get("reply_to", ""), type="email")
+                        spoken = [("", "As the browser likes"), *((one.code, one.name) for one in known().values())]
+                        form.choice("language", "Unsubscribe link and pages", spoken, written.get("language", ""))
                         with tag("div", "", "pair"):
                             form.text(
                                 "per_hour", "Mails an hour at most", limits["per_hour"] or "", type="number", min=1
