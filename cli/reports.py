@@ -71,6 +71,7 @@ def _shown(answer: Data, *, interactive: bool) -> RenderableType:
         "Left out": answer["left_out"],
         "Read": f"{answer['read']:,} times by {answer['opened']:,}" if answer["read"] else "",
         "Clicked": f"{answer['clicks']:,} times by {answer['clicked']:,}" if answer["clicks"] else "",
+        **_judged(answer),
         "Unsubscribed": answer["unsubscribed"] or "",
         "Bounced": answer["bounce_reasons"],
         "Complained": answer["complained"] or "",
@@ -86,6 +87,19 @@ def _shown(answer: Data, *, interactive: bool) -> RenderableType:
         return Group(head, pairs(numbers))
     bar = ProgressBar(total=max(answer["total"], 1), completed=done, width=50)
     return Group(head, bar, pairs(numbers))
+
+
+def _judged(answer: Data) -> dict[str, object]:
+    """Return who asked, where anybody did: people are in the figures above, machines only here."""
+    by = {"Opens by": answer["opens_by"], "Clicks by": answer["clicks_by"]}
+    told: dict[str, object] = {
+        label: {name: number for name, number in found.items() if number}
+        for label, found in by.items()
+        if any(found.values())
+    }
+    if told:
+        told["Judged by"] = f"rules {answer['rules']}"
+    return told
 
 
 def _when(at: str, zone: str) -> str:
@@ -114,7 +128,8 @@ async def recipients(
         str,
         typer.Option(
             "--outcome",
-            help="Pending, Sent, Failed, an outcome, opened, clicked, unsubscribed, bounced, complained or replied.",
+            help="Pending, Sent, Failed, an outcome, opened, clicked, machines, unsubscribed, bounced, complained "
+            "or replied.",
         ),
     ] = "",
     after: AfterOption = "",
@@ -126,7 +141,7 @@ async def recipients(
     """
     columns = {"address": "Address", "name": "Name", "status": "Status", "outcome": "Outcome", "at": "At"}
     columns |= {"attempts": "Attempts", "code": "Code", "enhanced": "", "text": "Reply", "cause": "Cause"}
-    columns |= {"opens": "Opens", "clicks": "Clicks"}
+    columns |= {"opens": "Opens", "clicks": "Clicks", "opened_at": "Opened", "machines": "Not by people"}
     columns |= {"bounced": "Bounced"} if outcome.lower() != "replied" else {"reply": "Answer"}
     if outcome.lower() == "unsubscribed":
         columns |= {"reason": "Reason", "comment": "Comment"}
@@ -135,22 +150,22 @@ async def recipients(
 
 
 async def links(session: Session, mailing: MailingArgument) -> None:
-    """Show how often each link was asked for, and by how many people.
+    """Show how often people followed each link, how many they are, and who else asked for it.
 
     Example: `posthaste mailing links b7k2m9x0q3fd`
     """
     answer = await session.ask(commands.Links(mailing=mailing))
-    columns = {"link": "Link", "url": "URL", "hits": "Hits", "people": "People"}
+    columns = {"link": "Link", "url": "URL", "hits": "Hits", "people": "People", "by": "All hits by"}
     session.out.rows(answer, "links", columns, empty="It has no links.")
 
 
 async def timeline(session: Session, mailing: MailingArgument) -> None:
-    """Show accepted mails, opens and clicks over time.
+    """Show accepted mails, opens and clicks by people, and all other hits, over time.
 
     Example: `posthaste mailing timeline b7k2m9x0q3fd --json`
     """
     answer = await session.ask(commands.Timeline(mailing=mailing))
-    columns = {"at": "At", "accepted": "Accepted", "opens": "Opens", "clicks": "Clicks"}
+    columns = {"at": "At", "accepted": "Accepted", "opens": "Opens", "clicks": "Clicks", "others": "Machines"}
     session.out.rows(answer, "points", columns, empty="Nothing happened yet.")
 
 

@@ -17,6 +17,7 @@ from services.reporting import feed_page, pages, queries
 from services.reporting.directory import Directory
 from services.reporting.ledger_reader import read_ledger
 from services.reporting.queries import Data
+from services.reporting.rejudging import rejudge
 from services.reporting.relay import Relay
 from services.reporting.views.providers import health
 from shared.clock import now
@@ -182,6 +183,11 @@ def _register_for_integrators(router: CommandRouter, reports: Reports) -> None:
 
 
 def _register_checks(router: CommandRouter, reports: Reports) -> None:
+    @router.command(commands.RejudgeHits)
+    async def _(wanted: commands.RejudgeHits, _caller: Caller) -> Answer | Refusal:
+        judged = await rejudge(reports.engine, wanted)
+        return _NO_MAILING if judged is None else Answer(ok=True, position=reports.projector.position, data=judged)
+
     @router.query(commands.VerifyLedger)
     async def _(query: commands.VerifyLedger, _caller: Caller) -> Answer | Refusal:
         report = await read_ledger(reports.log, reports.audiences, query.mailing)

@@ -4,6 +4,7 @@ Names, addresses and notes come from the directory; whoever was erased there sta
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.reporting import outcomes, returned, tables
 from services.reporting.queries import Data, iso
-from services.reporting.views.links import ANY_CLICK, OPENS
+from shared.contracts.verdicts import APPLE, OPENS, Judged
 
-FILTERS = (*outcomes.NAMES, *outcomes.STATUS, "opened", "clicked", "unsubscribed", *returned.FILTERS)
+FILTERS = (*outcomes.NAMES, *outcomes.STATUS, "opened", "clicked", "machines", "unsubscribed", *returned.FILTERS)
 """What `Recipients.outcome` may be, besides "", in small letters or not."""
 
 _NOTHING_SAID = ("", "")
@@ -71,11 +72,13 @@ def _wanted(name: str) -> list[ColumnElement[bool]]:
     """Return the conditions for one filter; those on failures can use the index that holds only them."""
     if name not in FILTERS:
         raise UnknownFilterError(name)
-    if name in ("opened", "clicked"):
-        link = OPENS if name == "opened" else ANY_CLICK
-        read = tables.readers.c
-        same = (read.mailing == _R.mailing, read.n == _R.n, read.idx == _R.idx, read.link == link)
-        return [select(read.hits).where(*same).exists()]
+    if name in ("opened", "clicked", "machines"):
+        hit = tables.hits.c
+        its = select(hit.id).where(hit.mailing == _R.mailing, hit.n == _R.n, hit.idx == _R.idx)
+        of_people = its.where(or_(hit.verdict == "human", and_(hit.verdict == "proxy", hit.reason != APPLE)))
+        if name == "machines":
+            return [its.exists(), ~of_people.exists()]
+        return [of_people.where(hit.link == OPENS if name == "opened" else hit.link != OPENS).exists()]
     if name == "unsubscribed":
         act = tables.consent_acts.c
         same = (act.mailing == _R.mailing, act.n == _R.n, act.idx == _R.idx, act.act == "opted_out")
@@ -130,14 +133,13 @@ async def recipients(
 async def _whole(conn: AsyncConnection, mailing: str, rows: Sequence[Row[Any]]) -> list[Data]:
     """Return rows of recipients with what they did."""
     keys = [(row.n, row.idx) for row in rows]
-    read = await _reading(conn, mailing, keys)
+    hits = await _hits(conn, mailing, keys)
     left = await _leaving(conn, mailing, keys)
     back = await returned.of_recipients(conn, mailing, keys)
     return [
         {
             **_recipient(row),
-            "opens": read.get((row.n, row.idx, OPENS), 0),
-            "clicks": read.get((row.n, row.idx, ANY_CLICK), 0),
+            **_did(hits.get((row.n, row.idx), ())),
             "unsubscribed": (row.n, row.idx) in left,
             "reason": left.get((row.n, row.idx), _NOTHING_SAID)[0],
             "comment": left.get((row.n, row.idx), _NOTHING_SAID)[1],
@@ -192,12 +194,33 @@ def _next(keys: list[tuple[int, int]], limit: int) -> str:
     return "{}.{}".format(*keys[-1]) if len(keys) == limit else ""
 
 
-async def _reading(conn: AsyncConnection, mailing: str, keys: list[tuple[int, int]]) -> dict[tuple[int, int, int], int]:
-    read = tables.readers.c
-    query = select(read.n, read.idx, read.link, read.hits).where(
-        read.mailing == mailing, read.link.in_((OPENS, ANY_CLICK)), tuple_(read.n, read.idx).in_(keys)
+Hit = tuple[int, int, Judged]
+"""Link, time and verdict."""
+
+
+async def _hits(conn: AsyncConnection, mailing: str, keys: list[tuple[int, int]]) -> dict[tuple[int, int], list[Hit]]:
+    hit = tables.hits.c
+    query = select(hit.n, hit.idx, hit.link, hit.at, hit.verdict, hit.reason).where(
+        hit.mailing == mailing, tuple_(hit.n, hit.idx).in_(keys)
     )
-    return {(n, idx, link): hits for n, idx, link, hits in await conn.execute(query)} if keys else {}
+    found: dict[tuple[int, int], list[Hit]] = {}
+    for n, idx, link, at, verdict, reason in await conn.execute(query) if keys else ():
+        found.setdefault((n, idx), []).append((link, at, Judged(verdict, reason)))
+    return found
+
+
+def _did(hits: Sequence[Hit]) -> Data:
+    """Return what one recipient did, as far as a person did it, and why the rest is no person's."""
+    opens = [at for link, at, judged in hits if judged.counts and link == OPENS]
+    clicks = [at for link, at, judged in hits if judged.counts and link != OPENS]
+    others = Counter(judged.reason for _, _, judged in hits if not judged.counts)
+    return {
+        "opens": len(opens),
+        "clicks": len(clicks),
+        "opened_at": iso(min(opens, default=None)),
+        "clicked_at": iso(min(clicks, default=None)),
+        "machines": dict(sorted(others.items())),
+    }
 
 
 async def _leaving(

@@ -1,12 +1,13 @@
 """What reports say about campaigns and mailings, read from the views. Times go out as ISO 8601 in UTC.
 
 Fields of a mailing (`Status`, `Mailings`): mailing, campaign, name, account, subject, status, reason; the summary
-total, to_send, sent, read (every open counts), opened (people), clicked (mails with a click), clicks, unsubscribed,
-failed; bounced, bounce_reasons, complained, replied, auto_replied (people, as far as proven); each outcome by its
-name, `evidence` (in doubt, but gave a sign: counted as accepted); recipients and left_out as frozen, planned, chunks,
-chunks_planned, chunks_finished, parked; rate (accepted a second over the last ten), first_sent, last_sent, limits;
-scheduled_at, zone, hours, deadline, until, opens, drafted_at, started_at, finished_at; audience, audience_position,
-doubt, tracking, test_of, deleted.
+total, to_send, sent, read (every open by a person), opened (people), clicked (mails with a click by a person), clicks,
+opens_by and clicks_by (all hits by verdict), only_machines (mails that nothing but machines asked for), rules (version
+by which it was judged), unsubscribed, failed; bounced, bounce_reasons, complained, replied, auto_replied (people, as
+far as proven); each outcome by its name, `evidence` (in doubt, but gave a sign: counted as accepted); recipients and
+left_out as frozen, planned, chunks, chunks_planned, chunks_finished, parked; rate (accepted a second over the last
+ten), first_sent, last_sent, limits; scheduled_at, zone, hours, deadline, until, opens, drafted_at, started_at,
+finished_at; audience, audience_position, doubt, tracking, test_of, deleted.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,13 +19,14 @@ from sqlalchemy import Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.reporting import returned, tables
-from services.reporting.views.links import ANY_CLICK, OPENS
+from shared.contracts.verdicts import ANY_CLICK, OPENS, RULES, TALLIES
 
 Data = dict[str, Any]
 
 _IN_ONE = 500
 _RATE_SECONDS = 10
 _MOST_POINTS = 600
+_POINT = ("accepted", "opens", "clicks", "others")
 _STEPS = (1, 10, 60, 600, 3600, 86_400)
 _TEXTS = ("mailing", "campaign", "name", "account", "subject", "status", "reason", "zone", "audience", "test_of")
 _NUMBERS = ("recipients", "planned", "chunks", "chunks_planned", "chunks_finished", "parked", "audience_position")
@@ -114,23 +116,40 @@ async def _told(conn: AsyncConnection, rows: Sequence[Row[Any]], now: float) -> 
         .group_by(points.mailing),
     )
     back = await returned.counts(conn, ids)
+    judged = tables.judged_by.c
+    rules = await _by_mailing(conn, select(judged.mailing, judged.rules).where(judged.mailing.in_(ids)))
     told = []
     for row in rows:
-        opens, clicks = hits.get((row.mailing, OPENS)), hits.get((row.mailing, ANY_CLICK))
+        opens, clicks = _hits(hits.get((row.mailing, OPENS))), _hits(hits.get((row.mailing, ANY_CLICK)))
         began = row.first_sent / 1000 if row.first_sent else now
         told.append(
             {
                 **_mailing(row),
-                "read": opens.hits if opens else 0,
-                "opened": opens.people if opens else 0,
-                "clicked": clicks.people if clicks else 0,
-                "clicks": clicks.hits if clicks else 0,
+                "read": opens["hits"],
+                "opened": opens["people"],
+                "clicked": clicks["people"],
+                "clicks": clicks["hits"],
+                "opens_by": opens["by"],
+                "clicks_by": clicks["by"],
+                "only_machines": opens["others"],
+                "rules": rules.get(row.mailing, RULES.version),
                 "unsubscribed": gone.get(row.mailing, 0),
                 **returned.numbers(back.get(row.mailing)),
                 "rate": round(lately.get(row.mailing, 0) / min(_RATE_SECONDS, max(1.0, now - began)), 1),
             }
         )
     return told
+
+
+def _hits(row: Row[Any] | None) -> Data:
+    """Return what a row of `link_counts` says: hits and people that count, all hits by verdict."""
+    by = {name: getattr(row, name, 0) for name in TALLIES}
+    return {
+        "hits": by["human"] + by["proxy"],
+        "people": getattr(row, "people", 0),
+        "others": getattr(row, "others", 0),
+        "by": by,
+    }
 
 
 async def _by_mailing(conn: AsyncConnection, query: Select[str, Any]) -> dict[str, int]:
@@ -175,18 +194,13 @@ async def links(conn: AsyncConnection, mailing: str) -> list[Data] | None:
     }
     urls = dict(enumerate(orjson.loads(known)))
     return [
-        {
-            "link": link,
-            "url": urls.get(link, ""),
-            "hits": asked[link].hits if link in asked else 0,
-            "people": asked[link].people if link in asked else 0,
-        }
+        {"link": link, "url": urls.get(link, ""), **_hits(asked.get(link))}
         for link in sorted(urls.keys() | asked.keys())
     ]
 
 
 async def timeline(conn: AsyncConnection, mailing: str) -> Data:
-    """Return accepted, opens and clicks by `step` seconds, at most some hundred points."""
+    """Return accepted, opens and clicks by people, and other hits, by `step` seconds: at most some hundred points."""
     sent, hit = tables.points, tables.hit_points
     spans = []
     for table in (sent, hit):
@@ -194,13 +208,11 @@ async def timeline(conn: AsyncConnection, mailing: str) -> Data:
         spans += [second for second in (await conn.execute(ends)).one() if second is not None]
     step = _step(spans)
     points: dict[int, Data] = {}
-    for table, names in ((sent, ("accepted",)), (hit, ("opens", "clicks"))):
+    for table, names in ((sent, ("accepted",)), (hit, ("opens", "clicks", "others"))):
         bucket = (table.c.second - table.c.second % step).label("bucket")
         sums = [func.sum(table.c[name]).label(name) for name in names]
         for row in await conn.execute(select(bucket, *sums).where(table.c.mailing == mailing).group_by(bucket)):
-            point = points.setdefault(
-                row.bucket, {"at": iso(row.bucket * 1000), "accepted": 0, "opens": 0, "clicks": 0}
-            )
+            point = points.setdefault(row.bucket, {"at": iso(row.bucket * 1000)} | dict.fromkeys(_POINT, 0))
             point |= {name: int(getattr(row, name)) for name in names}
     return {"step": step, "points": [points[bucket] for bucket in sorted(points)]}
 

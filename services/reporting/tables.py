@@ -105,25 +105,54 @@ replies = Table(
     _text("text"),
 )
 
-# links
-hits = Table("hits", metadata, _key("id"), sqlite_with_rowid=False)
-
-readers = Table(
-    "readers",
+# engagement
+hits = Table(
+    "judged_hits",
     metadata,
     _key("mailing"),
-    _key_number("link"),
     _key_number("n"),
     _key_number("idx"),
-    _number("hits"),
-    _number("first_at"),
-    _number("last_at"),
+    _key("id"),
+    _number("link"),
+    _number("at"),
+    *(_text(name) for name in ("method", "agent", "network")),
+    Column("crowd", Text),
+    *(_text(name) for name in ("verdict", "reason")),
+    Index(
+        "judged_hits_by_crowd",
+        *("mailing", "crowd"),
+        sqlite_where=text("crowd is not null"),
+        postgresql_where=text("crowd is not null"),
+    ),
     sqlite_with_rowid=False,
 )
 
-link_counts = Table("link_counts", metadata, _key("mailing"), _key_number("link"), _number("hits"), _number("people"))
+deliveries = Table(
+    "deliveries",
+    metadata,
+    _key("mailing"),
+    _key_number("n"),
+    Column("at", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
 
-hit_points = Table("hit_points", metadata, _key("mailing"), _key_number("second"), _number("opens"), _number("clicks"))
+link_counts = Table(
+    "judged_links",
+    metadata,
+    _key("mailing"),
+    _key_number("link"),
+    *(_number(name) for name in ("human", "proxy", "apple", "machine", "unknown", "people", "others")),
+)
+
+hit_points = Table(
+    "judged_seconds",
+    metadata,
+    _key("mailing"),
+    _key_number("second"),
+    *(_number(name) for name in ("opens", "clicks", "others")),
+)
+
+judged_by = Table("judged_by", metadata, _key("mailing"), _number("rules"))
 
 # timeline
 points = Table("points", metadata, _key("mailing"), _key_number("second"), _number("accepted"))

@@ -112,6 +112,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.Outcomes, "reporting", "POST", f"{_MAILING}/outcomes", "view"),
     Endpoint(commands.FeedEvents, "reporting", "GET", "/events", "view"),
     Endpoint(commands.Links, "reporting", "GET", f"{_MAILING}/links", "view"),
+    Endpoint(commands.RejudgeHits, "reporting", "POST", f"{_MAILING}/hits/rejudge", "administer"),
     Endpoint(commands.Timeline, "reporting", "GET", f"{_MAILING}/timeline", "view"),
     Endpoint(commands.Doubts, "reporting", "GET", f"{_MAILING}/doubts", "view"),
     Endpoint(commands.ProviderHealth, "reporting", "GET", "/providers", "view"),

@@ -96,6 +96,7 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.Status: _MAILING,
     commands.Recipients: _MAILING | {"outcome": "rejected", "limit": 50},
     commands.Links: _MAILING,
+    commands.RejudgeHits: _MAILING,
     commands.Timeline: _MAILING,
     commands.LogLines: _MAILING,
     commands.ConsentHistory: {"address": "ann@one.example"},

@@ -2,9 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from email import message_from_bytes
 from urllib.parse import urlsplit
 
+from shared.clock import now
+from shared.contracts.verdicts import RULES
+from tests.harness.waiting import until
 from tests.harness.web import Web
 
 BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/150.0"}
@@ -29,6 +33,12 @@ def links_of(content: bytes) -> Links:
     assert pixel is not None
     assert click is not None
     return Links(*(urlsplit(url).path for url in (pixel[1], click[1], mail["List-Unsubscribe"].strip("<>"))))
+
+
+async def read_by_a_person(last_sent: str) -> None:
+    """Return when a person could have read what was accepted last (`last_sent` of its status): not at once."""
+    human = datetime.fromisoformat(last_sent) + timedelta(milliseconds=RULES.soon)
+    await until(lambda: now() > human, 10, every=0.1)
 
 
 def browser(url: str) -> Web:

@@ -157,8 +157,18 @@ def group(outcome: str, indexes: Iterable[int], **more: object) -> Group:
     return Group.model_validate({"outcome": outcome, "indexes": pack(indexes)} | said | more)
 
 
-def hit(fact: str, mailing: str, n: int, index: int, *, link: int | None = None, after: float = 0.0) -> Hit:
-    """Return an open, or a click where a link is given."""
+def hit(
+    fact: str,
+    mailing: str,
+    n: int,
+    index: int,
+    *,
+    link: int | None = None,
+    after: float = 0.0,
+    agent: str = "desktop",
+    network: str = "",
+) -> Hit:
+    """Return an open, or a click where a link is given, of a person a minute and `after` seconds after the start."""
     kind = "open" if link is None else "click"
-    at = START + timedelta(seconds=after)
-    return Hit(id=fact, kind=kind, mailing=mailing, n=n, index=index, link=link, at=at)
+    at = START + timedelta(seconds=60 + after)
+    return Hit(id=fact, kind=kind, mailing=mailing, n=n, index=index, link=link, at=at, agent=agent, network=network)

@@ -12,6 +12,7 @@ import pytest
 
 from deploy.local import Local
 from tests.harness.posthaste import Posthaste
+from tests.harness.recipient import read_by_a_person
 from tests.harness.waiting import until
 
 PEOPLE = """Email;Name;City
@@ -92,6 +93,7 @@ async def test_a_mailing_travels_from_csv_to_report(local: Local, posthaste: Pos
     assert (status["total"], status["sent"], status["rejected"], status["failed"]) == (5, 4, 1, 1)
 
     pixel, click, leave = links_of(local.folder.path / "mails", "Bob@two.example")
+    await read_by_a_person(status["last_sent"])
     await asyncio.to_thread(get, pixel)
     await asyncio.to_thread(get, click)
     await asyncio.to_thread(get, leave)

@@ -15,7 +15,7 @@ from tests.harness.databases import database_of
 from tests.harness.fleet import OF_EACH, Fleet, Team, working
 from tests.harness.guarded_cluster import GuardedCluster
 from tests.harness.nats import NatsServer
-from tests.harness.recipient import browser, links_of
+from tests.harness.recipient import browser, links_of, read_by_a_person
 from tests.harness.smtp import ScriptedSmtp
 from tests.harness.system import PATIENCE, people, unhurried
 from tests.harness.waiting import until
@@ -97,6 +97,8 @@ async def test_a_mailing_travels_while_each_server_in_turn_is_killed(guarded: Gu
                 await team.reached(COUNT // 2)
             async with without(third, guarded):
                 await team.ended(mailing)
+                ended = (await team.clients[0].query(commands.Status(mailing=mailing))).data
+                await read_by_a_person(ended["last_sent"])
                 await visited(team)
                 status = await reported(team, mailing)
                 account = await team.account_for(mailing, doubts=0)

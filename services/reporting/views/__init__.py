@@ -1,8 +1,8 @@
 """The views: each folds the events it handles into tables of its own, for the projector to commit."""
 
 from services.reporting.views.consent import ConsentView
+from services.reporting.views.engagement import EngagementView
 from services.reporting.views.feedback import FeedbackView
-from services.reporting.views.links import LinksView
 from services.reporting.views.log import LogView
 from services.reporting.views.progress import ProgressView
 from services.reporting.views.providers import ProvidersView
@@ -13,7 +13,7 @@ from shared.eventlog.views import View
 VIEWS: tuple[View, ...] = (
     ProgressView(),
     RecipientsView(),
-    LinksView(),
+    EngagementView(),
     TimelineView(),
     ProvidersView(),
     LogView(),

@@ -55,7 +55,15 @@ from shared.contracts.answers.people import (
     UserDone,
     UserRows,
 )
-from shared.contracts.answers.recipients import DoubtsPage, Ledger, LinkRows, OutcomeRows, Points, RecipientsPage
+from shared.contracts.answers.recipients import (
+    DoubtsPage,
+    Ledger,
+    LinkRows,
+    OutcomeRows,
+    Points,
+    RecipientsPage,
+    Rejudged,
+)
 from shared.contracts.commands import Command, Query
 
 __all__ = ("DATA", "Data", "Nothing")
@@ -125,6 +133,7 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.Outcomes: OutcomeRows,
     commands.FeedEvents: FeedPage,
     commands.Links: LinkRows,
+    commands.RejudgeHits: Rejudged,
     commands.Timeline: Points,
     commands.LogLines: LogPage,
     commands.ConsentHistory: ConsentRows,

@@ -132,6 +132,10 @@ class MailingRow(Paused):
     opened: int
     clicks: int
     clicked: int
+    opens_by: dict[str, int]
+    clicks_by: dict[str, int]
+    only_machines: int
+    rules: int
     unsubscribed: int
     bounced: int
     bounce_reasons: dict[str, int]

@@ -25,6 +25,9 @@ class RecipientRow(Data):
     evidence: str
     opens: int
     clicks: int
+    opened_at: str
+    clicked_at: str
+    machines: dict[str, int]
     unsubscribed: bool
     reason: str
     comment: str
@@ -68,18 +71,32 @@ class OutcomeRows(Paused):
 
 
 class LinkRow(Data):
-    """One link of a mailing."""
+    """One link of a mailing: hits by people, and how many those are; all hits by verdict (`by`).
+
+    `others`: recipients for whom nobody but machines followed it.
+    """
 
     link: int
     url: str
     hits: int
     people: int
+    others: int
+    by: dict[str, int]
 
 
 class LinkRows(Paused):
     """All links of a mailing."""
 
     links: list[LinkRow]
+
+
+class Rejudged(Data):
+    """How many recipients were judged by version `rules`; `next` continues, "" where all were."""
+
+    mailing: str
+    rules: int
+    judged: int
+    next: str
 
 
 class Point(Data):
@@ -89,6 +106,7 @@ class Point(Data):
     accepted: int
     opens: int
     clicks: int
+    others: int
 
 
 class Points(Paused):

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from shared.contracts.commands.base import Id, Page, Query
+from shared.contracts.commands.base import Command, Id, Page, Query
 
 
 class Campaigns(Query):
@@ -45,6 +45,19 @@ class Links(Query):
     NAME: ClassVar[str] = "mailing.links"
 
     mailing: Id
+
+
+class RejudgeHits(Command):
+    """Judge the hits of a mailing by the rules of this version, some thousand recipients a time.
+
+    Attributes:
+        after: `next` of the answer before; "" begins with the first recipient.
+    """
+
+    NAME: ClassVar[str] = "hits.rejudge"
+
+    mailing: Id
+    after: str = Field(default="", pattern=r"^([0-9]{1,18}\.[0-9]{1,9})?$")
 
 
 class Timeline(Query):

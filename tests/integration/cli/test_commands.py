@@ -203,7 +203,9 @@ async def test_watching_ends_with_the_mailing(posthaste: Posthaste, services: Se
     outcomes = ("accepted", "deferred", "rejected", "skipped", "expired", "cancelled", "in_doubt")
     texts = ("mailing", "name", "subject", "reason", "scheduled_at", "zone", "until", "opens")
     fields: dict[str, Any] = (
-        dict.fromkeys((*numbers, *outcomes), 0) | dict.fromkeys(texts, "") | {"limits": {}, "left_out": {}}
+        dict.fromkeys((*numbers, *outcomes), 0)
+        | dict.fromkeys(texts, "")
+        | {"limits": {}, "left_out": {}, "opens_by": {"human": 1, "machine": 2}, "clicks_by": {"human": 0}, "rules": 1}
     )
     states = iter(["Sending", "Sending", "Completed"])
     services.says[commands.Status] = lambda _: fields | {"total": 5, "status": next(states)}

@@ -61,9 +61,7 @@ class Tale:
             case 4:
                 self.settle(mailing, n, indexes, chance.choice(("skipped", "expired", "cancelled")))
             case 5 | 6:
-                link = chance.choice((None, None, 0, 1))
-                fact = f"f{chance.randrange(40)}"  # some are told twice
-                story.hit(hit(fact, mailing, n, indexes[0], link=link, after=chance.random() * 30))
+                self.hits(mailing, n, indexes[0])
             case 7:
                 story.opted_out(mailing, n, indexes[0], comment=f"k{step}", fact=f"o{chance.randrange(8)}")
             case 8:
@@ -78,6 +76,19 @@ class Tale:
                 story.came_back(made(mailing, n, indexes[0]), fact=f"b{chance.randrange(8)}")
             case _:
                 story.tell(subjects.chunk(mailing, n), ChunkFinished(totals={"accepted": 1}))
+
+    def hits(self, mailing: str, n: int, index: int) -> None:
+        """Let a person or a machine ask for something, around the acceptance or later; some of it is told twice."""
+        chance = self.chance
+        network = chance.choice(("", "127.0.0.0/24", "8.8.8.0/24", "8.8.4.0/24"))
+        agent = chance.choice(("desktop", "desktop", "google-proxy", "apple-privacy", "automat", "other"))
+        after = chance.choice((-61, -59, 0)) + chance.randrange(6)
+        self.story.hit(
+            *(
+                hit(f"f{chance.randrange(80)}", mailing, n, index, link=link, after=after, agent=agent, network=network)
+                for link in chance.choice(((None,), (None, 0), (1,), (0, 1, 2)))
+            )
+        )
 
     def settle(self, mailing: str, n: int, indexes: list[int], outcome: str) -> None:
         """Settle those that are not settled for good."""

@@ -187,6 +187,7 @@ async def test_recipients_come_page_by_page_with_reply_and_name(conn: AsyncConne
         ("in_doubt", [(1, 0)]),
         ("opened", [(0, 0)]),
         ("clicked", [(0, 1)]),
+        ("machines", []),
         ("unsubscribed", [(0, 1)]),
     ],
 )
@@ -218,15 +219,17 @@ async def test_a_retry_counts_its_attempts_and_a_release_does_not(engine: AsyncE
 
 async def test_links_list_hits_and_people(conn: AsyncConnection) -> None:
     """Links nobody asked for are listed too."""
-    assert await queries.links(conn, "m1") == [{"link": 0, "url": "https://a.example/", "hits": 1, "people": 1}]
+    by = {"human": 1, "proxy": 0, "apple": 0, "machine": 0, "unknown": 0}
+    row = {"link": 0, "url": "https://a.example/", "hits": 1, "people": 1, "others": 0, "by": by}
+    assert await queries.links(conn, "m1") == [row]
 
 
 async def test_the_timeline_shows_mails_and_hits(conn: AsyncConnection) -> None:
     """Accepted, opens and clicks stand in their seconds."""
     found = await queries.timeline(conn, "m1")
     assert found["step"] == 1
-    points = [(point["at"][17:19], point["accepted"], point["opens"], point["clicks"]) for point in found["points"]]
-    assert points == [("00", 2, 1, 0), ("05", 0, 1, 0), ("09", 0, 0, 1)]
+    points = [(point["at"][14:19], point["accepted"], point["opens"], point["clicks"]) for point in found["points"]]
+    assert points == [("00:00", 2, 0, 0), ("01:00", 0, 1, 0), ("01:05", 0, 1, 0), ("01:09", 0, 0, 1)]
 
 
 async def test_the_timeline_of_a_long_mailing_is_coarser(engine: AsyncEngine, story: Story) -> None:

@@ -82,11 +82,10 @@ class Links:
             for link in sorted(links, key=lambda link: -link["hits"]):
                 with tag("li"):
                     tag("span", link["url"])
-                    tag(
-                        "span",
-                        f"{words.many(link['hits'], 'hit')} · {words.count(link['people'])} people",
-                        "under nowrap",
-                    )
+                    machines = sum(link["by"].values()) - link["hits"]
+                    others = f" · {words.count(machines)} not by people" if machines else ""
+                    said = f"{words.many(link['hits'], 'hit')} · {words.count(link['people'])} people{others}"
+                    tag("span", said, "under nowrap")
 
 
 class Ledger:

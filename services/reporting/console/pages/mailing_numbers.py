@@ -66,6 +66,8 @@ class Numbers:
             for label, name in (("Bounced later", "bounced"), ("Complained", "complained"), ("Replied", "replied"))
             if status[name]
         ]
+        if machines := sum(_machines(status[hits]) for hits in ("opens_by", "clicks_by")):
+            causes.append(("Hits not by people", machines))
         if status["deferred"]:
             causes.append(("Tried again later", status["deferred"]))
         said = " ".join(f"{label} {number}" for label, number in causes)
@@ -86,6 +88,11 @@ class Numbers:
         if now - self._spoken_at >= _SPOKEN_EVERY or status["status"] in ("Completed", "Failed", "Cancelled"):
             self._spoken_at = now
             self._heard.say(f"{status['status']}: {words.count(status['sent'])} of {words.count(status['total'])} sent")
+
+
+def _machines(by: dict[str, int]) -> int:
+    """Return how many hits are in no figure: by machines, by Apple's proxy, by nobody knows whom."""
+    return by["apple"] + by["machine"] + by["unknown"]
 
 
 def _remaining(status: Data) -> str:

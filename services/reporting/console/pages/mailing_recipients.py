@@ -21,6 +21,7 @@ _FILTERS = (
     ("in_doubt", "In doubt"),
     ("opened", "Opened"),
     ("clicked", "Clicked"),
+    ("machines", "Machines only"),
     ("unsubscribed", "Unsubscribed"),
     ("bounced", "Bounced later"),
     ("complained", "Complained"),
