@@ -26,6 +26,7 @@ from shared.contracts.commands.base import (
 from shared.contracts.commands.between import (
     HandedIn,
     HandedRecipient,
+    MailboxProbe,
     Probe,
     ProbeResult,
     Recollection,
@@ -60,6 +61,13 @@ from shared.contracts.commands.domains import (
     OfDomainKey,
     RetireDomainKey,
     UseDomainKey,
+)
+from shared.contracts.commands.mailboxes import (
+    AddMailbox,
+    EditMailbox,
+    Mailboxes,
+    RemoveMailbox,
+    TestMailbox,
 )
 from shared.contracts.commands.mailings import (
     Attachment,
@@ -114,6 +122,7 @@ __all__ = (
     "Accounts",
     "AddAccount",
     "AddDomainKey",
+    "AddMailbox",
     "AddUser",
     "Answer",
     "Attachment",
@@ -136,6 +145,7 @@ __all__ = (
     "Draft",
     "DraftMailing",
     "EditAccount",
+    "EditMailbox",
     "EditMailing",
     "FeedEvents",
     "FreezeAudience",
@@ -151,6 +161,8 @@ __all__ = (
     "Lists",
     "LogLines",
     "LogTrust",
+    "MailboxProbe",
+    "Mailboxes",
     "Mailings",
     "Name",
     "OfDomainKey",
@@ -174,6 +186,7 @@ __all__ = (
     "Redrive",
     "Refusal",
     "RejectedRows",
+    "RemoveMailbox",
     "RemoveUser",
     "Request",
     "ResealSecrets",
@@ -191,6 +204,7 @@ __all__ = (
     "TakeFeedback",
     "TakenIn",
     "TestAccount",
+    "TestMailbox",
     "Timeline",
     "Tokens",
     "UnscheduleMailing",
