@@ -186,7 +186,7 @@ async def confirmation(
     Example: `posthaste contacts confirmation Customers --account relay --from "Shop <news@example.com>" --language it`
     """
     if off == bool(account):
-        raise InputError("account_missing", "Give --account and --from, or --off.")
+        raise InputError("invalid", "Give --account and --from, or --off.")
     name, address = choices.sender(sender) if account else ("", "")
     answer = await session.ask(
         commands.ListConfirmation(
@@ -249,8 +249,11 @@ async def consent(
 ) -> None:
     """Show every consent act of one person, oldest first; those in force are marked.
 
+    With `--json` also what the page said on which each was chosen. Acts are found by address after an erasure, too.
+
     Example: `posthaste contacts consent --address ann@example.com`
     """
     answer = await session.ask(commands.ConsentHistory(contact=contact, address=address))
-    columns = {"at": "At", "act": "Act", "scope": "Scope", "how": "How", "mailing": "Mailing", "comment": "Comment"}
+    columns = {"at": "At", "act": "Act", "scope": "Scope", "list": "List", "how": "How", "mailing": "Mailing"}
+    columns |= {"subject": "Subject", "reason": "Reason", "comment": "Comment", "principal": "By"}
     session.out.rows(answer, "acts", columns | {"holds": "In force"}, empty="No act: the person may be mailed.")

@@ -37,7 +37,6 @@ _PERSON = Upsert(
 _NOTE = Upsert(tables.notes, ("key", "text"), {"text": "replace"})
 _POSITION = Upsert(tables.directory_position, ("name", "seq"), {"seq": "replace"})
 _BATCH = 20
-_LIST = "list."
 _COMPARE_EVERY = 300.0
 _PAUSE = 0.5
 _IN_ONE = 500
@@ -138,13 +137,10 @@ class Directory:
         return True
 
 
-def list_note(list_id: str) -> str:
-    """Return the key under which the notes hold what a list is called."""
-    return f"{_LIST}{list_id}"
-
-
 def _subject_of(note: str) -> str:
-    return subjects.person_list(note[len(_LIST) :]) if note.startswith(_LIST) else subjects.person_note(note)
+    if note.startswith(tables.LIST_NOTE):
+        return subjects.person_list(note.removeprefix(tables.LIST_NOTE))
+    return subjects.person_note(note)
 
 
 async def _position(conn: AsyncConnection) -> int:
@@ -164,7 +160,7 @@ async def _take(conn: AsyncConnection, stored: Stored) -> None:
         await conn.execute(delete(tables.people).where(tables.people.c.page == page))
         await _PERSON.run(conn, rows)
     elif kind == "list":
-        await _NOTE.run(conn, [(list_note(key), str(body["name"]))])
+        await _NOTE.run(conn, [(tables.LIST_NOTE + key, str(body["name"]))])
     elif kind == "note":
         text = str(body.get("text", ""))
         if text:

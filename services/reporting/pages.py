@@ -7,16 +7,17 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, literal_column, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, literal, literal_column, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.reporting import outcomes, tables
+from services.reporting import outcomes, returned, tables
 from services.reporting.queries import Data, iso
 from services.reporting.views.links import ANY_CLICK, OPENS
 
-FILTERS = (*outcomes.NAMES, *outcomes.STATUS, "opened", "clicked", "unsubscribed")
+FILTERS = (*outcomes.NAMES, *outcomes.STATUS, "opened", "clicked", "unsubscribed", *returned.FILTERS)
 """What `Recipients.outcome` may be, besides "", in small letters or not."""
 
+_NOTHING_SAID = ("", "")
 _MOST_OUTCOMES = 1_500  # three addresses for each of 500 ids
 _TOLD = (
     "contact",
@@ -30,6 +31,9 @@ _TOLD = (
     "opens",
     "clicks",
     "unsubscribed",
+    "bounced",
+    "complained",
+    "replied",
 )
 _CURSOR = re.compile(r"[0-9]{1,18}\.[0-9]{1,9}")
 _R = tables.recipients.c
@@ -76,6 +80,8 @@ def _wanted(name: str) -> list[ColumnElement[bool]]:
         act = tables.consent_acts.c
         same = (act.mailing == _R.mailing, act.n == _R.n, act.idx == _R.idx, act.act == "opted_out")
         return [select(act.id).where(*same).exists()]
+    if name in returned.FILTERS:
+        return [returned.happened(name, _R.mailing, _R.n, _R.idx)]
     names = outcomes.STATUS.get(name, (name,))
     any_of = or_(*(_outcome(part) for part in names))
     rare = not {"pending", "accepted"} & set(names)
@@ -126,13 +132,16 @@ async def _whole(conn: AsyncConnection, mailing: str, rows: Sequence[Row[Any]]) 
     keys = [(row.n, row.idx) for row in rows]
     read = await _reading(conn, mailing, keys)
     left = await _leaving(conn, mailing, keys)
+    back = await returned.of_recipients(conn, mailing, keys)
     return [
         {
             **_recipient(row),
             "opens": read.get((row.n, row.idx, OPENS), 0),
             "clicks": read.get((row.n, row.idx, ANY_CLICK), 0),
             "unsubscribed": (row.n, row.idx) in left,
-            "comment": left.get((row.n, row.idx), ""),
+            "reason": left.get((row.n, row.idx), _NOTHING_SAID)[0],
+            "comment": left.get((row.n, row.idx), _NOTHING_SAID)[1],
+            **back.get((row.n, row.idx), returned.NOTHING),
         }
         for row in rows
     ]
@@ -191,18 +200,21 @@ async def _reading(conn: AsyncConnection, mailing: str, keys: list[tuple[int, in
     return {(n, idx, link): hits for n, idx, link, hits in await conn.execute(query)} if keys else {}
 
 
-async def _leaving(conn: AsyncConnection, mailing: str, keys: list[tuple[int, int]]) -> dict[tuple[int, int], str]:
-    """Return who opted out by this mail, with what the person wrote."""
+async def _leaving(
+    conn: AsyncConnection, mailing: str, keys: list[tuple[int, int]]
+) -> dict[tuple[int, int], tuple[str, str]]:
+    """Return who opted out by this mail, with the reason the person chose and what the person wrote."""
     act, note = tables.consent_acts, tables.notes
     query = (
-        select(act.c.n, act.c.idx, note.c.text)
+        select(act.c.n, act.c.idx, act.c.reason, note.c.text)
         .outerjoin_from(act, note, note.c.key == act.c.comment)
         .where(act.c.mailing == mailing, act.c.act == "opted_out", act.c.n.in_({n for n, _ in keys}))
         .order_by(act.c.seq)
     )
-    found: dict[tuple[int, int], str] = {}
-    for n, idx, text in await conn.execute(query) if keys else ():
-        found[n, idx] = text or found.get((n, idx), "")
+    found: dict[tuple[int, int], tuple[str, str]] = {}
+    for n, idx, reason, text in await conn.execute(query) if keys else ():
+        before = found.get((n, idx), _NOTHING_SAID)
+        found[n, idx] = (reason or before[0], text or before[1])
     return found
 
 
@@ -244,13 +256,21 @@ async def log_lines(conn: AsyncConnection, mailing: str, after: str, limit: int)
 
 
 async def consent_acts(conn: AsyncConnection, address_key: str) -> list[Data]:
-    """Return every act of one address, oldest first; `holds` marks those in force."""
+    """Return every act of one address, oldest first; `holds` marks those in force.
+
+    They are kept under the keyed hash of the address, so they are found after the person was erased, by who knows it.
+    """
     act, state, note = tables.consent_acts, tables.consent_states, tables.notes
     here = and_(state.c.address_key == act.c.address_key, state.c.scope == act.c.scope)
+    words, named = note.alias("words"), note.alias("named")
     query = (
         select(act, (state.c.seq == act.c.seq).label("holds"), note.c.text)
+        .add_columns(words.c.text.label("said"), named.c.text.label("list"), tables.mailings.c.subject)
         .outerjoin_from(act, state, here)
         .outerjoin(note, note.c.key == act.c.comment)
+        .outerjoin(words, words.c.key == act.c.words)
+        .outerjoin(named, named.c.key == literal(tables.LIST_NOTE) + act.c.scope)
+        .outerjoin(tables.mailings, tables.mailings.c.mailing == act.c.mailing)
         .where(act.c.address_key == address_key)
         .order_by(act.c.seq, act.c.id)
     )
@@ -260,7 +280,10 @@ async def consent_acts(conn: AsyncConnection, address_key: str) -> list[Data]:
             **{name: getattr(row, name) for name in names},
             "index": row.idx,
             "at": iso(row.at),
+            "list": row.list or "",
+            "subject": row.subject or "",
             "comment": row.text or "",
+            "words": row.said or "",
             "holds": bool(row.holds),
         }
         for row in await conn.execute(query)

@@ -22,6 +22,7 @@ from tests.benchmark import (
     flood,
     hits,
     imports,
+    mailbox,
     pipeline,
     planning,
     projection,
@@ -64,6 +65,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Coroutine[None, None, None]
     "classify": lambda asked: classify.run(
         500 if asked.quick else classify.MAILS, 1 if asked.quick else classify.ROUNDS
     ),
+    "mailbox": lambda asked: mailbox.run(500 if asked.quick else mailbox.MAILS),
     "wire": _wire,
     "relays": lambda asked: relays.run(1_000 if asked.quick else relays.MAILS, 1 if asked.quick else relays.ROUNDS),
     "hits": lambda asked: hits.run(1.0 if asked.quick else hits.SECONDS),

@@ -12,7 +12,12 @@ _CAUSES = {
 }
 _REASONS = {
     "opted_out": "unsubscribed",
+    "unconfirmed": "has not confirmed",
     "suppressed": "suppressed",
+    "too_often": "too many e-mails",
+    "not_interested": "not interested",
+    "never_signed_up": "never signed up",
+    "other": "another reason",
     "duplicate_address": "address is on the list twice",
     "no_address": "has no address",
     "complained": "complained",

@@ -180,6 +180,9 @@ class ConsentRow(Data):
     principal: str
     comment: str
     holds: bool
+    list: str = Field(description="What the list of the scope is called.")
+    subject: str = Field(description="Subject of the mail that led to it.")
+    words: str = Field(description="What the page said on which it was chosen.")
 
 
 class ConsentRows(Paused):

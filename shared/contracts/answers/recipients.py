@@ -26,7 +26,12 @@ class RecipientRow(Data):
     opens: int
     clicks: int
     unsubscribed: bool
+    reason: str
     comment: str
+    bounced: str
+    complained: bool
+    replied: bool
+    reply: str
 
 
 class RecipientsPage(Page):
@@ -50,6 +55,9 @@ class OutcomeRow(Data):
     opens: int
     clicks: int
     unsubscribed: bool
+    bounced: str
+    complained: bool
+    replied: bool
 
 
 class OutcomeRows(Paused):

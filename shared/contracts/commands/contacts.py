@@ -106,7 +106,7 @@ class ConsentHistory(Query):
 class ListConfirmation(Command):
     """Have a list demand a confirmation (double opt-in), or no more where `account` is "".
 
-    Whoever is put on the list from then on by `consent.opt_in` or by a producer gets one mail that asks, and nothing of
+    Whoever is put on the list from then on by `consent.in` or by a producer gets one mail that asks, and nothing of
     the list before the answer. The texts are ours in `language` where none are given.
 
     Attributes:
@@ -130,7 +130,7 @@ class ListConfirmation(Command):
 class OptIn(Command):
     """Somebody wants mail of a list: put on it, or asked for a confirmation first where the list demands one."""
 
-    NAME: ClassVar[str] = "consent.opt_in"
+    NAME: ClassVar[str] = "consent.in"
 
     address: str = Field(max_length=320)
     list: Name
@@ -140,7 +140,7 @@ class OptIn(Command):
 class OptOut(Command):
     """Somebody said that no mail of a list is wanted, or none at all where `list` is ""."""
 
-    NAME: ClassVar[str] = "consent.opt_out"
+    NAME: ClassVar[str] = "consent.out"
 
     address: str = Field(max_length=320)
     list: Name | Literal[""] = ""

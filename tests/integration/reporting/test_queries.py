@@ -1,6 +1,7 @@
 """What reports say, read from views of a told log."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from services.reporting import pages, queries, tables
 from shared.contracts import mailing as events
 from shared.contracts import subjects
 from shared.contracts.campaign import CampaignClosed
-from shared.contracts.consent import OptedIn
+from shared.contracts.consent import OptedIn, OptedOut, OptInRequested
 from shared.contracts.sending import ChunkFinished, ChunkParked
 from shared.database import reading
 from tests.harness.story import KEY, START, START_MS, Story, group, hit
@@ -250,6 +251,45 @@ async def test_the_log_tells_who_did_what_newest_first(conn: AsyncConnection) ->
     assert rest["next"] == ""
     everything = await pages.log_lines(conn, "", "", 10)
     assert everything["rows"][-1]["text"] == "Campaign 'Autumn' opened"
+
+
+async def test_consent_is_shown_with_all_that_is_known_of_it(engine: AsyncEngine, story: Story) -> None:
+    """List, mail, reason, what the page said: found by the hash of the address, whoever the directory knows."""
+    event = OptedOut(
+        address_key=KEY,
+        scope="l1",
+        how="page",
+        mailing="m1",
+        n=0,
+        index=1,
+        reason="too_often",
+        words="w1",
+        comment="k9",
+    )
+    story.tell(subjects.consent(15), OptInRequested(address_key=KEY, scope="l2", how="operator"))
+    story.tell(subjects.consent(15), event)
+    await project(engine, story.commits)
+    async with engine.begin() as conn:
+        rows = [("list.l1", "Customers"), ("w1", "language: en"), ("k9", "Too many")]
+        await conn.execute(tables.notes.insert(), [{"key": key, "text": text} for key, text in rows])
+        await conn.execute(tables.people.delete())
+    async with reading(engine).connect() as conn:
+        _, asked, left = await pages.consent_acts(conn, KEY)
+    assert (asked["act"], asked["how"], asked["holds"], asked["list"]) == ("opt_in_requested", "operator", True, "")
+    assert (left["list"], left["subject"], left["words"]) == ("Customers", "Hello", "language: en")
+    assert (left["reason"], left["comment"], left["holds"]) == ("too_often", "Too many", True)
+
+
+async def test_an_opt_in_that_comes_late_does_not_undo_a_newer_opt_out(engine: AsyncEngine, story: Story) -> None:
+    """It waited in a spool: what holds is what the person said last."""
+    late = OptedIn(address_key=KEY, scope="l1", how="page")
+    commit = story.tell(subjects.consent(15), late)
+    (record,) = commit.events
+    story.commits[-1] = replace(commit, events=(replace(record, time=record.time - timedelta(minutes=5)),))
+    await project(engine, story.commits)
+    async with reading(engine).connect() as conn:
+        acts = await pages.consent_acts(conn, KEY)
+    assert [(act["act"], act["holds"]) for act in acts] == [("opted_out", True), ("opted_in", False)]
 
 
 async def test_the_last_act_of_a_scope_holds(engine: AsyncEngine, story: Story) -> None:

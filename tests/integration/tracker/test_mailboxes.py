@@ -7,21 +7,19 @@ from pathlib import Path
 import pytest
 from nats.aio.client import Client
 
-from shared.clock import now
 from shared.contracts import subjects
 from shared.contracts.commands import MailboxProbe, ProbeResult
-from shared.contracts.envelope import DomainEvent, Origin
-from shared.contracts.mailbox import MailboxAdded, MailboxEdited, MailboxRemoved, MailboxTested, Reading
+from shared.contracts.mailbox import MailboxEdited, MailboxRemoved, MailboxTested
 from shared.eventlog.keys import Bucket
-from shared.eventlog.store import EventLog
 from shared.ids import new_id
-from tests.harness.imap import PASSWORD, USER, ImapLine, ImapServer
+from tests.harness.imap import PASSWORD, ImapLine, ImapServer
 from tests.harness.mailbag import answer, bounce, letter
 from tests.harness.nats import NatsServer
+from tests.harness.office import Office
 from tests.harness.tracker import RING, TrackerProcess
 from tests.harness.waiting import until
 
-QUICK = {"POSTHASTE_MAILBOX_SECONDS": "3", "POSTHASTE_MAILBOX_LEASE": "4"}
+QUICK = {"POSTHASTE_MAILBOX_SECONDS": "7", "POSTHASTE_MAILBOX_LEASE": "8"}
 
 
 @pytest.fixture(scope="module")
@@ -30,61 +28,6 @@ def server() -> Iterator[ImapServer]:
     imap = ImapServer().start()
     yield imap
     imap.stop()
-
-
-class Office:
-    """The mailboxes of an installation, as a planner would have written them, and what came of them."""
-
-    def __init__(self, nc: Client) -> None:
-        self.nc = nc
-        self.log = EventLog(nc)
-        self.readings = Bucket(nc, subjects.MAILBOXES)
-
-    async def say(self, mailbox: str, event: DomainEvent) -> None:
-        """Append an event of a mailbox."""
-        origin = Origin(command_id=new_id(), source="test", time=now())
-        subject = subjects.mailbox(mailbox)
-        await self.log.append(subject, [event], expected=await self.log.last_seq(subject), origin=origin)
-
-    async def add(self, mailbox: str, port: int, password: str = PASSWORD, **more: object) -> MailboxAdded:
-        """Add a mailbox with its password."""
-        await Bucket(self.nc, subjects.SECRETS).put(subjects.mailbox_password(mailbox), RING.seal(password))
-        wanted = {"name": mailbox, "host": "127.0.0.1", "port": port, "security": "none", "username": USER}
-        added = MailboxAdded.model_validate(wanted | {"interval": 5, **more})
-        await self.say(mailbox, added)
-        return added
-
-    async def reading(self, mailbox: str) -> Reading:
-        """Return how reading it stands."""
-        kept = await self.readings.get(mailbox)
-        return Reading() if kept is None else Reading.model_validate_json(kept[0])
-
-    async def took(self, mailbox: str, count: int) -> None:
-        """Wait until so many mails were taken in and the mailbox waits."""
-
-        async def done() -> bool:
-            reading = await self.reading(mailbox)
-            return reading.taken >= count and reading.state == "waiting"
-
-        await until(done, 40)
-
-    async def facts(self) -> list[tuple[str, DomainEvent]]:
-        """Return id and event of all feedback in the log."""
-        return [
-            (record.id, record.event)
-            async for commits in self.log.scan([subjects.ALL_FEEDBACK])
-            for commit in commits
-            for record in commit.events
-        ]
-
-    async def has(self, count: int) -> None:
-        """Wait until so many facts are there, by their ids: what the spool holds comes a moment later."""
-
-        async def there() -> bool:
-            return len({fact for fact, _ in await self.facts()}) >= count
-
-        await until(there, 20)
-        assert len({fact for fact, _ in await self.facts()}) == count
 
 
 @pytest.fixture
@@ -123,7 +66,7 @@ async def test_what_comes_back_is_taken_in_once(
 
     await office.say("m1", MailboxTested(working=True, detail="again"))
     before = (await office.reading("m1")).read_at
-    await until(lambda: _read_after(office, "m1", before), 20)
+    await until(lambda: _read_after(office, "m1", before), 40)
     await office.has(75)
     assert (await office.reading("m1")).taken == 76
 
@@ -148,7 +91,7 @@ async def test_a_line_that_breaks_in_the_middle_loses_nothing(
     line = ImapLine(server.port)
     line.cut_after = 60_000
     await office.add("m2", await line.start(), folders=[folder])
-    await until(lambda: line.cuts > 0, 20)
+    await until(lambda: line.cuts > 0, 40)
     line.cut_after = None
     assert (await office.reading("m2")).taken < 100
     await office.say("m2", MailboxTested(working=True, detail="go on"))
@@ -170,7 +113,7 @@ async def test_two_trackers_take_turns(
     async def under_way() -> bool:
         return (await office.reading("m3")).taken >= 32
 
-    await until(under_way, 20)
+    await until(under_way, 40)
     holder = (await office.reading("m3")).holder
     tracker.kill()
     await office.took("m3", 400)
@@ -197,7 +140,7 @@ async def test_what_was_read_is_moved(server: ImapServer, folder: str, office: O
     async def complains() -> bool:
         return "'Nowhere'" in (await office.reading("m4")).detail
 
-    await until(complains, 20)
+    await until(complains, 40)
     assert (await office.reading("m4")).taken == 45
     assert server.count(folder) == 5
     assert tracker.pid
@@ -214,7 +157,7 @@ async def test_a_refused_login_pauses_a_mailbox(
     async def state(wanted: str) -> bool:
         return (await office.reading("m5")).state == wanted
 
-    await until(lambda: state("paused"), 20)
+    await until(lambda: state("paused"), 40)
     reading = await office.reading("m5")
     assert "refuses the login" in reading.detail
     assert "wrong" not in reading.model_dump_json()
@@ -239,7 +182,7 @@ async def test_a_folder_that_is_missing_stops_no_other(
         reading = await office.reading("m6")
         return reading.state == "failing" and reading.taken == 3
 
-    await until(done, 20)
+    await until(done, 40)
     assert "'Gone'" in (await office.reading("m6")).detail
     assert folder in (await office.reading("m6")).detail
     await office.has(2)
@@ -259,11 +202,11 @@ async def test_while_the_broker_is_away_nothing_is_read(
     await office.add("m8", server.port, folders=[folder])
     await office.took("m8", 0)
     log_streams.stop()
-    await until(lambda: tracker.broker_is("away"), 20)
+    await until(lambda: tracker.broker_is("away"), 40)
     server.deliver([bounce(index) for index in range(20)], folder)
     assert await tracker.spool_is_empty()
     log_streams.start()
-    await office.took("m8", 20)
+    await office.took("m8", 40)
     await office.has(20)
 
 

@@ -12,7 +12,7 @@ from shared.contracts.consent import OptedIn, OptedOut
 from shared.contracts.envelope import DomainEvent
 from shared.eventlog.documents import Documents
 from tests.harness.nats import NatsServer
-from tests.harness.tracker import RING, TrackerProcess, opt_in, unsubscribe
+from tests.harness.tracker import RING, TrackerProcess, click, opt_in, pixel, unsubscribe
 from tests.harness.web import Reply
 from tests.integration.tracker.conftest import Written
 
@@ -162,6 +162,20 @@ async def test_leaving_everything_is_one_scope(tracker: TrackerProcess, written:
     """A token without lists stands for all mail."""
     await tracker.web.post(unsubscribe([]), ONE_CLICK)
     assert state(await written.consent()) == {"*": "out"}
+
+
+async def test_the_link_of_somebody_who_was_erased_still_unsubscribes(
+    tracker: TrackerProcess, written: Written, log_streams: NatsServer
+) -> None:
+    """The payload holds a blank row: the link needs none, and clicks and opens of then are hits of nobody."""
+    del log_streams
+    payloads = Documents(written.log.reader._nc, subjects.PAYLOADS)
+    await payloads.replace(subjects.payload("m1", 0), b'{"contact":""}')
+    assert (await tracker.web.post(LINK, ONE_CLICK)).status == 200
+    assert (await tracker.web.get(click("https://shop.example/"))).status == 302
+    assert (await tracker.web.get(pixel())).status == 200
+    assert state(await written.consent()) == {"lista": "out", "listb": "out"}
+    assert len(await written.hits()) == 2
 
 
 async def test_one_list_or_all_mail_can_be_chosen(

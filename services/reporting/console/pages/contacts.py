@@ -9,8 +9,9 @@ from services.reporting.console.desk import AwayError, Data, RefusedError
 from services.reporting.console.form import Form, Values, made
 from services.reporting.console.frame import Frame, Section, heading, nothing
 from services.reporting.console.html import tag
-from services.reporting.console.listing import Column, Listing
+from services.reporting.console.listing import NONE, Column, Listing
 from services.reporting.console.live import later
+from services.reporting.console.pages.contact_consent import Consent
 from shared.contracts import commands
 from shared.contracts.commands import Refusal
 
@@ -43,14 +44,17 @@ class _Contacts:
             self._import_card()
         self._section = Section(self._frame, tag("div", "", "stack"), self._lists)
         await self._section.draw()
+        Consent(self._frame)
 
     async def _lists(self) -> None:
         lists = (await self._desk.read(commands.Lists()))["lists"]
         if not lists:
             nothing("No list yet", "Import a CSV file with a column of e-mail addresses: it becomes a list.")
             return
-        listing = Listing("Lists", (Column("List", "wide"), Column("Contacts", "number")))
-        listing.fill([(one["name"], words.count(one["members"])) for one in lists])
+        columns = (Column("List", "wide"), Column("Whoever joins", "state"), Column("Contacts", "number"))
+        listing = Listing("Lists", columns)
+        joins = {True: "has to confirm", False: NONE}
+        listing.fill([(one["name"], joins[one["confirmed"]], words.count(one["members"])) for one in lists])
 
     def _import_card(self) -> None:
         with tag("section", "", "card", aria_labelledby="import-title"):
