@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import cast
 
 CONNECTIONS = 32
@@ -75,9 +76,8 @@ async def _flood(port: int, paths: list[str]) -> None:
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     requests = [f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() for path in paths]
     for place in range(CONNECTIONS):
-        await loop.create_connection(
-            lambda place=place: _Asker(requests[place % len(requests) :] + requests), "127.0.0.1", port
-        )
+        asker = partial(_Asker, requests[place % len(requests) :] + requests)
+        await loop.create_connection(asker, "127.0.0.1", port)
     began = time.monotonic()
     sys.stdout.write("begun\n")
     sys.stdout.flush()
