@@ -2,10 +2,11 @@
 
 Fields of a mailing (`Status`, `Mailings`): mailing, campaign, name, account, subject, status, reason; the summary
 total, to_send, sent, read (every open counts), opened (people), clicked (mails with a click), clicks, unsubscribed,
-failed; each outcome by its name, `evidence` (in doubt, but gave a sign: counted as accepted); recipients and left_out
-as frozen, planned, chunks, chunks_planned, chunks_finished, parked; rate (accepted a second over the last ten),
-first_sent, last_sent, limits; scheduled_at, zone, hours, deadline, until, opens, drafted_at, started_at, finished_at;
-audience, audience_position, doubt, tracking, test_of, deleted.
+failed; bounced, bounce_reasons, complained, replied, auto_replied (people, as far as proven); each outcome by its
+name, `evidence` (in doubt, but gave a sign: counted as accepted); recipients and left_out as frozen, planned, chunks,
+chunks_planned, chunks_finished, parked; rate (accepted a second over the last ten), first_sent, last_sent, limits;
+scheduled_at, zone, hours, deadline, until, opens, drafted_at, started_at, finished_at; audience, audience_position,
+doubt, tracking, test_of, deleted.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +17,7 @@ import orjson
 from sqlalchemy import Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.reporting import tables
+from services.reporting import returned, tables
 from services.reporting.views.links import ANY_CLICK, OPENS
 
 Data = dict[str, Any]
@@ -112,6 +113,7 @@ async def _told(conn: AsyncConnection, rows: Sequence[Row[Any]], now: float) -> 
         .where(points.mailing.in_(ids), points.second > since)
         .group_by(points.mailing),
     )
+    back = await returned.counts(conn, ids)
     told = []
     for row in rows:
         opens, clicks = hits.get((row.mailing, OPENS)), hits.get((row.mailing, ANY_CLICK))
@@ -124,6 +126,7 @@ async def _told(conn: AsyncConnection, rows: Sequence[Row[Any]], now: float) -> 
                 "clicked": clicks.people if clicks else 0,
                 "clicks": clicks.hits if clicks else 0,
                 "unsubscribed": gone.get(row.mailing, 0),
+                **returned.numbers(back.get(row.mailing)),
                 "rate": round(lately.get(row.mailing, 0) / min(_RATE_SECONDS, max(1.0, now - began)), 1),
             }
         )

@@ -25,10 +25,12 @@ from shared import languages, logs, tracing
 from shared.contracts import subjects
 from shared.eventlog.ack_publisher import AckPublisher
 from shared.eventlog.connection import connect
+from shared.eventlog.documents import Documents
 from shared.eventlog.errors import EventLogError
 from shared.eventlog.reader import Reader
 from shared.eventlog.store import EventLog
 from shared.messaging import process
+from shared.messaging.ask import answer
 from shared.messaging.ops import OpsServer
 
 log = logging.getLogger(__name__)
@@ -56,10 +58,11 @@ async def reach_log(settings: TrackerSettings, tracker: Tracker, stop: asyncio.E
                 name="tracker",
                 on_closed=on_closed,
             )
+            taken = partial(handed.take, inbox=Documents(nc, subjects.INBOX), desk=tracker.desk)
+            await answer(nc, subjects.desk(), "tracker", taken)
         except Exception as error:  # noqa: BLE001 - whatever it is: hits are spooled, and it is tried again
             log.error("no connection to NATS: %s", error)  # noqa: TRY400 - the cause is in the message
         else:
-            await handed.listen(nc, tracker.desk)
             events, notes = EventLog(nc), Notes(AckPublisher.of(nc))
             tracker.recorder.attach(Log(events, notes, partial(getattr, nc, "is_connected")))
             tracker.names.attach(Reader(nc, subjects.PEOPLE).kept)

@@ -1,6 +1,7 @@
 """The views: each folds the events it handles into tables of its own, for the projector to commit."""
 
 from services.reporting.views.consent import ConsentView
+from services.reporting.views.feedback import FeedbackView
 from services.reporting.views.links import LinksView
 from services.reporting.views.log import LogView
 from services.reporting.views.progress import ProgressView
@@ -17,4 +18,5 @@ VIEWS: tuple[View, ...] = (
     ProvidersView(),
     LogView(),
     ConsentView(),
+    FeedbackView(),
 )

@@ -133,6 +133,11 @@ class MailingRow(Paused):
     clicks: int
     clicked: int
     unsubscribed: int
+    bounced: int
+    bounce_reasons: dict[str, int]
+    complained: int
+    replied: int
+    auto_replied: int
     accepted: int
     deferred: int
     rejected: int

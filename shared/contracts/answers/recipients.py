@@ -27,6 +27,10 @@ class RecipientRow(Data):
     clicks: int
     unsubscribed: bool
     comment: str
+    bounced: str
+    complained: bool
+    replied: bool
+    reply: str
 
 
 class RecipientsPage(Page):
@@ -50,6 +54,9 @@ class OutcomeRow(Data):
     opens: int
     clicks: int
     unsubscribed: bool
+    bounced: str
+    complained: bool
+    replied: bool
 
 
 class OutcomeRows(Paused):
