@@ -37,6 +37,11 @@ async def account_id(session: Session, wanted: str) -> str:
     return await _id_of(session, commands.Accounts(), "account", wanted)
 
 
+async def mailbox_id(session: Session, wanted: str) -> str:
+    """Return the id of a mailbox given by id or name."""
+    return await _id_of(session, commands.Mailboxes(), "mailbox", wanted, rows_in="mailboxes")
+
+
 async def campaign_id(session: Session, wanted: str) -> str:
     """Return the id of a campaign given by id or name."""
     return await _id_of(session, commands.Campaigns(), "campaign", wanted)
@@ -63,10 +68,10 @@ def permissions(wanted: list[str]) -> list[Permission]:
     return [permission for permission in PERMISSIONS if permission in wanted or "all" in wanted]
 
 
-async def _id_of(session: Session, query: Query, noun: str, wanted: str) -> str:
+async def _id_of(session: Session, query: Query, noun: str, wanted: str, *, rows_in: str = "") -> str:
     """Look the name up; what was made a moment ago may take a moment to show."""
     for _ in range(_LOOKS):
-        rows = (await session.ask(query)).get(f"{noun}s", [])
+        rows = (await session.ask(query)).get(rows_in or f"{noun}s", [])
         if any(row[noun] == wanted for row in rows):
             return wanted
         named = [str(row[noun]) for row in rows if row.get("name") == wanted]

@@ -73,6 +73,10 @@ def _shown(answer: Data, *, interactive: bool) -> RenderableType:
         "Clicked": f"{answer['clicks']:,} times by {answer['clicked']:,}" if answer["clicks"] else "",
         **_judged(answer),
         "Unsubscribed": answer["unsubscribed"] or "",
+        "Bounced": answer["bounce_reasons"],
+        "Complained": answer["complained"] or "",
+        "Replied": answer["replied"] or "",
+        "Automatic answers": answer["auto_replied"] or "",
         "Rate": f"{answer['rate']:,.1f} a second" if answer["rate"] else "",
         "Limits": answer["limits"],
         "Parked": answer["parked"] or "",
@@ -112,6 +116,7 @@ async def list_mailings(
     """
     columns = {"mailing": "Id", "name": "Name", "status": "Status", "total": "Total", "sent": "Sent"}
     columns |= {"failed": "Failed", "opened": "Opened", "clicked": "Clicked", "unsubscribed": "Unsubscribed"}
+    columns |= {"bounced": "Bounced", "complained": "Complained"}
     answer = await session.ask(commands.Mailings(campaign=campaign))
     session.out.rows(answer, "mailings", columns, empty="No mailing yet: posthaste mailing draft --help")
 
@@ -121,7 +126,10 @@ async def recipients(
     mailing: MailingArgument,
     outcome: Annotated[
         str,
-        typer.Option("--outcome", help="Pending, Sent, Failed, an outcome, opened, clicked, machines, unsubscribed."),
+        typer.Option(
+            "--outcome",
+            help="Pending, Sent, Failed, an outcome, opened, clicked, machines, unsubscribed, bounced or replied.",
+        ),
     ] = "",
     after: AfterOption = "",
     limit: LimitOption = 100,
@@ -133,6 +141,7 @@ async def recipients(
     columns = {"address": "Address", "name": "Name", "status": "Status", "outcome": "Outcome", "at": "At"}
     columns |= {"attempts": "Attempts", "code": "Code", "enhanced": "", "text": "Reply", "cause": "Cause"}
     columns |= {"opens": "Opens", "clicks": "Clicks", "opened_at": "Opened", "machines": "Not by people"}
+    columns |= {"bounced": "Bounced"} if outcome.lower() != "replied" else {"reply": "Answer"}
     answer = await session.ask(commands.Recipients(mailing=mailing, outcome=outcome, after=after, limit=limit))
     session.out.rows(answer, "rows", columns, empty="Nobody.")
 

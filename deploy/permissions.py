@@ -130,6 +130,7 @@ _PACING = _bucket(subjects.PACING)
 _SECRETS = _bucket(subjects.SECRETS)
 _WITNESS = _bucket(subjects.WITNESS)
 _PRINCIPALS = _bucket(subjects.PRINCIPALS)
+_MAILBOXES = _bucket(subjects.MAILBOXES)
 
 PLANNER = _service(
     "planner",
@@ -140,6 +141,7 @@ PLANNER = _service(
             "evt.plan.>",
             "evt.account.>",
             "evt.domain.>",
+            "evt.mailbox.>",
             "evt.audience.>",
             "evt.consent.>",
         ),
@@ -147,9 +149,9 @@ PLANNER = _service(
         *("evt.principal.>", f"$KV.{subjects.PRINCIPALS}.>"),
         *(subjects.ALL_TIMERS, subjects.ALL_DUES, subjects.ALL_PAYLOADS, subjects.ALL_PEOPLE, "in.upload.>"),
         *(f"$O.{subjects.AUDIENCE}.>", f"$O.{subjects.CONTENT}.>", f"$KV.{subjects.SECRETS}.>"),
-        *(subjects.probe(), subjects.desk()),
+        *(subjects.probe(), subjects.probe_mailbox(), subjects.desk()),
         *_reads(subjects.EVENTS, subjects.TIMERS, subjects.PAYLOADS, subjects.PEOPLE, subjects.INBOX, subjects.PARKED),
-        *_reads(_AUDIENCE, _CONTENT, _SECRETS, _PRINCIPALS, _WITNESS),
+        *_reads(_AUDIENCE, _CONTENT, _SECRETS, _PRINCIPALS, _WITNESS, _MAILBOXES),
         *_erases(subjects.TIMERS, subjects.PAYLOADS, subjects.PEOPLE, subjects.INBOX, subjects.PARKED),
         *_erases(_AUDIENCE, _CONTENT, _SECRETS, _PRINCIPALS),
         *_purges(subjects.TIMERS, subjects.INBOX, _AUDIENCE, _CONTENT),
@@ -172,10 +174,13 @@ TRACKER = _service(
     "tracker",
     publish=[
         *("evt.engagement.>", "evt.consent.>", "evt.feedback.>", "person.note.>", subjects.ALL_INTAKE),
-        *_reads(subjects.EVENTS, subjects.PAYLOADS, subjects.INBOX, _CONTENT),
+        *_reads(subjects.EVENTS, subjects.PAYLOADS, subjects.INBOX, _CONTENT, _MAILBOXES),
+        f"$KV.{subjects.MAILBOXES}.>",
         f"$JS.API.DIRECT.GET.{subjects.PEOPLE}.{subjects.person_list('*')}",  # what lists are called, nobody's name
+        # Passwords of mailboxes and no other secret.
+        f"$JS.API.DIRECT.GET.{_SECRETS}.{subjects.sealed(subjects.mailbox_password('*'))}",
     ],
-    listen=(subjects.desk(),),
+    listen=(subjects.probe_mailbox(), subjects.desk()),
 )
 
 REPORTING = _service(

@@ -148,6 +148,8 @@ STREAMS: tuple[Stream, ...] = (
     _bucket(subjects.SECRETS),
     # What the planner remembers of the log and of its database, beside both: whichever is older is found out.
     _bucket(subjects.WITNESS),
+    # How far each mailbox was read, and who reads it: lost, it is read again, and nothing counts twice.
+    _bucket(subjects.MAILBOXES),
     # Names, addresses and verifiers of principals, erased one by one as those above; read by key like a bucket.
     _kept(subjects.bucket(subjects.PRINCIPALS), [subjects.principal_record("*", "*")], discard="new"),
     _object_store(subjects.AUDIENCE),

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, MetaData, cast, event, func, select
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -70,13 +70,14 @@ def _open_postgresql(url: URL, schema: str, connections: int) -> AsyncEngine:
     server_settings = {**_SERVER_SETTINGS, "application_name": f"posthaste {schema}".strip()}
     if schema:
         server_settings["search_path"] = schema
-    return create_async_engine(
+    engine = create_async_engine(
         url.set(drivername="postgresql+asyncpg"),
         pool_size=connections,
         max_overflow=0,
-        pool_pre_ping=True,
         connect_args={"timeout": _CONNECT_S, "command_timeout": _ANSWER_S, "server_settings": server_settings},
     )
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    return engine
 
 
 def is_postgresql(database: AsyncEngine | AsyncConnection) -> bool:
@@ -147,6 +148,12 @@ async def create_tables(engine: AsyncEngine, metadata: MetaData) -> None:
     async with engine.begin() as conn:
         await in_turn(conn, "tables")
         await conn.run_sync(metadata.create_all)
+
+
+def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - as below
+    """Have the pool replace a connection that ended; the loop saw its end, so nobody need be asked (three ways)."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's connection has no type

@@ -114,6 +114,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         inbox=Documents(nc, subjects.INBOX),
         secrets=Bucket(nc, subjects.SECRETS),
         vault=Documents(nc, subjects.bucket(subjects.SECRETS)),
+        readings=Bucket(nc, subjects.MAILBOXES),
         keys=keys,
         guard=guard,
         principals=principals,

@@ -7,12 +7,13 @@ what a contact takes in a payload.
 """
 
 from base64 import b32encode
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from operator import itemgetter
 from secrets import token_bytes
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import (
@@ -33,13 +34,11 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.planner.incoming import Incoming, pack_fields
+from services.planner.incoming import Incoming, pack_fields, size_of
 from services.planner.schema import METADATA, insert, values_of
 from shared import clock
-from shared.addresses import domain
 from shared.bulk import append_rows, fetch, insert_into, run_many, update_rows
 from shared.database import is_postgresql
-from shared.providers import BUILT_IN, Providers
 
 PAGE = 256
 
@@ -77,24 +76,30 @@ _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 
 @dataclass(frozen=True, slots=True)
 class Upserted:
-    """What became of a batch: counts by row, the contact of each address key, and which of them are new."""
+    """What became of a batch: the contact of each address key, known before or new, and counts by row."""
 
-    added: int
+    known: dict[str, str]
+    new: dict[str, str]
     updated: int
     unchanged: int
-    contacts: dict[str, str]
-    new: frozenset[str]
+
+    @property
+    def added(self) -> int:
+        """How many contacts are new."""
+        return len(self.new)
+
+    @property
+    def contacts(self) -> dict[str, str]:
+        """The contact of each address key."""
+        return self.known | self.new
 
 
-@dataclass(slots=True)
-class _Known:
+class _Known(NamedTuple):
     id: str
     address: str
     name: str
     fields: str
     page: int
-    new: bool = False
-    changed: bool = False
 
 
 def contact_ids(ordinal: int) -> Iterator[str]:
@@ -108,42 +113,44 @@ def contact_ids(ordinal: int) -> Iterator[str]:
         ordinal += 1024 - low
 
 
-async def upsert(conn: AsyncConnection, rows: Sequence[Incoming], providers: Providers = BUILT_IN) -> Upserted:
+async def upsert(conn: AsyncConnection, rows: Sequence[Incoming]) -> Upserted:
     """Take `rows` in; of two rows with one address the later one wins."""
     rows = sorted(rows, key=itemgetter(1))  # by address key: the index is then changed from left to right
     ordinal = await _next_ordinal(conn)
     known = await _known(conn, list(dict.fromkeys([row.address_key for row in rows])))
-    first, counts, ids = ordinal, [0, 0, 0], contact_ids(ordinal)
+    new: dict[str, Incoming] = {}
+    changed: dict[str, _Known] = {}
+    updated = 0
     for row in rows:
-        found = known.get(row.address_key)
-        if found is None:
-            known[row.address_key] = _Known(
-                next(ids), row.address, row.name or "", row.fields, ordinal // PAGE, new=True
-            )
-            ordinal += 1
-            counts[0] += 1
-        elif _lay_over(found, row):
-            counts[1] += 1
-        else:
-            counts[2] += 1
-    if ordinal > first:
-        await conn.execute(update(ORDINALS).values(next=ordinal))
-    await _write(conn, known, providers)
-    new = frozenset(each.id for each in known.values() if each.new)
-    return Upserted(counts[0], counts[1], counts[2], {key: each.id for key, each in known.items()}, new)
+        key = row.address_key
+        if (found := known.get(key)) is not None:
+            if (laid := _laid_over(found.address, found.name, found.fields, row)) is not None:
+                known[key] = changed[key] = _Known(found.id, *laid, found.page)
+                updated += 1
+        elif (first := new.get(key)) is None:
+            new[key] = row
+        elif (laid := _laid_over(first.address, first.name or "", first.fields, row)) is not None:
+            address, name, fields = laid
+            new[key] = Incoming(address, key, first.provider, name, fields, size_of(*laid))
+            updated += 1
+    ids = await _insert(conn, ordinal, new.values())
+    await _change(conn, changed.values())
+    pages = {each.page for each in changed.values()}
+    if ids:
+        pages.update(range(ordinal // PAGE, (ordinal + len(ids) - 1) // PAGE + 1))
+    await _mark(conn, pages)
+    unchanged = len(rows) - updated - len(new)
+    return Upserted({key: each.id for key, each in known.items()}, dict(zip(new, ids, strict=True)), updated, unchanged)
 
 
-def _lay_over(found: _Known, row: Incoming) -> bool:
-    name = found.name if row.name is None else row.name
-    fields = row.fields
-    if fields != found.fields:
-        laid = {**orjson.loads(found.fields), **orjson.loads(fields)}
-        fields = pack_fields({field: value for field, value in laid.items() if field not in row.empty})
-    if (row.address, name, fields) == (found.address, found.name, found.fields):
-        return False
-    found.address, found.name, found.fields = row.address, name, fields
-    found.changed = True
-    return True
+def _laid_over(address: str, name: str, fields: str, row: Incoming) -> tuple[str, str, str] | None:
+    """Return address, name and fields of a contact after a row, None where it is as it was."""
+    named, given = name if row.name is None else row.name, row.fields
+    if given != fields:
+        laid = {**orjson.loads(fields), **orjson.loads(given)}
+        given = pack_fields({field: value for field, value in laid.items() if field not in row.empty})
+    after = (row.address, named, given)
+    return None if after == (address, name, fields) else after
 
 
 async def _known(conn: AsyncConnection, keys: list[str]) -> dict[str, _Known]:
@@ -175,33 +182,45 @@ async def lock(conn: AsyncConnection) -> None:
 
 async def _next_ordinal(conn: AsyncConnection) -> int:
     """Return the ordinal of the next new contact; nobody else adds any until the transaction ends."""
-    wanted = select(ORDINALS.c.next).with_for_update()
-    found = await conn.scalar(wanted)
-    if found is None:  # the first contacts of all
+    wanted, _ = _ordinal_sql(conn.dialect)
+    while not (found := list(await fetch(conn, wanted, ()))):  # the first contacts of all
         await conn.execute(insert(conn, ORDINALS).values(one=1, next=0).on_conflict_do_nothing())
-        found = await conn.scalar(wanted)
-    return int(found or 0)
+    return int(found[0][0])
 
 
-async def _write(conn: AsyncConnection, known: Mapping[str, _Known], providers: Providers) -> None:
-    now = int(clock.now().timestamp() * 1000)
-    new: list[tuple[Any, ...]] = []
-    changed: list[tuple[Any, ...]] = []
-    pages: set[int] = set()
-    for key, each in known.items():
-        if not each.new and not each.changed:
-            continue
-        pages.add(each.page)
-        size = len(orjson.dumps([each.address, each.name])) + len(each.fields.encode())
-        if each.new:
-            kind = providers.of_domain(domain(each.address))
-            values = (each.id, each.address, key, kind, each.name, each.fields, each.page, size, now, now)
-            new.append(values)
-        else:
-            changed.append((each.id, each.address, each.name, each.fields, size, now))
-    await append_rows(conn, CONTACTS, new)
-    await update_rows(conn, CONTACTS, ("id", "address", "name", "fields", "size", "updated"), changed)
-    await _mark(conn, pages)
+@lru_cache(2)
+def _ordinal_sql(dialect: Dialect) -> tuple[str, str]:
+    """Return how the next ordinal is read, and how it is set."""
+    read = select(ORDINALS.c.next).with_for_update()
+    put = update(ORDINALS).values(next=bindparam("next", type_=BigInteger))
+    return str(read.compile(dialect=dialect)), str(put.compile(dialect=dialect))
+
+
+async def _insert(conn: AsyncConnection, ordinal: int, new: Collection[Incoming]) -> list[str]:
+    """Insert contacts, the first with this ordinal; return their ids."""
+    if not new:
+        return []
+    now = _now()
+    ids = list(islice(contact_ids(ordinal), len(new)))
+    places = range(ordinal, ordinal + len(new))
+    rows = [
+        (of, row.address, row.address_key, row.provider, row.name or "", row.fields, at // PAGE, row.size, now, now)
+        for of, at, row in zip(ids, places, new, strict=True)
+    ]
+    _, put = _ordinal_sql(conn.dialect)
+    await run_many(conn, put, [(places.stop,)])
+    await append_rows(conn, CONTACTS, rows)
+    return ids
+
+
+async def _change(conn: AsyncConnection, changed: Iterable[_Known]) -> None:
+    now = _now()
+    rows = [(of, *laid, size_of(*laid), now) for of, *laid, _ in changed]
+    await update_rows(conn, CONTACTS, ("id", "address", "name", "fields", "size", "updated"), rows)
+
+
+def _now() -> int:
+    return int(clock.now().timestamp() * 1000)
 
 
 async def mark_pages_of(conn: AsyncConnection, contacts: Collection[str]) -> None:

@@ -14,6 +14,7 @@ from services.planner import (
     fan_out,
     feedback,
     lists,
+    mailboxes,
     orders,
     sign_in,
     signing,
@@ -266,7 +267,8 @@ async def reseal_secrets(parts: Parts, _: commands.ResealSecrets, _act: Act) -> 
     resealed: list[str] = []
     closed: list[str] = []
     accounts = {account.id: account.id for account in await parts.board.accounts()}
-    for key, name in (accounts | await signing.sealed_keys(parts.log)).items():
+    others = await signing.sealed_keys(parts.log) | await mailboxes.sealed_keys(parts.log)
+    for key, name in (accounts | others).items():
         entry = await parts.secrets.get(key)
         if entry is None or parts.keys.sealed_by_first(entry[0]):
             continue
@@ -317,6 +319,10 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.DecideDoubt: decide_doubt,
     commands.DeleteMailing: _plain(lambda _: orders.Delete()),
     commands.Redrive: redrive,
+    commands.AddMailbox: mailboxes.add,
+    commands.EditMailbox: mailboxes.edit,
+    commands.TestMailbox: mailboxes.test,
+    commands.RemoveMailbox: mailboxes.remove,
     commands.AddDomainKey: signing.add_key,
     commands.UseDomainKey: signing.use_key,
     commands.RetireDomainKey: signing.retire_key,

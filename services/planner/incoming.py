@@ -4,31 +4,49 @@ Pure and light: the process that parses files imports it, too.
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import orjson
+
+from shared.addresses import domain
+
+_NOBODYS: Mapping[str, str] = MappingProxyType({})
 
 
 class Incoming(NamedTuple):
     """One contact as it shall be.
 
     Attributes:
+        provider: Whose mailbox it is, "" for all but the large ones.
         name: None leaves a known name as it is.
         fields: Merge fields as they are stored, laid over the known ones.
+        size: What it takes in a payload, where it is new.
         empty: Merge fields that are given without a value: a known contact loses them.
     """
 
     address: str
     address_key: str
+    provider: str
     name: str | None
     fields: str
+    size: int
     empty: Sequence[str] = ()
 
 
-def incoming(address: str, address_key: str, name: str | None, fields: Mapping[str, str]) -> Incoming:
-    """Return a contact with its merge fields packed."""
+def incoming(
+    address: str, address_key: str, name: str | None, fields: Mapping[str, str], domains: Mapping[str, str] = _NOBODYS
+) -> Incoming:
+    """Return a contact with its merge fields packed; `domains` says which domain is of which provider."""
     empty = [field for field, value in fields.items() if not value] if "" in fields.values() else ()
-    return Incoming(address, address_key, name, pack_fields(fields), empty)
+    packed = pack_fields(fields)
+    provider = domains.get(domain(address), "")
+    return Incoming(address, address_key, provider, name, packed, size_of(address, name or "", packed), empty)
+
+
+def size_of(address: str, name: str, fields: str) -> int:
+    """Return how many bytes a contact takes in a payload."""
+    return len(orjson.dumps((address, name))) + len(fields.encode())
 
 
 def pack_fields(fields: Mapping[str, str]) -> str:

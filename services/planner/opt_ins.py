@@ -155,9 +155,9 @@ class OptIns:
         return seq
 
     async def _join(self, wish: Wish, key: str) -> str:
-        row = incoming(wish.address, key, wish.name or None, {})
+        row = incoming(wish.address, key, wish.name or None, {}, self._providers.domains)
         async with self._engine.begin() as conn:
-            done = await contacts.upsert(conn, [row], self._providers)
+            done = await contacts.upsert(conn, [row])
             contact = done.contacts[key]
             await lists.add_members(conn, wish.list_id, [contact])
         passed("consent.joined")

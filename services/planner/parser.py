@@ -59,7 +59,7 @@ def messages(source: BinaryIO) -> Iterator[dict[str, Any]]:
     try:
         for row in islice(CsvFile(_told(source), Options(*wanted["options"])), wanted["skip"], None):
             if isinstance(row, Row):
-                good.append(tuple(incoming(row.address, key(row.address), row.name, row.fields)))
+                good.append(tuple(incoming(row.address, key(row.address), row.name, row.fields, wanted["domains"])))
             else:
                 bad.append(tuple(row))
             if len(good) + len(bad) == BLOCK:

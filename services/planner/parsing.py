@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -39,9 +39,12 @@ class Block:
 
 @asynccontextmanager
 async def parsed(
-    parts: AsyncIterable[bytes], options: Options, pepper: bytes, skip: int
+    parts: AsyncIterable[bytes], options: Options, pepper: bytes, domains: Mapping[str, str], *, skip: int
 ) -> AsyncGenerator[AsyncGenerator[Block]]:
-    """Yield the blocks of a file but its first `skip` rows, while the process that parses it runs."""
+    """Yield the blocks of a file but its first `skip` rows, while the process that parses it runs.
+
+    Contacts get their key under `pepper` and their provider by `domains`.
+    """
     command = (sys.executable, "-m", parser.__name__)
     process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, limit=_AHEAD)
     if process.stdin is None or process.stdout is None:  # never: they are asked for
@@ -49,6 +52,7 @@ async def parsed(
     wanted = {
         "options": [options.encoding, options.delimiter, dict(options.columns)],
         "pepper": pepper.hex(),
+        "domains": dict(domains),
         "skip": skip,
     }
     feeding = asyncio.create_task(_feed(process.stdin, orjson.dumps(wanted), parts))

@@ -51,7 +51,8 @@ class Parts:
 
     Attributes:
         vault: `secrets` as documents, which can be erased.
-        ask: Asks any sender.
+        readings: How reading each mailbox stands, as trackers say it.
+        ask: Asks any sender or tracker.
         facts_at: Waits until the facts hold a sequence.
     """
 
@@ -68,6 +69,7 @@ class Parts:
     inbox: Documents
     secrets: Bucket
     vault: Documents
+    readings: Bucket
     keys: KeyRing
     guard: Guard
     principals: Principals

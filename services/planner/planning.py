@@ -11,10 +11,12 @@ from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.planner.audience_rows import ROWS
@@ -25,6 +27,7 @@ from services.planner.fan_out import Piece
 from services.planner.mailing import Mailing
 from shared import clock, tracing
 from shared.addresses import domain
+from shared.bulk import fetch
 from shared.contracts import subjects
 from shared.contracts.content import Content, encode_rows
 from shared.contracts.envelope import Origin
@@ -196,13 +199,7 @@ def _trace(plan: Plan, recipients: int, seq: int) -> None:
 async def _rows(
     conn: AsyncConnection, audience: int, n: int, fields: Sequence[str]
 ) -> tuple[list[str], list[dict[str, Any]]]:
-    r, c = ROWS.c, CONTACTS.c
-    found = await conn.execute(
-        select(r.contact, r.lists, c.address, c.name, c.address_key, c.fields)
-        .outerjoin(CONTACTS, c.id == r.contact)
-        .where((r.audience == audience) & (r.n == n))
-        .order_by(r.idx)
-    )
+    found = await fetch(conn, _rows_sql(conn.dialect), (audience, n))
     contacts: list[str] = []
     rows: list[dict[str, Any]] = []
     for contact, lists, address, name, key, known in found:
@@ -212,6 +209,16 @@ async def _rows(
             continue
         rows.append(payload_row(contact, (address, name, key), lists.split(","), _used(known, fields)))
     return contacts, rows
+
+
+@lru_cache(2)
+def _rows_sql(dialect: Dialect) -> str:
+    """Return the query for the recipients of a chunk, by its audience and number."""
+    r, c = ROWS.c, CONTACTS.c
+    wanted = (r.audience == bindparam("audience", type_=r.audience.type)) & (r.n == bindparam("n", type_=r.n.type))
+    columns = (r.contact, r.lists, c.address, c.name, c.address_key, c.fields)
+    query = select(*columns).outerjoin(CONTACTS, c.id == r.contact).where(wanted).order_by(r.idx)
+    return str(query.compile(dialect=dialect))
 
 
 def _used(known: str, fields: Sequence[str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from services.planner import administration, audience_rows, audit, fitness, imports, lists, signing
+from services.planner import administration, audience_rows, audit, fitness, imports, lists, mailboxes, signing
 from services.planner.account import Account
 from services.planner.census import Census
 from services.planner.parts import Parts
@@ -151,6 +151,7 @@ async def census(parts: Parts, _: commands.Census) -> Answer | Refusal:
 
 QUERIES: dict[type[commands.Query], Query] = {
     commands.Accounts: accounts,
+    commands.Mailboxes: mailboxes.mailboxes,
     commands.DomainKeys: signing.domain_keys,
     commands.Preflight: fitness.account_preflight,
     commands.Lists: all_lists,

@@ -149,13 +149,15 @@ async def _write_contacts(
             record.given |= gives
             name = news.name or ("" if _NAME in gone else None)
             fields = dict.fromkeys(gone - {_NAME}, "") | news.fields
-            rows += [incoming(address, of, name, fields) for of, address in by_key.items()]
+            rows += [incoming(address, of, name, fields, providers.domains) for of, address in by_key.items()]
             address_keys[key] = list(by_key)
+    ids: dict[str, str] = {}
     if rows:
-        done = await contacts.upsert(conn, rows, providers)
+        done = await contacts.upsert(conn, rows)
         counts.added, counts.updated, counts.unchanged = done.added, done.updated, done.unchanged
+        ids = done.contacts
     for key, wanted in address_keys.items():
-        records[key].contacts = {done.contacts[address_key] for address_key in wanted}
+        records[key].contacts = {ids[address_key] for address_key in wanted}
 
 
 async def _write_records(conn: AsyncConnection, records: dict[str, _Record], held: dict[str, set[str]]) -> None:

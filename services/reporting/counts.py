@@ -17,6 +17,8 @@ from shared.contracts.campaign import CampaignClosed, CampaignOpened
 from shared.contracts.consent import OptedOut
 from shared.contracts.engagement import HitsRecorded
 from shared.contracts.envelope import DomainEvent, EventRecord
+from shared.contracts.feedback import EVENTS as FEEDBACK
+from shared.contracts.feedback import sign_of
 from shared.contracts.mailing import DoubtDecided, TestSent
 from shared.contracts.ranges import unpack
 from shared.contracts.sending import SINGLE, ChunkFinished, ChunkParked, ChunkPlanned, RecipientsSettled
@@ -168,6 +170,11 @@ def _opted_out(counts: Counts, _record: EventRecord, event: OptedOut) -> None:
         _sign(counts, event.mailing, event.n, event.index)
 
 
+def _came_back(counts: Counts, _record: EventRecord, event: Any) -> None:  # noqa: ANN401 - one of four events
+    if sign_of(event):
+        _sign(counts, event.mailing, event.n, event.index)
+
+
 def _opened(counts: Counts, record: EventRecord, event: CampaignOpened) -> None:
     campaign, lists = entity_of(record.subject), orjson.dumps(event.lists).decode()
     dates = (str(event.starts_on or ""), str(event.ends_on or ""))
@@ -190,6 +197,7 @@ _STEPS: dict[type[DomainEvent], Callable[[Counts, EventRecord, Any], None]] = {
     DoubtDecided: _doubt_decided,
     HitsRecorded: _hits,
     OptedOut: _opted_out,
+    **dict.fromkeys(FEEDBACK, _came_back),
 }
 
 COUNTED: frozenset[str] = frozenset(event.TYPE for event in _STEPS)

@@ -25,6 +25,8 @@ from shared.contracts import mailing
 from shared.contracts.consent import OptedOut
 from shared.contracts.engagement import HitsRecorded
 from shared.contracts.envelope import DomainEvent, EventRecord
+from shared.contracts.feedback import EVENTS as FEEDBACK
+from shared.contracts.feedback import sign_of
 from shared.contracts.ranges import unpack
 from shared.contracts.sending import ChunkPlanned, RecipientsClaimed, RecipientsSettled
 
@@ -244,6 +246,11 @@ def _opted_out(ledger: Ledger, _record: EventRecord, event: OptedOut) -> None:
         ledger.sign(event.mailing, event.n, event.index)
 
 
+def _came_back(ledger: Ledger, _record: EventRecord, event: Any) -> None:  # noqa: ANN401 - one of four events
+    if sign_of(event):
+        ledger.sign(event.mailing, event.n, event.index)
+
+
 _STEPS: dict[type[DomainEvent], Callable[[Ledger, EventRecord, Any], None]] = {
     mailing.AudienceFrozen: _frozen,
     mailing.MailingEdited: lambda ledger, _, __: setattr(ledger, "frozen", None),
@@ -256,4 +263,5 @@ _STEPS: dict[type[DomainEvent], Callable[[Ledger, EventRecord, Any], None]] = {
     RecipientsSettled: _settled,
     HitsRecorded: _hits,
     OptedOut: _opted_out,
+    **dict.fromkeys(FEEDBACK, _came_back),
 }

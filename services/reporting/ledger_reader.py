@@ -33,7 +33,7 @@ async def read_ledger(log: EventLog, audiences: Objects, mailing: str) -> Report
     if not known:
         return None
     if ledger.in_doubt:
-        signs = [subjects.ALL_ENGAGEMENT, subjects.ALL_CONSENT]
+        signs = [subjects.ALL_ENGAGEMENT, subjects.ALL_CONSENT, subjects.ALL_FEEDBACK]
         async for commits in log.scan(signs, start=ledger.first_plan, stop=stop, batch=_BATCH):
             for commit in commits:
                 for record in commit.events:

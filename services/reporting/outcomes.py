@@ -1,8 +1,8 @@
 """The outcomes of a chunk's recipients as one byte each: three bits say what became of it, one that it gave a sign.
 
 Pure. The progress view keeps a chunk as such a string of bytes, the ledger folds the log into them, both count by
-`tally`. A recipient in doubt that gave a sign of life (opened, clicked, opted out) counts as accepted, in whatever
-order doubt and sign stand in the log.
+`tally`. A recipient in doubt that gave a sign of life (opened, clicked, opted out), or of whom something came back that
+proves the mail was taken (a bounce, a complaint, an answer), counts as accepted, whatever their order in the log.
 """
 
 from collections.abc import Iterable

@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, and_, literal_column, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.reporting import outcomes, tables
+from services.reporting import outcomes, returned, tables
 from services.reporting.queries import Data, iso
 from shared.contracts.verdicts import APPLE, OPENS, Judged
 
-FILTERS = (*outcomes.NAMES, *outcomes.STATUS, "opened", "clicked", "machines", "unsubscribed")
+FILTERS = (*outcomes.NAMES, *outcomes.STATUS, "opened", "clicked", "machines", "unsubscribed", *returned.FILTERS)
 """What `Recipients.outcome` may be, besides "", in small letters or not."""
 
 _MOST_OUTCOMES = 1_500  # three addresses for each of 500 ids
@@ -31,6 +31,9 @@ _TOLD = (
     "opens",
     "clicks",
     "unsubscribed",
+    "bounced",
+    "complained",
+    "replied",
 )
 _CURSOR = re.compile(r"[0-9]{1,18}\.[0-9]{1,9}")
 _R = tables.recipients.c
@@ -79,6 +82,8 @@ def _wanted(name: str) -> list[ColumnElement[bool]]:
         act = tables.consent_acts.c
         same = (act.mailing == _R.mailing, act.n == _R.n, act.idx == _R.idx, act.act == "opted_out")
         return [select(act.id).where(*same).exists()]
+    if name in returned.FILTERS:
+        return [returned.happened(name, _R.mailing, _R.n, _R.idx)]
     names = outcomes.STATUS.get(name, (name,))
     any_of = or_(*(_outcome(part) for part in names))
     rare = not {"pending", "accepted"} & set(names)
@@ -129,12 +134,14 @@ async def _whole(conn: AsyncConnection, mailing: str, rows: Sequence[Row[Any]]) 
     keys = [(row.n, row.idx) for row in rows]
     hits = await _hits(conn, mailing, keys)
     left = await _leaving(conn, mailing, keys)
+    back = await returned.of_recipients(conn, mailing, keys)
     return [
         {
             **_recipient(row),
             **_did(hits.get((row.n, row.idx), ())),
             "unsubscribed": (row.n, row.idx) in left,
             "comment": left.get((row.n, row.idx), ""),
+            **back.get((row.n, row.idx), returned.NOTHING),
         }
         for row in rows
     ]

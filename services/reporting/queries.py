@@ -3,8 +3,8 @@
 Fields of a mailing (`Status`, `Mailings`): mailing, campaign, name, account, subject, status, reason; the summary
 total, to_send, sent, read (every open by a person), opened (people), clicked (mails with a click by a person), clicks,
 opens_by and clicks_by (all hits by verdict), only_machines (mails that nothing but machines asked for), rules (version
-by which it was judged), unsubscribed, failed; each outcome by its name, `evidence` (in doubt, but gave a sign: counted
-as accepted); recipients and left_out as frozen, planned, chunks, chunks_planned, chunks_finished, parked; rate
+by which it was judged), unsubscribed, failed; bounced, bounce_reasons, complained, replied, auto_replied (people, as
+far as proven); each outcome by its name, `evidence` (in doubt, but gave a sign: counted as accepted); recipients and left_out as frozen, planned, chunks, chunks_planned, chunks_finished, parked; rate
 (accepted a second over the last ten), first_sent, last_sent, limits; scheduled_at, zone, hours, deadline, until, opens,
 drafted_at, started_at, finished_at; audience, audience_position, doubt, tracking, test_of, deleted.
 """
@@ -17,7 +17,7 @@ import orjson
 from sqlalchemy import Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.reporting import tables
+from services.reporting import returned, tables
 from shared.contracts.verdicts import ANY_CLICK, OPENS, RULES, TALLIES
 
 Data = dict[str, Any]
@@ -116,6 +116,7 @@ async def _told(conn: AsyncConnection, rows: Sequence[Row[Any]], now: float) -> 
     )
     judged = tables.judged_by.c
     rules = await _by_mailing(conn, select(judged.mailing, judged.rules).where(judged.mailing.in_(ids)))
+    back = await returned.counts(conn, ids)
     told = []
     for row in rows:
         opens, clicks = _hits(hits.get((row.mailing, OPENS))), _hits(hits.get((row.mailing, ANY_CLICK)))
@@ -132,6 +133,7 @@ async def _told(conn: AsyncConnection, rows: Sequence[Row[Any]], now: float) -> 
                 "only_machines": opens["others"],
                 "rules": rules.get(row.mailing, RULES.version),
                 "unsubscribed": gone.get(row.mailing, 0),
+                **returned.numbers(back.get(row.mailing)),
                 "rate": round(lately.get(row.mailing, 0) / min(_RATE_SECONDS, max(1.0, now - began)), 1),
             }
         )

@@ -218,6 +218,22 @@ consent_states = Table(
     _number("at"),
 )
 
+# feedback
+returns = Table(
+    "returns",
+    metadata,
+    _key("id"),
+    _number("seq"),
+    *(_text(name) for name in ("kind", "mailing")),
+    _maybe("n"),
+    _maybe("idx"),
+    *(_text(name) for name in ("address_key", "proven", "source", "reason", "scope", "status", "reply_code", "note")),
+    _number("permanent"),
+    _number("at"),
+    Index("returns_by_mailing", "mailing", "kind", "n", "idx"),
+    Index("returns_by_address", "address_key", "seq"),
+)
+
 # directory: from PEOPLE, not from the log
 people = Table(
     "people",

@@ -323,6 +323,7 @@ class Connection(Link):
         turn.window.witness.dot(turn.mail.index)
         step("dot.journalled")
         self._write(ending + envelope if envelope else ending)
+        turn.mail.message = b""  # once its dot is out nobody sends it again, and mails take most of our memory
         step("dot.written")
         self._enter(DOT)
 

@@ -17,6 +17,7 @@ from functools import partial
 import uvloop
 
 from services.tracker import handed, metrics
+from services.tracker.mailboxes.attend import attend
 from services.tracker.notes import Notes
 from services.tracker.recorder import Log
 from services.tracker.server import Tracker, TrackerSettings
@@ -24,10 +25,12 @@ from shared import languages, logs, tracing
 from shared.contracts import subjects
 from shared.eventlog.ack_publisher import AckPublisher
 from shared.eventlog.connection import connect
+from shared.eventlog.documents import Documents
 from shared.eventlog.errors import EventLogError
 from shared.eventlog.reader import Reader
 from shared.eventlog.store import EventLog
 from shared.messaging import process
+from shared.messaging.ask import answer
 from shared.messaging.ops import OpsServer
 
 log = logging.getLogger(__name__)
@@ -38,7 +41,7 @@ GARBAGE = 5_000
 _PAUSE = 1.0
 
 
-async def reach_log(settings: TrackerSettings, tracker: Tracker) -> None:
+async def reach_log(settings: TrackerSettings, tracker: Tracker, stop: asyncio.Event) -> None:
     """Keep the recorder attached to the log, for ever."""
     while True:
         closed = asyncio.Event()
@@ -55,17 +58,30 @@ async def reach_log(settings: TrackerSettings, tracker: Tracker) -> None:
                 name="tracker",
                 on_closed=on_closed,
             )
+            taken = partial(handed.take, inbox=Documents(nc, subjects.INBOX), desk=tracker.desk)
+            await answer(nc, subjects.desk(), "tracker", taken)
         except Exception as error:  # noqa: BLE001 - whatever it is: hits are spooled, and it is tried again
             log.error("no connection to NATS: %s", error)  # noqa: TRY400 - the cause is in the message
         else:
-            await handed.listen(nc, tracker.desk)
-            notes = Notes(AckPublisher.of(nc))
-            tracker.recorder.attach(Log(EventLog(nc), notes, partial(getattr, nc, "is_connected")))
+            events, notes = EventLog(nc), Notes(AckPublisher.of(nc))
+            tracker.recorder.attach(Log(events, notes, partial(getattr, nc, "is_connected")))
             tracker.names.attach(Reader(nc, subjects.PEOPLE).kept)
             tracker.payloads.attach(Reader(nc, subjects.PAYLOADS).last)
-            keeping = asyncio.create_task(keep_words(notes))
-            await closed.wait()
-            keeping.cancel()
+            mailboxes = attend(
+                events,
+                tracker.desk,
+                tracker.recorder,
+                keys=tracker.key_ring,
+                patience=settings.patience,
+                stop=stop,
+            )
+            beside = [asyncio.create_task(keep_words(notes)), asyncio.create_task(mailboxes)]
+            try:
+                await closed.wait()
+            finally:
+                for task in beside:
+                    task.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
             log.error("the connection to NATS was closed for good: credentials refused?")
         await asyncio.sleep(_PAUSE)
 
@@ -92,11 +108,12 @@ async def run(settings: TrackerSettings) -> None:
     await ops.start()
     ops.ready = True
     gc.set_threshold(GARBAGE)
-    reaching = asyncio.create_task(reach_log(settings, tracker))
+    reaching = asyncio.create_task(reach_log(settings, tracker, stop))
     try:
         await tracker.serve(stop)
     finally:
         reaching.cancel()
+        await asyncio.gather(reaching, return_exceptions=True)
         await ops.stop()
 
 

@@ -6,9 +6,6 @@ the parts are not there or nothing could keep the facts, to be asked again. The 
 
 import logging
 
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-
 from services.tracker.desk import Desk, Taken
 from services.tracker.recorder import NotKeptError
 from shared.contracts import subjects
@@ -21,19 +18,14 @@ logger = logging.getLogger(__name__)
 SOURCE = "file"
 
 
-async def listen(nc: Client, desk: Desk) -> None:
-    """Take what is handed in over this connection, one after the other."""
-    inbox = Documents(nc, subjects.INBOX)
-
-    async def handed(message: Msg) -> None:
-        try:
-            answer = await _take(HandedIn.model_validate_json(message.data), inbox, desk)
-        except Exception:  # whoever handed it in is told, and the next one is taken
-            logger.exception("a mail that was handed in could not be taken")
-            answer = TakenIn(problem="internal")
-        await message.respond(answer.model_dump_json().encode())
-
-    await nc.subscribe(subjects.desk(), queue="tracker", cb=handed)
+async def take(body: bytes, inbox: Documents, desk: Desk) -> bytes:
+    """Take one mail and return what is said of it."""
+    try:
+        answer = await _take(HandedIn.model_validate_json(body), inbox, desk)
+    except Exception:  # whoever handed it in is told, and the next one is taken
+        logger.exception("a mail that was handed in could not be taken")
+        answer = TakenIn(problem="internal")
+    return answer.model_dump_json().encode()
 
 
 async def _take(wanted: HandedIn, inbox: Documents, desk: Desk) -> TakenIn:

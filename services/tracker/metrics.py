@@ -36,3 +36,13 @@ def requests(kind: str, status: int) -> None:
     if child is None:
         child = _children[kind, status] = REQUESTS.labels(kind, str(status))
     child.inc()
+
+
+INTAKE_MAILS = counter(
+    "posthaste_intake_mails_total", "Mails that a mail server handed in, by what became of them", ("result",)
+)
+
+
+def intake(result: str) -> None:
+    """Count a mail that a mail server handed in."""
+    INTAKE_MAILS.labels(result).inc()

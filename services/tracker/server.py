@@ -12,7 +12,7 @@ from pathlib import Path
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
-from pydantic import Field
+from pydantic import Field, model_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -22,6 +22,8 @@ from services.tracker.desk import Desk
 from services.tracker.edge import Edge, Witness
 from services.tracker.group_commit import GroupCommit
 from services.tracker.list_names import ListNames
+from services.tracker.lmtp import LmtpServer
+from services.tracker.mailboxes.attend import Patience
 from services.tracker.opens import Opens
 from services.tracker.payloads import Payloads
 from services.tracker.recorder import Recorder
@@ -51,6 +53,12 @@ class TrackerSettings(WebhookSettings):
         commit_linger: Seconds for which hits are gathered into one commit.
         log_patience: Seconds the log has to answer before a hit goes to the spool.
         request_patience: Seconds in which the head of a request has to come, and then the body of a webhook.
+        mailbox_seconds: How long an IMAP server may be silent.
+        mailbox_lease: Seconds after which another tracker goes on with a mailbox whose reader is gone.
+        mailbox_mail_bytes: How much of a mail is fetched from a mailbox.
+        lmtp_host: Address on which mail servers may hand in what came back.
+        lmtp_port: Port of it; 0 means that nobody listens.
+        lmtp_addresses: Addresses, comma separated, whose mail is taken there, beside our return paths.
     """
 
     tracker_host: str = "127.0.0.1"
@@ -60,6 +68,25 @@ class TrackerSettings(WebhookSettings):
     commit_linger: float = Field(default=0.003, ge=0, le=0.02)
     log_patience: float = Field(default=0.025, gt=0, le=1)
     request_patience: float = Field(default=10.0, ge=0.1, le=60)
+    mailbox_seconds: float = Field(default=30.0, gt=0, le=600)
+    mailbox_lease: float = Field(default=60.0, gt=0, le=3600)
+    mailbox_mail_bytes: int = Field(default=256 * 1024, ge=16 * 1024, le=4 * 1024 * 1024)
+    lmtp_host: str = "127.0.0.1"
+    lmtp_port: int = Field(default=0, ge=0, le=65_535)
+    lmtp_addresses: str = ""
+
+    @model_validator(mode="after")
+    def _leases_outlast_silence(self) -> "TrackerSettings":
+        if self.mailbox_lease <= self.mailbox_seconds:
+            raise ValueError(
+                "POSTHASTE_MAILBOX_LEASE must be longer than POSTHASTE_MAILBOX_SECONDS: who waits is not gone"
+            )
+        return self
+
+    @property
+    def patience(self) -> Patience:
+        """How IMAP servers are treated."""
+        return Patience(self.mailbox_seconds, self.mailbox_lease, self.mailbox_mail_bytes)
 
     @property
     def spool_folder(self) -> Path:
@@ -75,16 +102,19 @@ class Tracker:
         names: What lists are called; to be attached likewise.
         payloads: Whom chunks addressed; to be attached likewise.
         desk: Takes what came back.
+        key_ring: Of its secrets.
     """
 
     def __init__(self, settings: TrackerSettings) -> None:
-        key_ring = KeyRing.of(settings.secret_keys, settings.address_pepper)
+        key_ring = self.key_ring = KeyRing.of(settings.secret_keys, settings.address_pepper)
         witness = Witness([part.strip() for part in settings.trusted_proxies.split(",") if part.strip()])
         self._spool = Spool(settings.spool_folder, settings.spool_bytes)
         self.recorder = Recorder(self._spool, patience=settings.log_patience)
         self.names = ListNames()
         self.payloads = Payloads()
         self.desk = Desk(key_ring, self.recorder, self.payloads)
+        self._lmtp = LmtpServer(self.desk, settings.lmtp_addresses.split(","))
+        self._lmtp_at = (settings.lmtp_host, settings.lmtp_port)
         self._commits = GroupCommit(self.recorder, linger=settings.commit_linger)
         self.edge = Edge(
             {
@@ -125,11 +155,14 @@ class Tracker:
         """Serve until `stop` is set, then drain and return."""
         _allow_connections()
         self._spool.open()
+        if self._lmtp_at[1]:
+            await self._lmtp.start(*self._lmtp_at)
         replay = asyncio.create_task(self.recorder.run())
         serving = asyncio.create_task(self._server.serve())
         stopping = asyncio.create_task(stop.wait())
         ended, _ = await asyncio.wait({replay, serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
+        await self._lmtp.stop()
         self._server.stop()  # type: ignore[no-untyped-call]  # granian is typed in part
         await serving
         if not await self.edge.idle(_DRAIN_SECONDS):

@@ -22,6 +22,7 @@ from shared.contracts import (
     engagement,
     feedback,
     log,
+    mailbox,
     mailing,
     principal,
     relay,
@@ -34,7 +35,8 @@ from shared.ids import event_id
 EVENT_TYPES: dict[str, type[DomainEvent]] = {
     model.TYPE: model
     for module in (
-        *(account, audience, campaign, consent, domain, engagement, feedback, log, mailing, principal, relay, sending),
+        *(account, audience, campaign, consent, domain, engagement, feedback, log),
+        *(mailbox, mailing, principal, relay, sending),
     )
     for model in module.EVENTS
 }

@@ -28,6 +28,15 @@ _ACCOUNT: dict[str, Any] = {
     "senders": ["news@shop.example"],
 }
 
+_MAILBOX: dict[str, Any] = {
+    "name": "bounces",
+    "host": "imap.shop.example",
+    "username": "bounces@shop.example",
+    "folders": ["INBOX", "Junk"],
+    "since": "2027-05-01",
+    "target": "Read",
+}
+
 EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.AddAccount: _ACCOUNT | {"password": "secret"},
     commands.EditAccount: _ACCOUNT
@@ -38,6 +47,11 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
         "warm_up": {"starts_on": "2027-05-03", "per_day": {"1": 500, "2": 1000, "4": 5000, "7": 20_000}},
     },
     commands.TestAccount: {"account": "a91kfm3xw2rb", "to": "postmaster@shop.example"},
+    commands.AddMailbox: _MAILBOX | {"password": "secret"},
+    commands.EditMailbox: _MAILBOX | {"mailbox": "b3k8w0m5xq2d", "interval": 60},
+    commands.TestMailbox: {"mailbox": "b3k8w0m5xq2d"},
+    commands.RemoveMailbox: {"mailbox": "b3k8w0m5xq2d"},
+    commands.Mailboxes: {},
     commands.AddDomainKey: _KEY | {"algorithm": "rsa"},
     commands.UseDomainKey: _KEY,
     commands.RetireDomainKey: _KEY,

@@ -81,4 +81,19 @@ class AutoReplyReceived(_Answer):
     note: str = ""
 
 
+def sign_of(event: DomainEvent) -> str:
+    """Return what the event shows of a mail of ours beyond doubt: that a mail system had taken it; "" for nothing."""
+    if not isinstance(event, _Answer) or not event.proven or event.n is None or event.index is None:
+        return ""
+    match event:
+        case BounceReceived():
+            return event.kind
+        case ComplaintReceived():
+            return "complaint"
+        case ReplyReceived():
+            return "reply"
+        case _:
+            return "auto-reply"
+
+
 EVENTS = (BounceReceived, ComplaintReceived, ReplyReceived, AutoReplyReceived)

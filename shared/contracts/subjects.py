@@ -25,6 +25,7 @@ PACING = "PACING"
 SECRETS = "SECRETS"
 WITNESS = "WITNESS"
 PRINCIPALS = "PRINCIPALS"
+MAILBOXES = "MAILBOXES"
 
 JOURNAL_PARTITIONS = 16
 
@@ -35,6 +36,7 @@ ALL_ACCOUNTS = "evt.account.*"
 ALL_RELAYS = "evt.relay.*"
 ALL_DOMAINS = "evt.domain.*"
 ALL_PRINCIPALS = "evt.principal.*"
+ALL_MAILBOXES = "evt.mailbox.*"
 ALL_PLANS = "evt.plan.*.*.*.*"
 ALL_CHUNKS = "evt.chunk.*.*"
 ALL_CONSENT = "evt.consent.*"
@@ -86,6 +88,16 @@ def mailing(mailing_id: str) -> str:
 def account(account_id: str) -> str:
     """Entity: one SMTP account."""
     return f"evt.account.{account_id}"
+
+
+def mailbox(mailbox_id: str) -> str:
+    """Entity: one mailbox that mail comes back to."""
+    return f"evt.mailbox.{mailbox_id}"
+
+
+def mailbox_password(mailbox_id: str) -> str:
+    """Key in the bucket SECRETS of the password of a mailbox; trackers may read keys of this kind alone."""
+    return f"mailbox.{mailbox_id}"
 
 
 def relay(account_id: str) -> str:
@@ -322,6 +334,11 @@ def probe() -> str:
 def desk() -> str:
     """Request subject on which any tracker takes a mail that came back and was uploaded."""
     return "desk.take"
+
+
+def probe_mailbox() -> str:
+    """Request subject on which any tracker tries out a mailbox for the planner."""
+    return "probe.mailbox"
 
 
 def trust() -> str:

@@ -5,11 +5,14 @@ value stands there already, it is reported as lost too, so nobody takes for gran
 """
 
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
 
 from shared.eventlog.ack_publisher import AckPublisher, PublishRefusedError
+from shared.eventlog.errors import UnavailableError
 from shared.eventlog.reader import Reader, Stored
 from shared.ids import new_id
 
+_PATIENCE = 5.0
 _MARKERS = ("KV-Operation", "Nats-Marker-Reason")
 
 
@@ -22,14 +25,30 @@ class Bucket:
     """The bucket `name`."""
 
     def __init__(self, nc: Client, name: str) -> None:
+        self._nc = nc
+        self._stream = f"KV_{name}"
         self._publisher = AckPublisher.of(nc)
-        self._reader = Reader(nc, f"KV_{name}")
+        self._reader = Reader(nc, self._stream)
         self._prefix = f"$KV.{name}."
 
     async def get(self, key: str) -> tuple[bytes, int] | None:
         """Return value and revision, None where the key is not set."""
         stored = await self._reader.last(self._prefix + key)
         return None if stored is None or _is_marker(stored) else (stored.data, stored.seq)
+
+    async def glance(self, key: str) -> bytes | None:
+        """Return the value as any replica has it, None where it has none; needs the right to this key alone.
+
+        Raises:
+            UnavailableError: No answer.
+        """
+        question = f"$JS.API.DIRECT.GET.{self._stream}.{self._prefix}{key}"
+        try:
+            found = await self._nc.request(question, timeout=_PATIENCE)
+        except NatsError as error:
+            raise UnavailableError(f"{question}: {error}") from error
+        headers = found.headers or {}
+        return None if headers.get("Status") or any(name in headers for name in _MARKERS) else bytes(found.data)
 
     async def put(self, key: str, value: bytes) -> int:
         """Set the key whatever it is; return the revision."""

@@ -1,8 +1,10 @@
-"""Asking any instance of a service something outside the log: raw bytes out, raw bytes back, or nobody there."""
+"""Asking any instance of a service something outside the log, and answering: raw bytes out, raw bytes back."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import NoRespondersError
 
 _PAUSE = 0.2
@@ -22,3 +24,18 @@ async def ask(nc: Client, subject: str, body: bytes, *, seconds: float) -> bytes
             await asyncio.sleep(_PAUSE)
         except TimeoutError:  # the caller says so, and may be asked again
             return None
+
+
+async def answer(nc: Client, subject: str, queue: str, reply: Callable[[bytes], Awaitable[bytes]]) -> None:
+    """Answer what is asked on `subject`, several at a time, as one of those who share `queue`."""
+    under_way: set[asyncio.Task[None]] = set()
+
+    async def respond(message: Msg) -> None:
+        await message.respond(await reply(message.data))
+
+    async def begin(message: Msg) -> None:
+        task = asyncio.create_task(respond(message))
+        under_way.add(task)
+        task.add_done_callback(under_way.discard)
+
+    await nc.subscribe(subject, queue, cb=begin)

@@ -68,7 +68,8 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Coroutine[None, None, None]
     "relays": lambda asked: relays.run(1_000 if asked.quick else relays.MAILS, 1 if asked.quick else relays.ROUNDS),
     "hits": lambda asked: hits.run(1.0 if asked.quick else hits.SECONDS),
     "flood": lambda asked: flood.run(
-        asked.recipients or (5_000 if asked.quick else flood.RECIPIENTS), 1 if asked.quick else flood.ROUNDS
+        asked.recipients or (5_000 if asked.quick else flood.RECIPIENTS),
+        asked.rounds or (1 if asked.quick else flood.ROUNDS),
     ),
     "eventlog": lambda _: eventlog.run(),
     "starts": lambda asked: starts.run(4 if asked.quick else starts.STARTS),

@@ -12,6 +12,7 @@ from shared.contracts.campaign import CampaignOpened
 from shared.contracts.consent import OptedOut
 from shared.contracts.engagement import Hit, HitsRecorded
 from shared.contracts.envelope import Commit, DomainEvent, EventRecord
+from shared.contracts.feedback import BounceReceived, ComplaintReceived, ReplyReceived
 from shared.contracts.mailing import AudienceFrozen, MailingDrafted, SendingStarted
 from shared.contracts.ranges import pack
 from shared.contracts.sending import ChunkPlanned, Group, RecipientsClaimed, RecipientsSettled
@@ -100,6 +101,27 @@ class Story:
         """Let a recipient opt out by a mail."""
         event = OptedOut(address_key=KEY, scope="l1", how="page", mailing=mailing, n=n, index=index, comment=comment)
         return self.tell(subjects.consent(15), event, fact=fact)
+
+    def came_back(self, event: DomainEvent, *, fact: str = "") -> Commit:
+        """Let something come back."""
+        return self.tell(subjects.feedback(3), event, fact=fact)
+
+
+def bounce(mailing: str, n: int, index: int, reason: str = "user-unknown") -> BounceReceived:
+    """Return a bounce that a token proves."""
+    by = {"source": "file", "proven": "return-path", "mailing": mailing, "n": n, "index": index}
+    told = {"kind": "bounce", "reason": reason, "scope": "address", "permanent": True, "standard": True}
+    return BounceReceived.model_validate(by | told)
+
+
+def complaint(mailing: str, n: int, index: int, kind: str = "abuse") -> ComplaintReceived:
+    """Return a complaint that a token proves, or its taking back."""
+    return ComplaintReceived(source="file", proven="message-id", mailing=mailing, n=n, index=index, feedback_type=kind)
+
+
+def reply(mailing: str, n: int, index: int, note: str = "") -> ReplyReceived:
+    """Return a reply that a token proves."""
+    return ReplyReceived(source="file", proven="message-id", mailing=mailing, n=n, index=index, note=note)
 
 
 def contact(n: int, index: int) -> str:

@@ -98,6 +98,17 @@ async def test_one_process_at_a_time_has_the_right(engine: AsyncEngine, database
 
 
 @on_postgresql
+async def test_a_connection_that_ended_while_idle_is_replaced(engine: AsyncEngine) -> None:
+    """Whoever comes next does not notice that the server was restarted, and nobody asks each time whether it was."""
+    whose = text("SELECT pg_backend_pid()")
+    async with engine.connect() as conn:
+        ended = await conn.scalar(whose)
+    await asyncio.to_thread(shared_server().sql, f"SELECT pg_terminate_backend({ended}, 5000);")
+    async with engine.connect() as conn:
+        assert await conn.scalar(whose) != ended
+
+
+@on_postgresql
 async def test_schemas_do_not_hinder_each_other(engine: AsyncEngine, database: Database) -> None:
     """The right to do the same in another service's schema is another right."""
     other = await database.fresh("others")

@@ -92,14 +92,12 @@ def test_digits_cannot_move_from_the_token_into_the_time() -> None:
 def test_a_token_stands_for_one_body() -> None:
     """The same again is the same; anything else under it is not believed. Only so many are remembered."""
     tokens = Tokens(limit=3)
-    assert tokens.fits("a", b"one")
-    tokens.remember("a", b"one")
-    assert tokens.fits("a", b"one")
-    assert not tokens.fits("a", b"two")
-    for token in "bcd":
-        tokens.remember(token, b"")
-    assert tokens.fits("a", b"two")
-    assert not tokens.fits("d", b"two")
+    assert tokens.take("a", b"one")
+    assert tokens.take("a", b"one")
+    assert not tokens.take("a", b"two")
+    assert [tokens.take(token, b"") for token in "bcd"] == [True] * 3
+    assert tokens.take("a", b"two")
+    assert not tokens.take("d", b"two")
 
 
 def test_postmark_shows_a_password() -> None:

@@ -2,6 +2,7 @@
 
 from services.reporting.views.consent import ConsentView
 from services.reporting.views.engagement import EngagementView
+from services.reporting.views.feedback import FeedbackView
 from services.reporting.views.log import LogView
 from services.reporting.views.progress import ProgressView
 from services.reporting.views.providers import ProvidersView
@@ -17,4 +18,5 @@ VIEWS: tuple[View, ...] = (
     ProvidersView(),
     LogView(),
     ConsentView(),
+    FeedbackView(),
 )

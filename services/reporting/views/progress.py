@@ -21,6 +21,8 @@ from shared.contracts.campaign import CampaignClosed, CampaignOpened
 from shared.contracts.consent import OptedOut
 from shared.contracts.engagement import HitsRecorded
 from shared.contracts.envelope import Commit, EventRecord
+from shared.contracts.feedback import EVENTS as FEEDBACK
+from shared.contracts.feedback import AutoReplyReceived, BounceReceived, ComplaintReceived, ReplyReceived
 from shared.contracts.mailing import DoubtDecided, TestSent
 from shared.contracts.sending import ChunkFinished, ChunkParked, ChunkPlanned, RecipientsSettled
 
@@ -31,6 +33,8 @@ _SAVE_CHUNKS = Upsert(tables.chunks, _CHUNK, dict.fromkeys(_CHUNK[2:], "replace"
 _CAMPAIGN = ("campaign", "name", "kind", "lists", "starts_on", "ends_on", "status", "opened_at")
 _SAVE_CAMPAIGNS = Upsert(tables.campaigns, _CAMPAIGN, dict.fromkeys(_CAMPAIGN[1:], "replace"))
 _PAGE = 500
+_OF_NOBODY = (OptedOut, *FEEDBACK, CampaignOpened, CampaignClosed)
+"""Of no mailing here, or of nobody in it."""
 
 T = TypeVar("T", str, int)
 
@@ -70,9 +74,15 @@ class _Touched:
             case HitsRecorded(hits=hits):
                 for hit in hits:
                     self._signs[hit.mailing].add(hit.n)
-            case OptedOut(mailing=mailing, n=int(n)):
+            case (
+                OptedOut(mailing=mailing, n=int(n))
+                | BounceReceived(mailing=mailing, n=int(n))
+                | ComplaintReceived(mailing=mailing, n=int(n))
+                | ReplyReceived(mailing=mailing, n=int(n))
+                | AutoReplyReceived(mailing=mailing, n=int(n))
+            ):
                 self._signs[mailing].add(n)
-            case OptedOut() | CampaignOpened() | CampaignClosed():
+            case _ if isinstance(record.event, _OF_NOBODY):
                 pass
             case ChunkPlanned(mailing=mailing):
                 self._mailings.add(mailing)

@@ -21,6 +21,8 @@ from shared.bulk import Row
 from shared.contracts.consent import OptedOut
 from shared.contracts.engagement import HitsRecorded
 from shared.contracts.envelope import Commit, EventRecord
+from shared.contracts.feedback import EVENTS as FEEDBACK
+from shared.contracts.feedback import sign_of
 from shared.contracts.mailing import DoubtDecided
 from shared.contracts.ranges import unpack
 from shared.contracts.sending import ChunkPlanned, Group, RecipientsSettled
@@ -46,7 +48,9 @@ class RecipientsView:
     name = "recipients"
     version = 1
     tables: ClassVar = [tables.recipients, tables.replies]
-    handles = frozenset(event.TYPE for event in (ChunkPlanned, RecipientsSettled, DoubtDecided, HitsRecorded, OptedOut))
+    handles = frozenset(
+        event.TYPE for event in (ChunkPlanned, RecipientsSettled, DoubtDecided, HitsRecorded, OptedOut, *FEEDBACK)
+    )
 
     async def apply(self, conn: AsyncConnection, commits: Sequence[Commit]) -> None:
         """Fold the commits into a few statements."""
@@ -89,6 +93,10 @@ class _Batch:
                 self._signs += [{"m": h.mailing, "c": h.n, "i": h.index, "sign": h.kind} for h in hits]
             case OptedOut(mailing=mailing, n=int(n), index=int(index)):
                 self._signs.append({"m": mailing, "c": n, "i": index, "sign": "opt-out"})
+            case _ if isinstance(record.event, FEEDBACK):
+                if sign := sign_of(record.event):
+                    who = {"m": record.event.mailing, "c": record.event.n, "i": record.event.index}
+                    self._signs.append({**who, "sign": sign})
             case DoubtDecided(n=n, indexes=indexes, decision=decision):
                 mailing, to = entity_of(record.subject), outcomes.decided(decision)
                 self._decided += [{"m": mailing, "c": n, "i": index, "to": to} for index in unpack(indexes)]

@@ -8,7 +8,7 @@ say the provider and the outcome, nothing of what was said.
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Literal, Protocol
 
@@ -28,7 +28,7 @@ from services.tracker.edge import (
 from services.tracker.feedback.report import Report
 from services.tracker.recorder import NotKeptError
 from services.tracker.webhooks.amazon import UnreachableError
-from services.tracker.webhooks.providers import Heard, Provider, RefusedError
+from services.tracker.webhooks.providers import Provider, RefusedError
 from shared.clock import now
 
 log = logging.getLogger(__name__)
@@ -126,9 +126,7 @@ class Hooks:
             if _announced(header(scope, b"content-length")) > MAX_HOOK_BODY:
                 return "too_large"
             body = await read_body(counted, MAX_HOOK_BODY, self._seconds)
-            heard = await provider.check(headers, body, now())
-            await self._record(name, heard)
-            provider.kept(heard, body)
+            await self._record(name, await provider.check(headers, body, now()))
         except RefusedError as refused:
             return refused.why
         except BodyTooLargeError:
@@ -147,8 +145,8 @@ class Hooks:
             self._held -= held
         return "recorded"
 
-    async def _record(self, name: str, heard: Heard) -> None:
-        reports = iter(heard.reports)
+    async def _record(self, name: str, said: Iterable[Report]) -> None:
+        reports = iter(said)
         while some := list(islice(reports, _AT_ONCE)):
             await self._desk.tell(some, name)
             await asyncio.sleep(0)  # a click does not wait for a batch to end

@@ -6,7 +6,6 @@ the headers, so that a request without proof of its sender costs no body where t
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
@@ -31,30 +30,14 @@ class RefusedError(Exception):
         self.why = why
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What a provider said.
-
-    Attributes:
-        reports: To be recorded; made one by one while they are taken.
-        token: Under which it came, where that may not come again with something else.
-    """
-
-    reports: Iterable[Report] = field(default=())
-    token: str = ""
-
-
 class Provider(Protocol):
     """What the HTTP side needs."""
 
     def early(self, headers: Headers) -> None:
         """Refuse what the headers alone show to be forged."""
 
-    async def check(self, headers: Headers, body: bytes, now: datetime) -> Heard:
-        """Return what a provider said."""
-
-    def kept(self, heard: Heard, body: bytes) -> None:
-        """Take note that it is recorded."""
+    async def check(self, headers: Headers, body: bytes, now: datetime) -> Iterable[Report]:
+        """Return what a provider said; the reports are made one by one while they are taken."""
 
 
 def _believed(verdict: Verdict) -> None:
@@ -81,7 +64,7 @@ class Ses:
         if headers.get(b"x-amz-sns-topic-arn", "") not in self._topics:
             raise RefusedError("forged")
 
-    async def check(self, headers: Headers, body: bytes, now: datetime) -> Heard:  # noqa: ARG002 - as all have it
+    async def check(self, headers: Headers, body: bytes, now: datetime) -> Iterable[Report]:  # noqa: ARG002 - as all have it
         """Return what a message says; one that asks for it confirms the subscription."""
         message = sns.read(body, self._topics)
         if message is None or not sns.verifies(message, await self._amazon.certificate(message.certificate), now):
@@ -91,12 +74,9 @@ class Ses:
             await self._amazon.confirm(message.confirmation)
             log.info("webhook ses: a subscription is confirmed")
         if message.kind != "Notification":
-            return Heard()
+            return ()
         document = _document(message.text.encode("utf-8", "replace")) if message.text.lstrip()[:1] == "{" else {}
-        return Heard(ses.reports(document if isinstance(document, dict) else {}))
-
-    def kept(self, heard: Heard, body: bytes) -> None:
-        """Nothing is to be remembered: the signature covers everything."""
+        return ses.reports(document if isinstance(document, dict) else {})
 
 
 class SendGrid:
@@ -110,14 +90,11 @@ class SendGrid:
         if not headers.get(signatures.SENDGRID_SIGNATURE) or not headers.get(signatures.SENDGRID_TIMESTAMP):
             raise RefusedError("forged")
 
-    async def check(self, headers: Headers, body: bytes, now: datetime) -> Heard:
+    async def check(self, headers: Headers, body: bytes, now: datetime) -> Iterable[Report]:
         """Return what the events say."""
         signature, timestamp = headers[signatures.SENDGRID_SIGNATURE], headers[signatures.SENDGRID_TIMESTAMP]
         _believed(signatures.sendgrid(self._keys, signature, timestamp, body, now))
-        return Heard(sendgrid.reports(_document(body)))
-
-    def kept(self, heard: Heard, body: bytes) -> None:
-        """Nothing is to be remembered: the signature covers everything."""
+        return sendgrid.reports(_document(body))
 
 
 class Mailgun:
@@ -130,7 +107,7 @@ class Mailgun:
     def early(self, headers: Headers) -> None:
         """Let everything in: the signature is in the body."""
 
-    async def check(self, headers: Headers, body: bytes, now: datetime) -> Heard:  # noqa: ARG002 - as all have it
+    async def check(self, headers: Headers, body: bytes, now: datetime) -> Iterable[Report]:  # noqa: ARG002 - as all have it
         """Return what the event says."""
         try:
             document = _document(body)
@@ -140,14 +117,9 @@ class Mailgun:
         if not isinstance(signed, dict):
             raise RefusedError("forged")
         _believed(signatures.mailgun(self._keys, signed, now))
-        token = str(signed.get("token"))
-        if not self._tokens.fits(token, body):
+        if not self._tokens.take(str(signed.get("token")), body):
             raise RefusedError("replayed")
-        return Heard(mailgun.reports(document), token)
-
-    def kept(self, heard: Heard, body: bytes) -> None:
-        """Remember the token: nothing else may come under it."""
-        self._tokens.remember(heard.token, body)
+        return mailgun.reports(document)
 
 
 class Postmark:
@@ -160,10 +132,7 @@ class Postmark:
         """Refuse who does not know the password."""
         _believed(signatures.password(self._logins, headers.get(b"authorization", "")))
 
-    async def check(self, headers: Headers, body: bytes, now: datetime) -> Heard:  # noqa: ARG002 - as all have it
+    async def check(self, headers: Headers, body: bytes, now: datetime) -> Iterable[Report]:  # noqa: ARG002 - as all have it
         """Return what the record says."""
         document = _document(body)
-        return Heard(postmark.reports(document if isinstance(document, dict) else {}))
-
-    def kept(self, heard: Heard, body: bytes) -> None:
-        """Nothing is to be remembered: the password is all there is."""
+        return postmark.reports(document if isinstance(document, dict) else {})

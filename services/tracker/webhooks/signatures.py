@@ -119,16 +119,12 @@ class Tokens:
         self._limit = limit
         self._seen: OrderedDict[bytes, bytes] = OrderedDict()
 
-    def fits(self, token: str, body: bytes) -> bool:
-        """Whether the token is new, or came with the same body before."""
-        known = self._seen.get(_short(token.encode("utf-8", "replace")))
-        return known is None or known == _short(body)
-
-    def remember(self, token: str, body: bytes) -> None:
-        """Remember a token whose body was kept."""
-        self._seen[_short(token.encode("utf-8", "replace"))] = _short(body)
+    def take(self, token: str, body: bytes) -> bool:
+        """Take note of a token; return whether it is new, or came with the same body before."""
+        known = self._seen.setdefault(_short(token.encode("utf-8", "replace")), _short(body))
         while len(self._seen) > self._limit:
             self._seen.popitem(last=False)
+        return known == _short(body)
 
 
 def _short(data: bytes) -> bytes:

@@ -33,6 +33,7 @@ from shared.contracts.answers.contacts import (
     RejectedRowsPage,
 )
 from shared.contracts.answers.domains import DomainKeyRow, DomainKeyRows
+from shared.contracts.answers.mailboxes import MailboxDone, MailboxRows, MailboxTried
 from shared.contracts.answers.mailings import (
     AllDone,
     AudienceFrozenNow,
@@ -72,6 +73,11 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.EditAccount: AccountDone,
     commands.TestAccount: AccountTried,
     commands.Preflight: PreflightDone,
+    commands.AddMailbox: MailboxDone,
+    commands.EditMailbox: MailboxDone,
+    commands.TestMailbox: MailboxTried,
+    commands.RemoveMailbox: MailboxDone,
+    commands.Mailboxes: MailboxRows,
     commands.ImportContacts: ImportAccepted,
     commands.TakeFeedback: FeedbackTaken,
     commands.LiftSuppression: Lifted,

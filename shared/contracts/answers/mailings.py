@@ -137,6 +137,11 @@ class MailingRow(Paused):
     only_machines: int
     rules: int
     unsubscribed: int
+    bounced: int
+    bounce_reasons: dict[str, int]
+    complained: int
+    replied: int
+    auto_replied: int
     accepted: int
     deferred: int
     rejected: int

@@ -30,6 +30,10 @@ class RecipientRow(Data):
     machines: dict[str, int]
     unsubscribed: bool
     comment: str
+    bounced: str
+    complained: bool
+    replied: bool
+    reply: str
 
 
 class RecipientsPage(Page):
@@ -53,6 +57,9 @@ class OutcomeRow(Data):
     opens: int
     clicks: int
     unsubscribed: bool
+    bounced: str
+    complained: bool
+    replied: bool
 
 
 class OutcomeRows(Paused):

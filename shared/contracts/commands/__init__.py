@@ -26,6 +26,7 @@ from shared.contracts.commands.base import (
 from shared.contracts.commands.between import (
     HandedIn,
     HandedRecipient,
+    MailboxProbe,
     Probe,
     ProbeResult,
     Recollection,
@@ -60,6 +61,13 @@ from shared.contracts.commands.domains import (
     OfDomainKey,
     RetireDomainKey,
     UseDomainKey,
+)
+from shared.contracts.commands.mailboxes import (
+    AddMailbox,
+    EditMailbox,
+    Mailboxes,
+    RemoveMailbox,
+    TestMailbox,
 )
 from shared.contracts.commands.mailings import (
     Attachment,
@@ -115,6 +123,7 @@ __all__ = (
     "Accounts",
     "AddAccount",
     "AddDomainKey",
+    "AddMailbox",
     "AddUser",
     "Answer",
     "Attachment",
@@ -137,6 +146,7 @@ __all__ = (
     "Draft",
     "DraftMailing",
     "EditAccount",
+    "EditMailbox",
     "EditMailing",
     "FeedEvents",
     "FreezeAudience",
@@ -152,6 +162,8 @@ __all__ = (
     "Lists",
     "LogLines",
     "LogTrust",
+    "MailboxProbe",
+    "Mailboxes",
     "Mailings",
     "Name",
     "OfDomainKey",
@@ -176,6 +188,7 @@ __all__ = (
     "Refusal",
     "RejectedRows",
     "RejudgeHits",
+    "RemoveMailbox",
     "RemoveUser",
     "Request",
     "ResealSecrets",
@@ -193,6 +206,7 @@ __all__ = (
     "TakeFeedback",
     "TakenIn",
     "TestAccount",
+    "TestMailbox",
     "Timeline",
     "Tokens",
     "UnscheduleMailing",

@@ -53,7 +53,7 @@ class TestAccount(Command):
 
 
 class ResealSecrets(Command):
-    """Seal all SMTP passwords and signing keys with the first key of the ring, once every service has it."""
+    """Seal all passwords and signing keys with the first key of the ring, once every service has it."""
 
     NAME: ClassVar[str] = "keys.reseal"
 

@@ -3,6 +3,7 @@
 from pydantic import BaseModel, Field
 
 from shared.contracts.account import TlsMode
+from shared.contracts.mailbox import MailboxSettings
 
 
 class Recollection(BaseModel):
@@ -67,8 +68,15 @@ class Probe(BaseModel):
     to: str = ""
 
 
+class MailboxProbe(BaseModel):
+    """The planner asks any tracker to try a mailbox out (`probe.mailbox`); the answer is a `ProbeResult`."""
+
+    mailbox: str
+    settings: MailboxSettings
+
+
 class ProbeResult(BaseModel):
-    """What the sender saw."""
+    """What the sender or the tracker saw."""
 
     working: bool
     detail: str

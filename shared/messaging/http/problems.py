@@ -20,11 +20,12 @@ _CODES: dict[HTTPStatus, str] = {
     HTTPStatus.FORBIDDEN: "forbidden origin_foreign",
     HTTPStatus.NOT_FOUND: """
         not_found account_unknown import_unknown campaign_unknown mailing_unknown contact_unknown
-        not_parked user_unknown token_unknown key_unknown""",
+        not_parked mailbox_unknown user_unknown token_unknown key_unknown""",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
     HTTPStatus.REQUEST_TIMEOUT: "body_too_slow",
     HTTPStatus.CONFLICT: """
-        account_exists account_not_tested account_not_working upload_missing upload_used campaign_exists campaign_closed
+        account_exists account_not_tested account_not_working mailbox_exists mailbox_not_working upload_missing
+        upload_used campaign_exists campaign_closed
         campaign_fixed mailing_deleted mailing_exists mailing_started mailing_running mailing_not_running
         mailing_not_paused mailing_completed audience_missing audience_empty audience_fixed not_in_doubt
         decided_meanwhile cannot_redrive not_suppressed key_retired selector_used
@@ -33,7 +34,8 @@ _CODES: dict[HTTPStatus, str] = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "media_type_unsupported",
     HTTPStatus.UNPROCESSABLE_ENTITY: """
         header_not_allowed too_many_attachments attachments_too_large attachment_invalid content_id_unknown
-        invalid key_invalid idempotency_key_reused host_invalid address_invalid password_in_clear sender_not_allowed
+        invalid key_invalid idempotency_key_reused host_invalid folder_invalid address_invalid
+        password_in_clear sender_not_allowed
         unreadable encoding_unknown encoding_wrong delimiter_invalid nul_byte file_empty header_invalid header_duplicate
         column_missing email_missing
         line_too_long field_too_large quote_unclosed list_unknown dates_reversed start_in_past deadline_too_early

@@ -48,11 +48,11 @@ async def test_new_and_known_contacts_get_on_a_list_together(database: Database,
     async with engine.begin() as conn:
         first, other = await lists.ensure(conn, "first"), await lists.ensure(conn, "other")
         taken = await contacts.upsert(conn, people(0, 20))
-        await lists.add_members(conn, first, taken.contacts.values(), taken.new)
+        await lists.add_members(conn, first, taken.known.values(), taken.new.values())
     async with engine.begin() as conn:
         taken = await contacts.upsert(conn, people(10, 40))
         assert len(taken.new) == 20
-        await lists.add_members(conn, first if again else other, taken.contacts.values(), taken.new)
+        await lists.add_members(conn, first if again else other, taken.known.values(), taken.new.values())
         counts = {row["name"]: row["members"] for row in await lists.overview(conn)}
     assert counts == ({"first": 40, "other": 0} if again else {"first": 20, "other": 30})
     await engine.dispose()

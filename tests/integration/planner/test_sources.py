@@ -119,7 +119,7 @@ async def test_leaving_ends_also_what_an_import_began(engine: AsyncEngine) -> No
     """The last word of a producer counts, for a list it never named before as well."""
     async with engine.begin() as conn:
         done = await contacts.upsert(conn, [incoming("a@x.example", KEYS.address_key("a@x.example"), None, {})])
-        await lists.add_members(conn, await lists.ensure(conn, "readers"), list(done.contacts.values()))
+        await lists.add_members(conn, await lists.ensure(conn, "readers"), list(done.new.values()))
     await told(engine, is_now("1", 1, "a@x.example"), left("1", 2, "readers"))
     assert await members(engine) == {}
 
@@ -139,7 +139,7 @@ async def test_the_directory_hears_whose_record_a_contact_is(engine: AsyncEngine
     await told(engine, is_now("4711", 1, "a@x.example", name="Ann"))
     async with engine.connect() as conn:
         assert len((await conn.execute(select(DIRTY_PAGES))).all()) == 1
-        (contact,) = done.contacts.values()
+        (contact,) = done.new.values()
         assert await sources.owners(conn, [contact]) == {contact: ("crm", "4711")}
 
 

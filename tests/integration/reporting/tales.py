@@ -11,7 +11,7 @@ from shared.contracts import subjects
 from shared.contracts.envelope import Commit
 from shared.contracts.sending import ChunkFinished, ChunkParked
 from shared.eventlog.views import View
-from tests.harness.story import Story, hit
+from tests.harness.story import Story, bounce, complaint, hit, reply
 
 OUTCOMES = ("accepted", "accepted", "accepted", "deferred", "rejected", "in_doubt", "released")
 SIZE = 6
@@ -55,7 +55,7 @@ class Tale:
         """Let something happen to a chunk or its mailing."""
         chance, story = self.chance, self.story
         indexes = sorted(chance.sample(range(SIZE), chance.randint(1, 3)))
-        match chance.randrange(12):
+        match chance.randrange(13):
             case 0 | 1 | 2 | 3:
                 self.settle(mailing, n, indexes, chance.choice(OUTCOMES))
             case 4:
@@ -71,6 +71,9 @@ class Tale:
                 story.mailing(mailing, events.MailingResumed())
             case 10:
                 story.tell(subjects.chunk(mailing, n), ChunkParked(reason="died thrice"))
+            case 11:
+                made = chance.choice((bounce, complaint, reply))
+                story.came_back(made(mailing, n, indexes[0]), fact=f"b{chance.randrange(8)}")
             case _:
                 story.tell(subjects.chunk(mailing, n), ChunkFinished(totals={"accepted": 1}))
 

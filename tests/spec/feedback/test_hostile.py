@@ -1,6 +1,8 @@
 """No input makes reading raise, and none makes it slow."""
 
+import base64
 import time
+import zlib
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -61,6 +63,7 @@ def test_any_bytes_are_read(raw: bytes) -> None:
     assert read(raw).kind
 
 
+_ZEROS = zlib.compress(bytes(50_000_000))
 _HEAD = b"From: MAILER-DAEMON@x.example\nSubject: failure notice\n"
 BOMBS = {
     "five megabytes": _HEAD + b"\n" + b"<ann@example.com>: 550 no\n" * 200_000,
@@ -74,6 +77,20 @@ BOMBS = {
     "fields": _HEAD + b"".join(b"X-%d: y\n" % i for i in range(200_000)) + b"\nx",
     "encoded words": b"Subject: " + b"=?utf-8?Q?a?= " * 200_000 + b"\n\nx",
     "parts": _HEAD + b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\nx\n" * 200_000,
+    "a zip": _HEAD
+    + b"Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: application/zip\n"
+    + b"Content-Transfer-Encoding: base64\n\n"
+    + base64.encodebytes(_ZEROS)
+    + b"\n--b--\n",
+    "a compressed status": _HEAD
+    + b"Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: message/delivery-status\n"
+    + b"Content-Encoding: deflate\nContent-Transfer-Encoding: x-gzip\n\n"
+    + _ZEROS
+    + b"\n--b--\n",
+    "a loop": b"".join(b"Received: from a.example by b.example; loop %d\n" % i for i in range(50_000))
+    + _HEAD
+    + b"X-Loop: us@example.com\n\n"
+    + (b"Content-Type: message/rfc822\n\n" + _HEAD + b"\n") * 200,
     "depth": b"Content-Type: message/rfc822\n\n" * 20_000,
     "boundaries in each other": b"".join(
         b"Content-Type: multipart/mixed; boundary=%d\n\n--%d\n" % (i, i) for i in range(5_000)

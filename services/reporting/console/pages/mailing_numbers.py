@@ -61,6 +61,11 @@ class Numbers:
         causes = [(words.cause(name), status[name]) for name in _FAILURES if status[name]]
         if status["unsubscribed"]:
             causes.append(("Unsubscribed", status["unsubscribed"]))
+        causes += [
+            (label, status[name])
+            for label, name in (("Bounced later", "bounced"), ("Complained", "complained"), ("Replied", "replied"))
+            if status[name]
+        ]
         if machines := sum(_machines(status[hits]) for hits in ("opens_by", "clicks_by")):
             causes.append(("Hits not by people", machines))
         if status["deferred"]:

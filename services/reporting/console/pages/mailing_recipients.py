@@ -12,6 +12,7 @@ from services.reporting.console.listing import NONE, Cell, Column, Listing
 from shared.contracts import commands
 
 _PAGE = 15
+_SHOWN = 400
 _FILTERS = (
     ("", "All"),
     ("Pending", "Pending"),
@@ -22,6 +23,9 @@ _FILTERS = (
     ("clicked", "Clicked"),
     ("machines", "Machines only"),
     ("unsubscribed", "Unsubscribed"),
+    ("bounced", "Bounced later"),
+    ("complained", "Complained"),
+    ("replied", "Replied"),
 )
 _COLUMNS = (
     Column("Recipient", "wide"),
@@ -144,7 +148,10 @@ class Recipients:
         tries = f" · {words.many(row['attempts'], 'attempt')}" if row["attempts"] > 1 else ""
         again = f" · again {words.exact(row['until'], self._desk.zone)}" if row["until"] else ""
         left = " · unsubscribed" if row["unsubscribed"] else ""
-        said = f" “{row['comment']}”" if row["comment"] else ""
+        left += f" · bounced: {row['bounced']}" if row["bounced"] else ""
+        left += " · complained" if row["complained"] else ""
+        left += " · replied" if row["replied"] else ""
+        said = "".join(f" “{text[:_SHOWN]}”" for text in (row["comment"], row["reply"]) if text)
         under = f"{words.exact(row['at'], self._desk.zone)}{tries}{again}{left}{said}".removeprefix(" · ")
         if under:
             tag("span", under, "under")
