@@ -4,9 +4,10 @@ Fields of a mailing (`Status`, `Mailings`): mailing, campaign, name, account, su
 total, to_send, sent, read (every open by a person), opened (people), clicked (mails with a click by a person), clicks,
 opens_by and clicks_by (all hits by verdict), only_machines (mails that nothing but machines asked for), rules (version
 by which it was judged), unsubscribed, failed; bounced, bounce_reasons, complained, replied, auto_replied (people, as
-far as proven); each outcome by its name, `evidence` (in doubt, but gave a sign: counted as accepted); recipients and left_out as frozen, planned, chunks, chunks_planned, chunks_finished, parked; rate
-(accepted a second over the last ten), first_sent, last_sent, limits; scheduled_at, zone, hours, deadline, until, opens,
-drafted_at, started_at, finished_at; audience, audience_position, doubt, tracking, test_of, deleted.
+far as proven); each outcome by its name, `evidence` (in doubt, but gave a sign: counted as accepted); recipients
+and left_out as frozen, planned, chunks, chunks_planned, chunks_finished, parked; rate (accepted a second over the last
+ten), first_sent, last_sent, limits; scheduled_at, zone, hours, deadline, until, opens, drafted_at, started_at,
+finished_at; audience, audience_position, doubt, tracking, test_of, deleted.
 """
 
 from collections.abc import Iterable, Sequence
