@@ -18,6 +18,7 @@ from services.reporting.bulk import Upsert
 from services.reporting.deliveries import Times, times_of
 from shared.bulk import fetch
 from shared.contracts.verdicts import ANY_CLICK, OPENS, RULES, TALLIES, Fact, Judged, Rules, crowd_of, judge
+from shared.database import is_postgresql
 from shared.tokens import ANONYMOUS
 
 Who = tuple[str, int, int]
@@ -35,7 +36,7 @@ _COUNT = Upsert(tables.link_counts, ("mailing", "link", *_SUMS), dict.fromkeys(_
 _KINDS = ("opens", "clicks", "others")
 _POINT = Upsert(tables.hit_points, ("mailing", "second", *_KINDS), dict.fromkeys(_KINDS, "add"))
 _LOAD = (
-    "SELECT n, idx, id, link, at, method, agent, network, verdict, reason FROM judged_hits WHERE mailing = '%s' AND %s"
+    "SELECT n, idx, id, link, at, method, agent, network, verdict, reason FROM judged_hits WHERE mailing = %s AND %s"
 )
 
 
@@ -85,11 +86,13 @@ class Docket:
         for who in sorted(wanted):
             self._cases[who] = _Case()
             by_mailing[who[0]].append(who)
+        given = "$1" if is_postgresql(self._conn) else "?"
         for mailing, all_of_it in by_mailing.items():
             for start in range(0, len(all_of_it), _IN_ONE):
                 places = ", ".join(f"({n:d}, {index:d})" for _, n, index in all_of_it[start:][:_IN_ONE])
-                query = _LOAD % (mailing, f"(n, idx) IN (VALUES {places})")
-                for n, index, name, link, at, method, agent, network, *judged in await fetch(self._conn, query, ()):
+                query = _LOAD % (given, f"(n, idx) IN (VALUES {places})")
+                rows = await fetch(self._conn, query, (mailing,))
+                for n, index, name, link, at, method, agent, network, *judged in rows:
                     case = self._cases[mailing, n, index]
                     case.facts[name] = Fact(link, at, method, agent, network)
                     case.before[name] = Judged(*judged)
