@@ -1,9 +1,9 @@
 """Takes mail from a mail server over LMTP (RFC 2033), or SMTP (RFC 5321) where it greets with EHLO. It relays nothing.
 
-Whom it takes: return paths of ours, and the addresses that are set; everybody else is 550 5.1.1. After the dot every
-recipient has a reply: 250 once the desk said that the mail is safe, in the log or in the spool, 451 where neither took
-it, so that the mail server keeps it and tries again. All is bounded: connections, time, commands, errors, recipients,
-lines, and of a mail only the first `mail_bytes` are kept in memory; the rest is read and let go.
+Whom it takes: return paths of ours, mailboxes of `List-Unsubscribe`, and the addresses that are set; everybody else is
+550 5.1.1. After the dot every recipient has a reply: 250 once the desk said that the mail is safe, in the log or in the
+spool, 451 where neither took it, so that the mail server keeps it and tries again. All is bounded: connections, time,
+commands, errors, recipients, lines, and of a mail only the first `mail_bytes` are kept in memory; the rest is let go.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from services.tracker import metrics
 from services.tracker.mailboxes.reader import Desk
 from services.tracker.recorder import NotKeptError
-from shared.tokens import BOUNCE_PREFIX
+from shared.tokens import BOUNCE_PREFIX, LEAVE_PREFIX
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ SOURCE = "lmtp"
 
 _PATH = re.compile(rb"^(FROM|TO):\s*<([^<>\s]{0,320})>(?:\s+(.*))?$", re.IGNORECASE)
 _SIZE = re.compile(rb"(?:^|\s)SIZE=(\d{1,20})(?:\s|$)", re.IGNORECASE)
-_RETURN_PATH = re.compile(rf"{re.escape(BOUNCE_PREFIX)}[0-9a-z.]{{20,62}}", re.IGNORECASE)
+_OURS = re.compile(rf"(?:{re.escape(BOUNCE_PREFIX)}|{re.escape(LEAVE_PREFIX)})[0-9a-z.]{{20,62}}", re.IGNORECASE)
 _LINE = 4_096
 
 
@@ -85,7 +85,7 @@ class LmtpServer:
     def wanted(self, recipient: str) -> bool:
         """Tell whether mail to it is taken."""
         local = recipient.rpartition("@")[0] or recipient
-        return recipient.lower() in self._addresses or _RETURN_PATH.fullmatch(local) is not None
+        return recipient.lower() in self._addresses or _OURS.fullmatch(local) is not None
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -13,9 +13,10 @@ from services.tracker.lmtp import Limits, LmtpServer
 from services.tracker.recorder import Recorder
 from services.tracker.spool import Spool
 from shared.contracts import subjects
+from shared.contracts.consent import OptedOut
 from shared.contracts.feedback import BounceReceived
 from shared.eventlog.store import EventLog
-from shared.tokens import BOUNCE_PREFIX
+from shared.tokens import BOUNCE_PREFIX, LEAVE_PREFIX
 from tests.harness.mailbag import bounce
 from tests.harness.nats import NatsServer, free_port
 from tests.harness.tracker import RING, SIGNER, TrackerProcess
@@ -104,6 +105,17 @@ async def test_each_recipient_has_a_reply_after_the_dot(listener: Listener) -> N
     line.writer.write(bounce(8) + b"\r\n.\r\n")
     assert await line.heard() == "250 2.0.0 taken"
     assert await line.say("QUIT") == ["221 2.0.0 bye"]
+
+
+async def test_a_mail_that_unsubscribes_is_taken(listener: Listener) -> None:
+    """`List-Unsubscribe` names its mailbox: whoever runs the mail server hands it in like what comes back."""
+    line = await Line.to(listener.port)
+    leave = LEAVE_PREFIX + PATH.removeprefix(BOUNCE_PREFIX)
+    await line.say("LHLO mx", "MAIL FROM:<ann@example.com>", f"RCPT TO:<{leave}>", "DATA")
+    token = SIGNER.unsubscribe("m1", 0, 7, "0" * 16, ["l1"])
+    line.writer.write(f"From: ann@example.com\r\nSubject: {token}\r\n\r\n\r\n.\r\n".encode())
+    assert await line.heard() == "250 2.0.0 taken"
+    assert [type(event) async for entry in listener.spool.drain() for event in entry.events] == [OptedOut]
 
 
 async def test_what_neither_log_nor_spool_takes_stays_with_the_mail_server(tmp_path: Path) -> None:
