@@ -1,6 +1,7 @@
 """`posthaste up`: everything on this machine, in the foreground, until Ctrl-C or SIGTERM."""
 
 import asyncio
+import gc
 import signal
 from typing import Annotated
 
@@ -16,6 +17,9 @@ from shared.contracts import commands, subjects
 from shared.contracts.principals import PERMISSIONS
 from shared.eventlog.store import EventLog
 from shared.messaging.client import Client
+
+_GARBAGE = 5_000
+"""Objects more than before at which Python looks for cycles, from the start on: this process lives for long."""
 
 
 class NotStartedError(CliError):
@@ -54,6 +58,7 @@ async def up(
     except (FolderHeldError, PortsTakenError, StartError) as error:
         stopping.cancel()
         raise NotStartedError("not_started", str(error)) from error
+    gc.set_threshold(_GARBAGE)
     try:
         _welcome(session, local.urls, await _first_token(local))
         await stopping

@@ -1,9 +1,11 @@
 """Fixtures every level of tests shares: real servers, fresh for each test or emptied after it."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import uvloop
 from nats.aio.client import Client
@@ -12,6 +14,14 @@ from shared.eventlog.connection import close, connect
 from tests.harness.databases import KIND, KINDS, Database, database_of
 from tests.harness.nats import NatsCluster, NatsServer
 from tests.harness.waiting import until_sync
+
+hypothesis.settings.register_profile("patient", deadline=None)  # other tests run beside it: time is measured elsewhere
+hypothesis.settings.load_profile("patient")
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage again: what is collected sets it aside while it loads (shared/spared.py)."""
+    gc.set_threshold(10_000)
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -38,7 +38,7 @@ def _sendgrid(posted: Posted, *keys: str, body: bytes | None = None, now: dateti
 
 def test_sendgrid_signs_time_and_body() -> None:
     """Every byte counts; any key that is configured will do."""
-    posted = SENDGRID.post([sendgrid_bounce()])
+    posted = SENDGRID.post([sendgrid_bounce()], NOW)
     other = SendGridSigner()
     assert _sendgrid(posted) == "valid"
     assert _sendgrid(posted, other.public, SENDGRID.public) == "valid"
@@ -64,7 +64,7 @@ def test_a_key_that_is_none_refuses_the_start() -> None:
 
 
 def _signed(**changed: object) -> dict[str, Any]:
-    return {**json.loads(mailgun(mailgun_failure()).body)["signature"], **changed}
+    return {**json.loads(mailgun(mailgun_failure(), at=NOW).body)["signature"], **changed}
 
 
 def test_mailgun_signs_time_and_token() -> None:

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from time import monotonic
 from urllib.parse import urlsplit
 
-import httpx
-
 MAX_CERTIFICATE = 16_384
 KEPT_SECONDS = 86_400.0
 MOST_A_MINUTE = 10
@@ -81,6 +79,8 @@ class Amazon:
             raise UnreachableError(f"the confirmation was answered with HTTP {status}")
 
     async def _get(self, url: str) -> tuple[int, bytes]:
+        import httpx  # noqa: PLC0415 - slow to load, and only whom Amazon writes to needs it
+
         parts = urlsplit(url)
         if self._endpoint:
             url = f"{self._endpoint}{parts.path}" + (f"?{parts.query}" if parts.query else "")
