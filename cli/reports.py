@@ -121,6 +121,17 @@ async def list_mailings(
     session.out.rows(answer, "mailings", columns, empty="No mailing yet: posthaste mailing draft --help")
 
 
+_IF_ANY = {
+    "opened_at": "Opened",
+    "machines": "Not by people",
+    "bounced": "Bounced",
+    "reply": "Answer",
+    "reason": "Reason",
+    "comment": "Comment",
+}
+"""Columns of `recipients` that are shown where somebody has anything in them."""
+
+
 async def recipients(
     session: Session,
     mailing: MailingArgument,
@@ -141,11 +152,9 @@ async def recipients(
     """
     columns = {"address": "Address", "name": "Name", "status": "Status", "outcome": "Outcome", "at": "At"}
     columns |= {"attempts": "Attempts", "code": "Code", "enhanced": "", "text": "Reply", "cause": "Cause"}
-    columns |= {"opens": "Opens", "clicks": "Clicks", "opened_at": "Opened", "machines": "Not by people"}
-    columns |= {"bounced": "Bounced"} if outcome.lower() != "replied" else {"reply": "Answer"}
-    if outcome.lower() == "unsubscribed":
-        columns |= {"reason": "Reason", "comment": "Comment"}
+    columns |= {"opens": "Opens", "clicks": "Clicks"}
     answer = await session.ask(commands.Recipients(mailing=mailing, outcome=outcome, after=after, limit=limit))
+    columns |= {name: label for name, label in _IF_ANY.items() if any(row.get(name) for row in answer["rows"])}
     session.out.rows(answer, "rows", columns, empty="Nobody.")
 
 
@@ -155,7 +164,9 @@ async def links(session: Session, mailing: MailingArgument) -> None:
     Example: `posthaste mailing links b7k2m9x0q3fd`
     """
     answer = await session.ask(commands.Links(mailing=mailing))
-    columns = {"link": "Link", "url": "URL", "hits": "Hits", "people": "People", "by": "All hits by"}
+    columns = {"link": "Link", "url": "URL", "hits": "Hits", "people": "People"}
+    if any(any(row["by"].values()) for row in answer["links"]):
+        columns["by"] = "All hits by"
     session.out.rows(answer, "links", columns, empty="It has no links.")
 
 

@@ -15,7 +15,8 @@ from tests.harness.databases import KIND, KINDS, Database, database_of
 from tests.harness.nats import NatsCluster, NatsServer
 from tests.harness.waiting import until_sync
 
-hypothesis.settings.register_profile("patient", deadline=None)  # other tests run beside it: time is measured elsewhere
+# Other tests run beside properties: time is measured elsewhere.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("patient")
 
 

@@ -167,15 +167,15 @@ def _bursts(facts: Iterable[Fact], rules: Rules) -> list[tuple[int, int]]:
     clicks = sorted((fact.at, fact.link) for fact in facts if fact.link != OPENS)
     found: list[tuple[int, int]] = []
     for place in range(len(clicks) - rules.burst_links + 1):
-        began = clicks[place][0]
+        began = last = clicks[place][0]
         links: set[int] = set()
         for at, link in clicks[place:]:
             if at > began + rules.burst:
                 break
+            last = at
             links.add(link)
-            if len(links) >= rules.burst_links:
-                found.append((began, at))
-                break
+        if len(links) >= rules.burst_links:
+            found.append((began, last))
     return found
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from deploy.local import Local
 from tests.harness.posthaste import Posthaste
-from tests.harness.recipient import read_by_a_person
+from tests.harness.recipient import BROWSER, read_by_a_person
 from tests.harness.waiting import until
 
 PEOPLE = """Email;Name;City
@@ -44,7 +44,7 @@ def get(url: str, body: bytes | None = None) -> bytes:
             del req, code, msg, headers
             return fp
 
-    request = urllib.request.Request(url, body)  # noqa: S310 - a link of our own tracker
+    request = urllib.request.Request(url, body, BROWSER)  # noqa: S310 - a link of our own tracker
     with urllib.request.build_opener(Stay).open(request, timeout=10) as answer:
         return bytes(answer.read())
 

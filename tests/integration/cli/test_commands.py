@@ -200,12 +200,20 @@ async def test_rows_are_a_table_for_people_and_a_document_for_programs(
 async def test_watching_ends_with_the_mailing(posthaste: Posthaste, services: Services) -> None:
     """It asks again until the mailing is completed."""
     numbers = ("total", "to_send", "sent", "read", "opened", "clicks", "clicked", "unsubscribed", "rate", "parked")
+    returned = ("bounced", "complained", "replied", "auto_replied")
     outcomes = ("accepted", "deferred", "rejected", "skipped", "expired", "cancelled", "in_doubt")
     texts = ("mailing", "name", "subject", "reason", "scheduled_at", "zone", "until", "opens")
     fields: dict[str, Any] = (
-        dict.fromkeys((*numbers, *outcomes), 0)
+        dict.fromkeys((*numbers, *returned, *outcomes), 0)
         | dict.fromkeys(texts, "")
-        | {"limits": {}, "left_out": {}, "opens_by": {"human": 1, "machine": 2}, "clicks_by": {"human": 0}, "rules": 1}
+        | {
+            "limits": {},
+            "left_out": {},
+            "bounce_reasons": {},
+            "opens_by": {"human": 1, "machine": 2},
+            "clicks_by": {"human": 0},
+            "rules": 1,
+        }
     )
     states = iter(["Sending", "Sending", "Completed"])
     services.says[commands.Status] = lambda _: fields | {"total": 5, "status": next(states)}

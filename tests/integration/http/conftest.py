@@ -17,7 +17,7 @@ from services.reporting.app import start as start_reporting
 from services.reporting.settings import ReportingSettings
 from shared import clock
 from shared.contracts import commands, subjects
-from shared.contracts.commands import ProbeResult
+from shared.contracts.commands import ProbeResult, TakenIn
 from shared.contracts.envelope import Origin
 from shared.contracts.principal import PrincipalAdded
 from shared.contracts.principals import PERMISSIONS, Permission
@@ -87,12 +87,17 @@ class House:
             return await http.request(method, f"{self.urls[service]}{path}", headers=headers, **more)
 
     async def answer_probes(self) -> None:
-        """Say of every account that it works, as a sender would."""
+        """Say of every account and mailbox that it works, as a sender and a tracker would, and of no mail anything."""
 
         async def probed(message: Msg) -> None:
             await message.respond(ProbeResult(working=True, detail="fine").model_dump_json().encode())
 
+        async def handed_in(message: Msg) -> None:
+            await message.respond(TakenIn(kind="other").model_dump_json().encode())
+
         await self.nc.subscribe(subjects.probe(), cb=probed)
+        await self.nc.subscribe(subjects.probe_mailbox(), cb=probed)
+        await self.nc.subscribe(subjects.desk(), cb=handed_in)
 
     async def do(self, command: commands.Command) -> dict[str, Any]:
         """Have a command done over HTTP and return the data."""

@@ -142,6 +142,7 @@ async def test_only_what_out_would_keep_is_told(feeding: Feed, monkeypatch: pyte
     """An OUT made anew does not begin with what is older than its retention."""
     await feeding.write(tale(5, steps=20))
     feeding.ids.clear()
+    await asyncio.sleep(0.01)
     later = clock.now()
     await asyncio.sleep(0.01)
     monkeypatch.setattr("services.reporting.relay.RETENTION_DAYS", 0)

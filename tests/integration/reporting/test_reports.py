@@ -22,7 +22,7 @@ from services.reporting.relay import Relay
 from services.reporting.views import VIEWS
 from shared.contracts import commands, subjects
 from shared.contracts.api import ENDPOINTS
-from shared.contracts.commands import Answer
+from shared.contracts.commands import Answer, Command
 from shared.contracts.envelope import Origin
 from shared.contracts.mailing import MailingCompleted
 from shared.eventlog.documents import Documents
@@ -147,7 +147,8 @@ async def test_every_request_of_reporting_asks_for_its_permission(reporting: Rep
         for endpoint in ENDPOINTS:
             if endpoint.service != "reporting":
                 continue
-            subject = subjects.query(user, endpoint.name)
+            asked = subjects.command if issubclass(endpoint.request, Command) else subjects.query
+            subject = asked(user, endpoint.name)
             answer = Answer.model_validate_json((await reporting.nc.request(subject, b"{}", timeout=10)).data)
             code = answer.refusal.code if answer.refusal else ""
             expected = endpoint.refusal(nats_principal(user))

@@ -90,7 +90,7 @@ async def test_consent_keeps_its_order_through_the_spool(
     await asyncio.to_thread(log_streams.stop)
     assert (await tracker.web.post(link, b"action=unsubscribe&comment=bye")).status == 200
     starting = asyncio.to_thread(log_streams.start)
-    back, _ = await asyncio.gather(tracker.web.post(link, b"action=stay&after=out"), starting)
+    back, _ = await asyncio.gather(tracker.web.post(link, b"action=stay&after=out&list0=1"), starting)
     assert back.status == 200
     await until(tracker.spool_is_empty, 20)
     assert [type(act) for act in await written.consent()] == [OptedOut, OptedIn]

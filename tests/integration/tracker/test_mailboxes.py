@@ -206,7 +206,7 @@ async def test_while_the_broker_is_away_nothing_is_read(
     server.deliver([bounce(index) for index in range(20)], folder)
     assert await tracker.spool_is_empty()
     log_streams.start()
-    await office.took("m8", 40)
+    await office.took("m8", 20)
     await office.has(20)
 
 
