@@ -8,13 +8,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cli.classify import files
 from cli.commands import command, group
-from cli.errors import CliError, InputError
+from cli.errors import CliError, InputError, RefusedError
 from cli.session import Session
 from shared.contracts import commands
 
 app = group("feedback", "Mail that came back: bounces, complaints, automatic answers, replies.")
 
 _COLUMNS = {"file": "File", "kind": "What", "reason": "Reason", "matched": "Matched by", "mailing": "Mailing"}
+
+_FOR_ALL = frozenset({"no_tracker", "unavailable", "forbidden", "unauthenticated"})
+"""Refusals that the next mail would get as well."""
 
 
 @command(app, "take")
@@ -47,6 +50,10 @@ async def take(
                 rows.append(await _one(session, name))
             except InputError as error:  # told at the end; the others are taken
                 complaints.append(str(error))
+            except RefusedError as error:
+                if error.code in _FOR_ALL:
+                    raise
+                complaints.append(f"{name}: {error}")
     shown = rows if session.out.as_json else [row | _short(row) for row in rows]
     session.out.rows({"rows": shown}, "rows", _COLUMNS, empty="Nothing was taken in.")
     if complaints:

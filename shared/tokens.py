@@ -246,14 +246,7 @@ def verify_unsubscribe(key_ring: KeyRing, text: str) -> UnsubscribeToken | None:
     match = _UNSUBSCRIBE.fullmatch(text)
     if match is None or not _holds(key_ring.token_keys, match["kid"], b"u " + match["signed"].encode(), match["mac"]):
         return None
-    return UnsubscribeToken(
-        match["kid"],
-        match["mailing"],
-        int(match["n"]),
-        int(match["index"]),
-        match["address"],
-        tuple(match["scope"].split("+")),
-    )
+    return UnsubscribeToken(*_actor(match))
 
 
 def unsubscribe_in(key_ring: KeyRing, text: str) -> UnsubscribeToken | None:
@@ -269,15 +262,13 @@ def verify_opt_in(key_ring: KeyRing, text: str) -> OptInToken | None:
     match = _OPT_IN.fullmatch(text)
     if match is None or not _holds(key_ring.token_keys, match["kid"], b"s " + match["signed"].encode(), match["mac"]):
         return None
-    return OptInToken(
-        match["kid"],
-        match["mailing"],
-        int(match["n"]),
-        int(match["index"]),
-        match["address"],
-        tuple(match["scope"].split("+")),
-        int(match["until"]),
-    )
+    return OptInToken(*_actor(match), int(match["until"]))
+
+
+def _actor(match: re.Match[str]) -> tuple[str, str, int, int, str, tuple[str, ...]]:
+    """Return key id, mailing, n, index, address key and scope."""
+    kid, mailing, n, index, address, scope = match.group("kid", "mailing", "n", "index", "address", "scope")
+    return kid, mailing, int(n), int(index), address, tuple(scope.split("+"))
 
 
 def verify_leaving(key_ring: KeyRing, local_part: str) -> RecipientToken | None:

@@ -6,6 +6,7 @@ a few seconds is the same act (see `acts`). While the broker is away the act goe
 it the answer is 503, never a promise. `/s/{token}` confirms an opt-in in the same way: GET asks, a button confirms.
 """
 
+from abc import ABC, abstractmethod
 from urllib.parse import parse_qs
 
 from starlette.types import Receive, Scope, Send
@@ -39,7 +40,7 @@ ALLOWED = b"GET, HEAD, POST, OPTIONS"
 Token = UnsubscribeToken | OptInToken
 
 
-class _Acts:
+class _Acts(ABC):
     """What both links have in common: methods, bodies, the way into the log."""
 
     path: str
@@ -90,14 +91,17 @@ class _Acts:
         trace_act("out" if act.kind == "out" else "in", token.mailing, token.n, began)
         return True
 
+    @abstractmethod
     def _verified(self, text: str) -> Token | None:
-        raise NotImplementedError
+        """Return what the link says, None where it is not ours."""
 
+    @abstractmethod
     def _asked(self, token: Token, view: View) -> tuple[int, pages.Page]:
-        raise NotImplementedError
+        """Return the page that a GET shows."""
 
+    @abstractmethod
     async def _done(self, token: Token, act: Act, view: View) -> tuple[int, pages.Page]:
-        raise NotImplementedError
+        """Do what a POST asks for; return the page that says so."""
 
 
 class Unsubscribe(_Acts):

@@ -1,5 +1,6 @@
 """What people type becomes the right request; what comes back is shown, or refused with the place at fault."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,39 @@ async def test_rows_are_a_table_for_people_and_a_document_for_programs(
     assert "--after 0.7" in ended.error
     ended = await posthaste("mailing", "recipients", "m1", "--json")
     assert ended.json["rows"] == [row]
+
+
+async def test_a_mail_that_is_refused_leaves_the_others(
+    posthaste: Posthaste, services: Services, tmp_path: Path
+) -> None:
+    """It is named with its file, and the exit code says so; what the next one would get as well ends it at once."""
+    folder = tmp_path / "bounces"
+    folder.mkdir()
+    for name in ("a.eml", "b.eml", "c.eml"):
+        (folder / name).write_text("Subject: Undelivered\n\nNo such user\n")
+    taken: dict[str, Any] = {
+        "kind": "bounce",
+        "feedback_type": "",
+        "proven": "",
+        "mailing": "",
+        "n": None,
+        "index": None,
+        "facts": 1,
+    }
+    taken["recipients"] = [{"reason": "user-unknown"}]
+    answers: Iterator[dict[str, Any] | Refusal] = iter(
+        [taken, Refusal(code="upload_missing", message="The upload is not there."), taken]
+    )
+    services.says[commands.TakeFeedback] = lambda _: next(answers)
+    ended = await posthaste("feedback", "take", str(folder))
+    assert ended.code == 2
+    assert "b.eml: The upload is not there." in ended.error
+    assert ended.out.count("user-unknown") == 2
+    services.asked.clear()
+    services.says[commands.TakeFeedback] = Refusal(code="no_tracker", message="No tracker answered.")
+    ended = await posthaste("feedback", "take", str(folder))
+    assert (ended.code, len(services.asked)) == (2, 1)
+    assert "no_tracker" in ended.error
 
 
 async def test_watching_ends_with_the_mailing(posthaste: Posthaste, services: Services) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import orjson
 import pytest
@@ -142,8 +143,7 @@ async def test_only_what_out_would_keep_is_told(feeding: Feed, monkeypatch: pyte
     """An OUT made anew does not begin with what is older than its retention."""
     await feeding.write(tale(5, steps=20))
     feeding.ids.clear()
-    await asyncio.sleep(0.01)
-    later = clock.now()
+    later = clock.now() + timedelta(milliseconds=1)  # `now` is cut to milliseconds: what is there is older than this
     await asyncio.sleep(0.01)
     monkeypatch.setattr("services.reporting.relay.RETENTION_DAYS", 0)
     monkeypatch.setattr("services.reporting.relay.clock.now", lambda: later)
