@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from cli import choices, reports
+from cli import choices, previews, reports
 from cli.commands import KeyOption, MailingArgument, command, group
 from cli.errors import InputError
 from cli.output import pairs, table
@@ -30,6 +30,9 @@ Html = Annotated[Path | None, typer.Option("--html", help="File with the HTML bo
 Text = Annotated[Path | None, typer.Option("--text", help="File with the text body; made from the HTML if not given.")]
 Language = Annotated[
     str, typer.Option("--language", help="Code of the language of what we add, and of the pages behind it, e.g. el.")
+]
+Zone = Annotated[
+    str, typer.Option("--zone", help="Time zone of {{ today }} and {{ now }}, e.g. Europe/Athens; else UTC.")
 ]
 ReplyTo = Annotated[str, typer.Option("--reply-to", help="Where answers go.")]
 Doubt = Annotated[DoubtPolicy, typer.Option("--doubt", help="What becomes of mails whose fate cannot be known.")]
@@ -60,6 +63,7 @@ class Draft:
     text: Path | None
     reply_to: str
     language: str
+    zone: str
     doubt: DoubtPolicy
     tracking: Tracking
     limits: Limits
@@ -87,6 +91,7 @@ class Draft:
             "html": html,
             "text": text,
             "language": self.language,
+            "zone": self.zone,
             "doubt": self.doubt,
             "tracking": self.tracking,
             "limits": self.limits,
@@ -131,6 +136,7 @@ async def draft(
     text: Text = None,
     reply_to: ReplyTo = "",
     language: Language = "",
+    zone: Zone = "",
     doubt: Doubt = "hold",
     tracking: Track = "person",
     per_hour: PerHour = None,
@@ -150,7 +156,7 @@ async def draft(
     limits = Limits(per_hour=per_hour, seconds_between=seconds_between)
     sent = (doubt, tracking, limits, retry_for, choices.stop_rules(stop))
     given = Draft(
-        name, campaign, account, sender, subject, html, text, reply_to, language, *sent, attach, inline, header
+        name, campaign, account, sender, subject, html, text, reply_to, language, zone, *sent, attach, inline, header
     )
     answer = await session.ask(commands.DraftMailing.model_validate(await given.fields(session)), key=key)
     mailing = answer["mailing"]
@@ -170,6 +176,7 @@ async def edit(
     text: Text = None,
     reply_to: ReplyTo = "",
     language: Language = "",
+    zone: Zone = "",
     doubt: Doubt = "hold",
     tracking: Track = "person",
     per_hour: PerHour = None,
@@ -189,7 +196,7 @@ async def edit(
     limits = Limits(per_hour=per_hour, seconds_between=seconds_between)
     sent = (doubt, tracking, limits, retry_for, choices.stop_rules(stop))
     given = Draft(
-        name, campaign, account, sender, subject, html, text, reply_to, language, *sent, attach, inline, header
+        name, campaign, account, sender, subject, html, text, reply_to, language, zone, *sent, attach, inline, header
     )
     fields = await given.fields(session)
     answer = await session.ask(commands.EditMailing.model_validate(fields | {"mailing": mailing}), key=key)
@@ -339,5 +346,5 @@ async def delete(session: Session, mailing: MailingArgument, key: KeyOption = ""
     session.out.done(await session.ask(commands.DeleteMailing(mailing=mailing), key=key), "Deleted: hidden from lists.")
 
 
-for _name, _work in reports.COMMANDS.items():
+for _name, _work in (*reports.COMMANDS.items(), *previews.COMMANDS.items()):
     command(app, _name)(_work)

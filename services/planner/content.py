@@ -7,6 +7,7 @@ templates that parse, placeholders that are known or have a default, a size that
 
 import re
 from collections.abc import Collection, Sequence
+from zoneinfo import available_timezones
 
 from services.planner.attachments import wrong_headers, wrong_references
 from services.planner.plain_text import text_from_html
@@ -14,7 +15,7 @@ from shared import addresses, languages
 from shared.contracts.commands import DraftMailing, Refusal
 from shared.contracts.content import AttachedFile, Content
 from shared.contracts.links import links_in_html, links_in_text
-from shared.contracts.template import SYSTEM_FIELDS, check, parse
+from shared.contracts.template import SYSTEM_FIELDS, check, placeholders
 
 MAX_BODIES = 1_000_000
 MAX_LINKS = 1_000
@@ -47,6 +48,7 @@ def freeze_content(
     return (
         _wrong_header(draft, list_name, list_id)
         or _wrong_language(draft.language)
+        or _wrong_zone(draft.zone)
         or wrong_headers(draft.headers)
         or wrong_references(draft.html, files)
         or _wrong_address("sender_address", draft.sender_address)
@@ -77,6 +79,12 @@ def _wrong_language(code: str) -> Refusal | None:
     if code and code not in languages.known():
         message = f"there are texts in {', '.join(languages.known())}"
         return Refusal(code="language_unknown", message=message, field="language")
+    return None
+
+
+def _wrong_zone(name: str) -> Refusal | None:
+    if name and name not in available_timezones():
+        return Refusal(code="zone_unknown", message="a zone is called like Europe/Athens", field="zone")
     return None
 
 
@@ -138,6 +146,7 @@ def _frozen(
         list_id=list_id,
         unsubscribe=unsubscribe,
         language=draft.language,
+        zone=draft.zone,
         campaign=draft.campaign,
         headers=draft.headers,
         attachments=list(files),
@@ -147,5 +156,5 @@ def _frozen(
 def uses(content: Content) -> set[str]:
     """Return the contact fields a payload row has to carry for this content, in lower case."""
     sources = ((content.subject, False), (content.html, True), (content.text, False))
-    names = {at.name for source, html in sources for at in parse(source, html=html)}
+    names = {name for source, html in sources for name in placeholders(source, html=html)}
     return names - SYSTEM_FIELDS

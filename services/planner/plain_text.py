@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from shared.contracts.links import links_in_html
-from shared.contracts.template import Placeholder, parse
+from shared.contracts.template import Placeholder, Region, Tag, parse
 
 # Private-use characters that carry structure through the renderer
 _WORDS, _TARGET, _LINK_END, _HOLD, _HOLD_END = "\ue001\ue002\ue003\ue004\ue005"
@@ -67,7 +67,8 @@ def text_from_html(html: str) -> str:
         TemplateError: A placeholder cannot be read.
     """
     html = html.translate(_OURS)
-    edits = [(at.start, at.end, _written(at)) for at in parse(html, html=True)]
+    found = [part for at in parse(html, html=True) for part in (at.parts if isinstance(at, Region) else (at,))]
+    edits = [(at.start, at.end, _written(at)) for at in found]
     edits += [(link.start, link.end, link.url) for link in links_in_html(html)]
     edits.sort()
     pieces: list[str] = []
@@ -83,8 +84,10 @@ def text_from_html(html: str) -> str:
     return f"{text}\n" if text.strip() else ""
 
 
-def _written(at: Placeholder) -> str:
+def _written(at: Placeholder | Tag) -> str:
     """Write a placeholder for a text body; what would end it early is escaped."""
+    if isinstance(at, Tag):
+        return at.source
     if at.default is None:
         return f"{{{{ {at.name} }}}}"
     return f'{{{{ {at.name} | default("{_SPECIAL.sub(lambda match: chr(92) + match[0], at.default)}") }}}}'

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from services.planner import administration, audience_rows, audit, fitness, imports, lists, mailboxes, signing
+from services.planner import administration, audience_rows, audit, fitness, imports, lists, mailboxes, preview, signing
 from services.planner.account import Account
 from services.planner.census import Census
 from services.planner.parts import Parts
@@ -112,6 +112,7 @@ async def draft(parts: Parts, wanted: commands.Draft) -> Answer | Refusal:
             "sender_address",
             "reply_to",
             "language",
+            "zone",
             "headers",
             "attachments",
         },
@@ -158,6 +159,8 @@ QUERIES: dict[type[commands.Query], Query] = {
     commands.ImportStatus: import_status,
     commands.RejectedRows: rejected_rows,
     commands.Draft: draft,
+    commands.PreviewMailing: preview.preview,
+    commands.LintMailing: preview.lint_mailing,
     commands.PreviewImport: import_preview,
     commands.Audience: audience,
     commands.Census: census,

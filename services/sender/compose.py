@@ -11,6 +11,7 @@ With tracking `anonymous` all recipients share one recipient token; Message-ID a
 
 import hashlib
 import re
+from binascii import a2b_qp
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from operator import itemgetter
@@ -21,11 +22,13 @@ from services.sender.dkim import DomainKey, Signing
 from services.sender.headers import HeaderError
 from services.sender.mime import LABELS, CompileError
 from services.sender.quoted import SOFT_BREAK, encode, encode_value
+from services.sender.times import Times
 from shared import tokens
 from shared.contracts.content import Content
+from shared.contracts.expressions import ExpressionError
 from shared.contracts.mailing import Tracking
 from shared.contracts.sending import MAIL_DIGEST_BYTES
-from shared.contracts.template import TemplateError
+from shared.contracts.template import TIMES, TemplateError
 from shared.tokens import Signer
 
 MAX_MESSAGE = 16_000_000
@@ -35,14 +38,16 @@ _MAILING = re.compile(r"[a-z0-9]{1,24}")
 _ADDRESS_KEY = re.compile(r"[0-9a-f]{16}")
 _SCOPE = re.compile(r"[a-z0-9+]+|\*")
 _SCOPE_COLUMNS = 45
+_LATER = ("", "")
 
 
 class RenderError(ValueError):
-    """This recipient's mail cannot be made. The reason holds no personal data and may be recorded."""
+    """This recipient's mail cannot be made. The cause holds no personal data and may be recorded."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, kind: str = "render") -> None:
         super().__init__(reason)
         self.reason = reason
+        self.cause = f"{kind}: {reason}"
 
 
 class Rendered(NamedTuple):
@@ -111,7 +116,11 @@ class Compiled:
         self.subject = mime.subject(content.subject, self.fields)
         body = mime.body(content, urls, self.fields, files)
         # A mail of a list can be left with one click (RFC 8058), whether a body has a link or not.
-        self.unsubscribes = content.unsubscribe or bool(content.list_id) or parts.UNSUBSCRIBE_IN_BODY in body
+        self.expressions = self.fields.expressions
+        own = {cell for _, use in self.expressions for cell in use.own}
+        self.unsubscribes = content.unsubscribe or bool(content.list_id) or parts.UNSUBSCRIBE_IN_BODY in {*body, *own}
+        self.opts_in = parts.OPT_IN in {*body, *own}
+        self.times = Times(content.zone) if self._uses_times() else None
         self.query = urls.query.encode()
         self.sender = headers.address(content.sender_address)
         unsubscribe = (urls.public_url + tokens.UNSUBSCRIBE_PATH).encode() if self.unsubscribes else b""
@@ -122,6 +131,12 @@ class Compiled:
             raise CompileError(f"mailing {self.mailing}: a mail would take {self.size} bytes")
         self.longest_value = (MAX_MESSAGE - self.size) // len(self.order)
         self.signing, self.split = self._signing(keys)
+
+    def _uses_times(self) -> bool:
+        names: set[str] = set()
+        for use in self.fields.uses:
+            names |= {use.name} if isinstance(use, parts.FieldUse) else {*map(str.lower, use.run.names), *use.plain}
+        return bool(names & TIMES)
 
     def for_chunk(self, n: int, bounce_domain: str = "") -> "ChunkComposer":
         """Return the composer of chunk `n`; with `bounce_domain` each mail comes back to an address of its own."""
@@ -146,11 +161,16 @@ class ChunkComposer:
         self._signer = compiled.signer
         self._kid = compiled.signer.kid.encode() + b"."
         self._who = f"{compiled.mailing}.{n}.".encode()
-        self._uses = [(use.name, use.default) for use in compiled.fields.uses]
+        # The engine makes the values of expressions after those of fields; their places are kept.
+        self._uses = [
+            (use.name, use.default) if isinstance(use, parts.FieldUse) else _LATER for use in compiled.fields.uses
+        ]
+        self._expressions = compiled.expressions
+        self._times = compiled.times
         self._cells = compiled.fields.cells
         self._longest = compiled.longest_value
         self._unsubscribes = compiled.unsubscribes
-        self._opts_in = parts.OPT_IN in compiled.order
+        self._opts_in = compiled.opts_in
         self._query = compiled.query
         self._merges_subject = parts.SUBJECT in compiled.order
         self._sender = compiled.sender
@@ -191,7 +211,14 @@ class ChunkComposer:
         message_id = b"%b.%b" % (who, mac)
         back = self._signer.bounce_mac(who) if self._bounces_to else b""
         unsubscribe, in_body = self._unsubscribe(row, who, back) if self._unsubscribes else (b"", b"")
-        values = self._values(row.get("fields") or {}, text, name)
+        fields = row.get("fields") or {}
+        if self._times is not None:
+            fields = {**fields, **self._times.at(date)}
+        values = self._values(fields, text, name)
+        opt_in = self._opt_in(row, who, date) if self._opts_in else b""
+        if self._expressions:
+            own = {parts.RECIPIENT: self._kid + message_id, parts.UNSUBSCRIBE_IN_BODY: in_body, parts.OPT_IN: opt_in}
+            self._express(values, {**fields, "email": text, "name": name}, own)
         if self._date[0] != date:
             self._date = (date, headers.date(date))
         cells = [
@@ -202,7 +229,7 @@ class ChunkComposer:
             unsubscribe,
             in_body,
             self._kid + message_id,
-            self._opt_in(row, who, date) if self._opts_in else b"",
+            opt_in,
         ]
         encoded = [encode_value(value) for value in values]
         for place, html in self._cells:
@@ -210,7 +237,7 @@ class ChunkComposer:
             if html and (markup := escape(values[place])) != values[place]:
                 cell = encode_value(markup)
             if len(cell) > self._longest:
-                raise RenderError(f"field {self._uses[place][0]} is too long")
+                raise RenderError(f"field {self._uses[place][0] or 'of an expression'} is too long")
             cells.append(cell)
         pieces = self._static.copy()
         pieces[1::2] = self._choose(cells)
@@ -240,7 +267,7 @@ class ChunkComposer:
         values: list[str] = []
         for field, default in self._uses:
             value = address if field == "email" else name if field == "name" else fields.get(field)
-            if value is None:
+            if value is None and field:
                 value = next((given for key, given in fields.items() if key.lower() == field), None)
             if default is not None and (value is None or value == ""):
                 value = default
@@ -248,6 +275,17 @@ class ChunkComposer:
                 raise RenderError(f"missing field {field}")
             values.append(value if isinstance(value, str) else str(value))
         return values
+
+    def _express(self, values: list[str], fields: Mapping[str, Any], own: Mapping[int, bytes]) -> None:
+        """Put in what the engine makes; a value that is too long for a mail counts as too much work."""
+        known = {key.lower(): str(value) for key, value in fields.items() if value is not None}
+        links = {name: a2b_qp(own[cell]).decode() for cell, name in parts.OWN.items()}
+        for place, use in self._expressions:
+            try:
+                values[place] = use.run.render(known, {parts.OWN[cell]: links[parts.OWN[cell]] for cell in use.own})
+            except ExpressionError as error:
+                line = use.line + error.line - 1
+                raise RenderError(f"{use.field}, line {line}: {error.message}", "does_not_render") from None
 
     def _subject(self, values: list[str]) -> bytes:
         merged = [values[part] if isinstance(part, int) else part for part in self._compiled.subject]

@@ -36,7 +36,7 @@ def subject(source: str, fields: parts.Fields) -> list[parts.Segment]:
     segments: list[parts.Segment] = []
     last = 0
     for at in parse(source):
-        segments += [source[last : at.start], fields.use(at.name, at.default)]
+        segments += [source[last : at.start], fields.use(parts.whole(source, "subject", at))]
         last = at.end
     return [*segments, source[last:]]
 

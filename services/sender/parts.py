@@ -6,15 +6,28 @@ Done once a mailing; nothing here knows a recipient.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from html import escape
 from itertools import groupby
 
 from services.sender.quoted import SOFT_BREAK, encode
 from shared import languages, tokens
+from shared.contracts.expressions import Expression
 from shared.contracts.links import Link, ascii_url, links_in_html, links_in_text
 from shared.contracts.mailing import Tracking
-from shared.contracts.template import LINKS, OPT_IN_LINK, OPT_IN_URL, UNSUBSCRIBE_URLS, masked, parse
+from shared.contracts.template import (
+    LINKS,
+    OPT_IN_LINK,
+    OPT_IN_URL,
+    UNSUBSCRIBE_URLS,
+    At,
+    Placeholder,
+    Region,
+    masked,
+    parse,
+    program,
+)
 from shared.tokens import Signer
 
 Segment = str | int
@@ -37,23 +50,44 @@ class FieldUse:
     default: str | None
 
 
+OWN = {RECIPIENT: "_recipient", UNSUBSCRIBE_IN_BODY: "_unsubscribe", OPT_IN: "_opt_in"}
+"""What a region calls the cells that links inside it need."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpressionUse:
+    """A region as a template uses it, compiled; `where` it stands, for whoever reads why it failed."""
+
+    source: str
+    html: bool
+    field: str
+    line: int
+    own: frozenset[int]
+    plain: frozenset[str]
+    run: Expression = dataclass_field(compare=False)
+
+
 @dataclass(slots=True)
 class Fields:
     """The cells of merge fields: (place in `uses`, as HTML) by cell number from `FIRST_FIELD`."""
 
-    uses: list[FieldUse] = field(default_factory=list)
-    cells: list[tuple[int, bool]] = field(default_factory=list)
+    uses: list[FieldUse | ExpressionUse] = dataclass_field(default_factory=list)
+    cells: list[tuple[int, bool]] = dataclass_field(default_factory=list)
 
-    def use(self, name: str, default: str | None) -> int:
+    def use(self, wanted: FieldUse | ExpressionUse) -> int:
         """Return the place of the value."""
-        wanted = FieldUse(name, default)
         if wanted not in self.uses:
             self.uses.append(wanted)
         return self.uses.index(wanted)
 
-    def cell(self, name: str, default: str | None, *, html: bool) -> int:
-        """Return the number of the cell that holds the value, encoded for the body."""
-        wanted = (self.use(name, default), html)
+    @property
+    def expressions(self) -> list[tuple[int, ExpressionUse]]:
+        """What the engine makes, with the places of the values."""
+        return [(place, use) for place, use in enumerate(self.uses) if isinstance(use, ExpressionUse)]
+
+    def cell(self, use: FieldUse | ExpressionUse, *, html: bool) -> int:
+        """Return the number of the cell that holds the value, encoded for the body; `html`: it has to be escaped."""
+        wanted = (self.use(use), html)
         if wanted not in self.cells:
             self.cells.append(wanted)
         return FIRST_FIELD + self.cells.index(wanted)
@@ -149,16 +183,45 @@ _Edit = tuple[int, int, list[Segment]]
 
 def _edits(source: str, links: list[Link], fields: Fields, urls: Urls, *, html: bool) -> list[_Edit]:
     edits: list[_Edit] = []
-    for at in parse(source, html=html):
-        if at.name in LINKS:
+    found = parse(source, html=html)
+    tracked = [(link.start, link.end, click) for link in links if (click := urls.click(link.url)) is not None]
+    for at in found:
+        if isinstance(at, Region):
+            inside = [edit for edit in tracked if at.start <= edit[0] < at.end]
+            tracked = [edit for edit in tracked if edit not in inside]
+            inside += [
+                (part.start, part.end, urls.own(part.name, html=html))
+                for part in at.parts
+                if isinstance(part, Placeholder) and part.name in LINKS
+            ]
+            use = _expression(source, at, inside, "html" if html else "text")
+            edits.append((at.start, at.end, [fields.cell(use, html=False)]))
+        elif at.name in LINKS:
             edits.append((at.start, at.end, urls.own(at.name, html=html)))
         else:
-            edits.append((at.start, at.end, [fields.cell(at.name, at.default, html=html)]))
-    for link in links:
-        click = urls.click(link.url)
-        if click is not None:
-            edits.append((link.start, link.end, click))
-    return edits
+            edits.append((at.start, at.end, [fields.cell(FieldUse(at.name, at.default), html=html)]))
+    return edits + tracked
+
+
+def _expression(source: str, region: Region, inside: "list[_Edit]", field: str) -> ExpressionUse:
+    """Return a region compiled, with the links inside it made as they are outside."""
+    own: set[int] = set()
+    spelled: list[tuple[int, int, str]] = []
+    for start, end, segments in inside:
+        own |= {segment for segment in segments if isinstance(segment, int)}
+        words = [f"{{{{ {OWN[segment]} }}}}" if isinstance(segment, int) else segment for segment in segments]
+        spelled.append((start, end, "".join(words)))
+    html = field == "html"
+    text = program(source, region, spelled)
+    plain = frozenset(part.name for part in region.parts if isinstance(part, Placeholder))
+    return ExpressionUse(text, html, field, region.line, frozenset(own), plain, Expression(text, html=html))
+
+
+def whole(source: str, field: str, found: At) -> FieldUse | ExpressionUse:
+    """Return what stands where no link of the recipient's own can be."""
+    if isinstance(found, Region):
+        return _expression(source, found, [], field)
+    return FieldUse(found.name, found.default)
 
 
 def _has_unsubscribe(edits: list[_Edit]) -> bool:

@@ -297,7 +297,7 @@ class Work:
                     raise RenderError(row.fault)
                 mails[index] = self.composer.render(row.data, index, self.case.chunk.dates.get(index, date))
             except RenderError as error:
-                skipped.append(Group(outcome="skipped", indexes=str(index), cause=f"render: {error}"))
+                skipped.append(Group(outcome="skipped", indexes=str(index), cause=error.cause))
         return mails, skipped
 
     async def _claim_rendered(self, prepared: Prepared) -> Flight | None:

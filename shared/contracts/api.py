@@ -77,6 +77,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.DeleteMailing, "planner", "DELETE", _MAILING, "delete"),
     Endpoint(commands.FreezeAudience, "planner", "POST", f"{_MAILING}/audience", "edit"),
     Endpoint(commands.Draft, "planner", "GET", f"{_MAILING}/content", "view"),
+    Endpoint(commands.LintMailing, "planner", "GET", f"{_MAILING}/lint", "view"),
+    Endpoint(commands.PreviewMailing, "planner", "GET", f"{_MAILING}/preview", "view"),
     Endpoint(commands.Audience, "planner", "GET", f"{_MAILING}/audience", "view"),
     Endpoint(commands.SendTest, "planner", "POST", f"{_MAILING}/test", "send"),
     Endpoint(commands.ScheduleMailing, "planner", "POST", f"{_MAILING}/schedule", "send"),

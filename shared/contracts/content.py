@@ -26,7 +26,7 @@ class AttachedFile(BaseModel):
 
 
 class Content(BaseModel):
-    """A frozen template. Placeholders stand as `{{ field }}` or `{{ field | default("text") }}`.
+    """A frozen template, in the language of `template.parse`.
 
     Attributes:
         html: HTML body, "" where there is none; links to be tracked are listed in `links`.
@@ -39,6 +39,7 @@ class Content(BaseModel):
         unsubscribe: Append an unsubscribe link where the template has no `{{ unsubscribe_url }}`.
         language: Code of the language of what we add, and of the pages its links lead to; "" leaves the pages to the
             browser.
+        zone: Time zone in which `today` and `now` are told; "" is UTC.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +55,7 @@ class Content(BaseModel):
     list_id: str = ""
     unsubscribe: bool = True
     language: str = ""
+    zone: str = ""
     campaign: str = ""
     headers: dict[str, str] = {}
     attachments: list[AttachedFile] = []

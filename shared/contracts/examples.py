@@ -91,6 +91,8 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.RejectedRows: _UPLOAD | {"limit": 20},
     commands.PreviewImport: _UPLOAD,
     commands.Audience: _MAILING | {"only": "skipped"},
+    commands.LintMailing: _MAILING,
+    commands.PreviewMailing: _MAILING | {"contact": "ann@example.com"},
     commands.Campaigns: {},
     commands.Mailings: {"campaign": "c7m2hs0k4tqd"},
     commands.Status: _MAILING,

@@ -5,6 +5,7 @@ length or inside comments are left alone. Pure; the planner lists the links with
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -34,29 +35,35 @@ class Link:
 
 
 def links_in_html(source: str) -> list[Link]:
-    """Return the absolute links of `a` and `area` elements; those with placeholders are left out.
+    """Return the absolute links of `a` and `area` elements; those with placeholders are left out."""
+    elements = elements_in_html(source)
+    found = (_href(attribute) for tag, _, attributes in elements if tag in _LINKING for attribute in attributes)
+    return [link for link in found if link is not None]
+
+
+def elements_in_html(source: str) -> Iterator[tuple[str, int, list[re.Match[str]]]]:
+    """Yield the name in lower case, the place and the attributes of each element outside comments and scripts.
 
     One pass, every character looked at a bounded number of times (html.parser takes minutes for hostile input).
     """
     text = masked(source)
-    links: list[Link] = []
     at = text.find("<")
     while at >= 0:
         if text.startswith("<!--", at):
             at = _after(text, _COMMENT_END, at + 4)
         elif (opening := _OPENING.match(text, at)) is not None:
             tag = opening[1].lower()
-            at = opening.end()
+            start, at = at, opening.end()
+            attributes: list[re.Match[str]] = []
             while (attribute := _ATTRIBUTE.match(text, at)) is not None:
                 at = attribute.end()
-                if tag in _LINKING and (link := _href(attribute)) is not None:
-                    links.append(link)
+                attributes.append(attribute)
+            yield tag, start, attributes
             if tag in _RAW:
                 at = _after(text, _RAW[tag], at)
         else:
             at += 1
         at = text.find("<", at) if at >= 0 else at
-    return links
 
 
 def _after(text: str, closing: re.Pattern[str], at: int) -> int:

@@ -64,6 +64,10 @@ from shared.contracts.answers.recipients import (
     RecipientsPage,
     Rejudged,
 )
+from shared.contracts.answers.templates import (
+    FindingRows,
+    Preview,
+)
 from shared.contracts.commands import Command, Query
 
 __all__ = ("DATA", "Data", "Nothing")
@@ -106,6 +110,8 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.PreviewImport: ImportPreview,
     commands.Draft: Written,
     commands.Audience: AudiencePage,
+    commands.PreviewMailing: Preview,
+    commands.LintMailing: FindingRows,
     commands.Redrive: Redriven,
     commands.ChangePassword: UserDone,
     commands.AddDomainKey: DomainKeyRow,

@@ -65,6 +65,7 @@ class Written(Data):
     sender_address: str
     reply_to: str
     language: str
+    zone: str
     subject: str
     html: str
     text: str

@@ -118,6 +118,10 @@ from shared.contracts.commands.reports import (
     Timeline,
     VerifyLedger,
 )
+from shared.contracts.commands.templates import (
+    LintMailing,
+    PreviewMailing,
+)
 
 __all__ = (
     "Accounts",
@@ -158,6 +162,7 @@ __all__ = (
     "IssueToken",
     "LiftSuppression",
     "Links",
+    "LintMailing",
     "ListConfirmation",
     "Lists",
     "LogLines",
@@ -178,6 +183,7 @@ __all__ = (
     "PauseMailing",
     "Preflight",
     "PreviewImport",
+    "PreviewMailing",
     "Probe",
     "ProbeResult",
     "ProviderHealth",

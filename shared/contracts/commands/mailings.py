@@ -39,7 +39,10 @@ class Attachment(BaseModel):
 
 
 class DraftMailing(Command):
-    """Draft a mailing. Placeholders in subject, html and text: `{{ field }}` or `{{ field | default("there") }}`."""
+    """Draft a mailing. Placeholders in subject, html and text: `{{ field }}` or `{{ field | default("there") }}`.
+
+    `zone`: in which `{{ today }}` and `{{ now }}` are told.
+    """
 
     NAME: ClassVar[str] = "mailing.draft"
 
@@ -53,6 +56,7 @@ class DraftMailing(Command):
     html: str = Field(default="", max_length=2_000_000)
     text: str = Field(default="", max_length=2_000_000)
     language: str = Field(default="", pattern=r"^([a-z]{2,3})?$")
+    zone: str = Field(default="", max_length=64)
     headers: dict[str, str] = {}
     attachments: list[Attachment] = []
     doubt: DoubtPolicy = "hold"

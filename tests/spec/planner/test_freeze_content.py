@@ -16,6 +16,8 @@ from shared.tokens import Signer
 SIGNER = Signer(KeyRing.of("secret of more than thirty-two characters", "pepper of more than thirty-two characters"))
 HTML = '<h1>Hello {{ first | default("you") }}</h1>\n<p>{{ company }} <a href="https://a.example/?x=1&amp;y=2">sale</a></p>'
 
+ENDLESS = "{% for i in range(90000) %}{% for j in range(90000) %}"
+
 
 def draft(**changes: object) -> DraftMailing:
     """Return a draft that is fine."""
@@ -70,8 +72,17 @@ def test_the_authors_text_is_kept() -> None:
         ({"html": "a\nb\x00"}, "control_character", "html", 2),
         ({"html": "x" * (MAX_BODIES + 1)}, "too_large", "html", 0),
         ({"html": "a\nb {{ frist }}"}, "unknown_placeholder", "html", 2),
-        ({"text": "\n\n{{ first | upper }}"}, "unknown_filter", "text", 3),
+        ({"text": "\n\n{{ first | uper }}"}, "unknown_filter", "text", 3),
         ({"subject": "{{ first"}, "unclosed", "subject", 1),
+        (
+            {"html": "a\n{% for i in range(90000) %}{% for j in range(90000) %}x{% endfor %}{% endfor %}"},
+            "too_much_work",
+            "html",
+            2,
+        ),
+        ({"html": "{% if frist %}x{% endif %}"}, "unknown_placeholder", "html", 1),
+        ({"html": "{% if first %}{{ optOutUrl | upper }}{% endif %}"}, "misplaced_placeholder", "html", 1),
+        ({"zone": "Mars/Base"}, "zone_unknown", "zone", 0),
         ({"text": "https://a.example/ " * (MAX_LINKS + 1)}, "too_many_links", "html", 0),
     ],
 )
