@@ -37,6 +37,11 @@ async def account_id(session: Session, wanted: str) -> str:
     return await _id_of(session, commands.Accounts(), "account", wanted)
 
 
+async def template_id(session: Session, wanted: str) -> str:
+    """Return the id of a template given by id or name, "" for none."""
+    return await _id_of(session, commands.Templates(), "template", wanted) if wanted else ""
+
+
 async def mailbox_id(session: Session, wanted: str) -> str:
     """Return the id of a mailbox given by id or name."""
     return await _id_of(session, commands.Mailboxes(), "mailbox", wanted, rows_in="mailboxes")

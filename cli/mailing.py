@@ -1,127 +1,46 @@
 """`posthaste mailing`: from the draft to the end of sending. What only looks is in `reports`."""
 
-from dataclasses import dataclass
-from mimetypes import guess_type
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from cli import choices, previews, reports
 from cli.commands import KeyOption, MailingArgument, command, group
-from cli.errors import InputError
+from cli.drafts import (
+    Account,
+    Attach,
+    Between,
+    Campaign,
+    Doubt,
+    Draft,
+    From,
+    Header,
+    Html,
+    Inline,
+    InlineCss,
+    Language,
+    Name,
+    PerHour,
+    ReplyTo,
+    RetryFor,
+    Stop,
+    Subject,
+    Template,
+    Text,
+    Track,
+    Variant,
+    Zone,
+)
 from cli.output import pairs, table
-from cli.session import Session, read_file
+from cli.session import Session
 from shared.contracts import commands
 from shared.contracts.account import Limits
-from shared.contracts.mailing import DoubtPolicy, StopRules, Tracking
 
 app = group("mailing", "Mailings: draft, audience, test, schedule, follow.")
 
 _SHOWN = 20
 
 Only = Literal["all", "recipients", "skipped"]
-Name = Annotated[str, typer.Option("--name", help="What people call it.")]
-Campaign = Annotated[str, typer.Option("--campaign", help="Campaign by id or name.")]
-Account = Annotated[str, typer.Option("--account", help="SMTP account by id or name.")]
-From = Annotated[str, typer.Option("--from", help="Sender: `Name <address>` or an address.")]
-Subject = Annotated[str, typer.Option("--subject", help="May hold placeholders: {{ name }}.")]
-Html = Annotated[Path | None, typer.Option("--html", help="File with the HTML body.")]
-Text = Annotated[Path | None, typer.Option("--text", help="File with the text body; made from the HTML if not given.")]
-Language = Annotated[
-    str, typer.Option("--language", help="Code of the language of what we add, and of the pages behind it, e.g. el.")
-]
-Zone = Annotated[
-    str, typer.Option("--zone", help="Time zone of {{ today }} and {{ now }}, e.g. Europe/Athens; else UTC.")
-]
-ReplyTo = Annotated[str, typer.Option("--reply-to", help="Where answers go.")]
-Doubt = Annotated[DoubtPolicy, typer.Option("--doubt", help="What becomes of mails whose fate cannot be known.")]
-Track = Annotated[Tracking, typer.Option("--tracking", help="Opens and clicks: per person, only in sum, or not.")]
-PerHour = Annotated[int | None, typer.Option("--per-hour", help="Mails an hour at most.")]
-Between = Annotated[float | None, typer.Option("--seconds-between", help="Least pause between one mail and the next.")]
-Attach = Annotated[list[Path], typer.Option("--attach", help="File that goes with every mail; repeatable.")]
-Inline = Annotated[
-    list[str], typer.Option("--inline", help="Image shown in the HTML: `logo=logo.png` for cid:logo; repeatable.")
-]
-Header = Annotated[list[str], typer.Option("--header", help="Further header field: `Name: value`; repeatable.")]
-RetryFor = Annotated[int, typer.Option("--retry-for", help="Seconds for which a deferred mail is tried again.")]
-Stop = Annotated[
-    str, typer.Option("--stop", help="When it stops by itself, such as bounces=0.1,errors=0.25,after=200; or off.")
-]
-
-
-@dataclass(frozen=True)
-class Draft:
-    """The options of a draft."""
-
-    name: str
-    campaign: str
-    account: str
-    sender: str
-    subject: str
-    html: Path | None
-    text: Path | None
-    reply_to: str
-    language: str
-    zone: str
-    doubt: DoubtPolicy
-    tracking: Tracking
-    limits: Limits
-    retry_for: int
-    stop: StopRules
-    attach: list[Path]
-    inline: list[str]
-    header: list[str]
-
-    async def fields(self, session: Session) -> dict[str, Any]:
-        """Return them as the command takes them: files read, names resolved."""
-        if self.html is None and self.text is None:
-            raise InputError("empty_body", "Give --html FILE, --text FILE, or both.")
-        sender_name, sender_address = choices.sender(self.sender)
-        html = read_file(self.html) if self.html else ""
-        text = read_file(self.text) if self.text else ""
-        return {
-            "campaign": await choices.campaign_id(session, self.campaign),
-            "name": self.name,
-            "account": await choices.account_id(session, self.account),
-            "sender_name": sender_name,
-            "sender_address": sender_address,
-            "reply_to": self.reply_to,
-            "subject": self.subject,
-            "html": html,
-            "text": text,
-            "language": self.language,
-            "zone": self.zone,
-            "doubt": self.doubt,
-            "tracking": self.tracking,
-            "limits": self.limits,
-            "retry_for": self.retry_for,
-            "stop": self.stop,
-            "headers": {name.strip(): value.strip() for name, _, value in map(_colon, self.header)},
-            "attachments": [await _attached(session, path) for path in self.attach]
-            + [await _attached(session, Path(path), cid) for cid, _, path in map(_equals, self.inline)],
-        }
-
-
-def _colon(text: str) -> tuple[str, str, str]:
-    if ":" not in text:
-        raise InputError("header_not_allowed", "Write a header field like `Name: value`.")
-    return text.partition(":")
-
-
-def _equals(text: str) -> tuple[str, str, str]:
-    if "=" not in text:
-        raise InputError("attachment_invalid", "Write an image like `logo=logo.png`.")
-    return text.partition("=")
-
-
-async def _attached(session: Session, path: Path, content_id: str = "") -> commands.Attachment:
-    """Upload a file and return what the draft says of it."""
-    upload, parts = await session.upload(path, lambda _: None)
-    guessed = guess_type(path.name)[0] or "application/octet-stream"
-    return commands.Attachment(
-        file_name=path.name, media_type=guessed, content_id=content_id, upload=upload, parts=parts
-    )
 
 
 @command(app, "draft")
@@ -131,12 +50,15 @@ async def draft(
     campaign: Campaign,
     account: Account,
     sender: From,
-    subject: Subject,
+    subject: Subject = "",
     html: Html = None,
     text: Text = None,
     reply_to: ReplyTo = "",
     language: Language = "",
     zone: Zone = "",
+    template: Template = "",
+    variant: Variant = [],  # noqa: B006
+    inline_css: InlineCss = False,
     doubt: Doubt = "hold",
     tracking: Track = "person",
     per_hour: PerHour = None,
@@ -156,7 +78,23 @@ async def draft(
     limits = Limits(per_hour=per_hour, seconds_between=seconds_between)
     sent = (doubt, tracking, limits, retry_for, choices.stop_rules(stop))
     given = Draft(
-        name, campaign, account, sender, subject, html, text, reply_to, language, zone, *sent, attach, inline, header
+        name,
+        campaign,
+        account,
+        sender,
+        subject,
+        html,
+        text,
+        reply_to,
+        language,
+        zone,
+        template,
+        variant,
+        inline_css,
+        *sent,
+        attach,
+        inline,
+        header,
     )
     answer = await session.ask(commands.DraftMailing.model_validate(await given.fields(session)), key=key)
     mailing = answer["mailing"]
@@ -171,12 +109,15 @@ async def edit(
     campaign: Campaign,
     account: Account,
     sender: From,
-    subject: Subject,
+    subject: Subject = "",
     html: Html = None,
     text: Text = None,
     reply_to: ReplyTo = "",
     language: Language = "",
     zone: Zone = "",
+    template: Template = "",
+    variant: Variant = [],  # noqa: B006
+    inline_css: InlineCss = False,
     doubt: Doubt = "hold",
     tracking: Track = "person",
     per_hour: PerHour = None,
@@ -196,7 +137,23 @@ async def edit(
     limits = Limits(per_hour=per_hour, seconds_between=seconds_between)
     sent = (doubt, tracking, limits, retry_for, choices.stop_rules(stop))
     given = Draft(
-        name, campaign, account, sender, subject, html, text, reply_to, language, zone, *sent, attach, inline, header
+        name,
+        campaign,
+        account,
+        sender,
+        subject,
+        html,
+        text,
+        reply_to,
+        language,
+        zone,
+        template,
+        variant,
+        inline_css,
+        *sent,
+        attach,
+        inline,
+        header,
     )
     fields = await given.fields(session)
     answer = await session.ask(commands.EditMailing.model_validate(fields | {"mailing": mailing}), key=key)

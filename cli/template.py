@@ -1,4 +1,4 @@
-"""`posthaste template`: templates of other systems made ours, and looked over. Both ask no service."""
+"""`posthaste template`: templates that are kept; those of other systems made ours, and any looked over."""
 
 import sys
 import tomllib
@@ -8,11 +8,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cli.commands import group
+from cli import choices
+from cli.commands import KeyOption, command, group
+from cli.output import table
+from cli.session import Session, read_file
+from shared.contracts import commands
 from shared.contracts.lint import Finding, lint
 from shared.contracts.plain_braces import convert
 
-app = group("template", "Templates: import what another system wrote, look one over.")
+app = group("template", "Templates: kept under a name, imported from other systems, looked over.")
 
 RECORD_FIELDS = Path(__file__).parents[1] / "shared" / "record_fields.toml"
 
@@ -87,3 +91,70 @@ def _said(finding: Finding, html: Path | None, text: Path | None) -> str:
 
 def _notes() -> Console:
     return Console(stderr=True)
+
+
+@command(app, "save")
+async def save(
+    session: Session,
+    name: Annotated[str, typer.Option("--name", help="What people call it.")],
+    subject: Annotated[str, typer.Option("--subject", help="Subject of what is made from it.")] = "",
+    html: _Html = None,
+    text: _Text = None,
+    replace: Annotated[str, typer.Option("--replace", help="Template by id or name whose place it takes.")] = "",
+    key: KeyOption = "",
+) -> None:
+    """Keep a template for mailings (`mailing draft --template`) and single mails (`mail send --template`).
+
+    Example: `posthaste template save --name Letter --subject "For {{ name }}" --html letter.html`
+    """
+    wanted = commands.SaveTemplate(
+        template=await choices.template_id(session, replace),
+        name=name,
+        subject=subject,
+        html=read_file(html) if html else "",
+        text=read_file(text) if text else "",
+    )
+    answer = await session.ask(wanted, key=key)
+    session.out.done(answer, f"Kept as {answer['template']}.")
+
+
+@command(app, "list")
+async def list_(session: Session) -> None:
+    """List the templates that are kept.
+
+    Example: `posthaste template list`
+    """
+    answer = await session.ask(commands.Templates())
+    if session.out.as_json:
+        session.out.json(answer)
+        return
+    columns = {"template": "Id", "name": "Name", "subject": "Subject", "saved_at": "Saved"}
+    session.out.screen.print(table(answer["templates"], columns))
+
+
+@command(app, "show")
+async def show(session: Session, template: Annotated[str, typer.Argument(help="Template by id or name.")]) -> None:
+    """Show one with its bodies.
+
+    Example: `posthaste template show Letter --json`
+    """
+    answer = await session.ask(commands.ShowTemplate(template=await choices.template_id(session, template)))
+    if session.out.as_json:
+        session.out.json(answer)
+        return
+    says = f"Subject: {answer['subject']}\n\n{answer['html']}\n\n{answer['text']}"
+    session.out.screen.print(says, markup=False, highlight=False)
+
+
+@command(app, "delete")
+async def delete(
+    session: Session,
+    template: Annotated[str, typer.Argument(help="Template by id or name.")],
+    key: KeyOption = "",
+) -> None:
+    """Keep one no more; mailings that were made from it stay as they are.
+
+    Example: `posthaste template delete Letter`
+    """
+    wanted = commands.DeleteTemplate(template=await choices.template_id(session, template))
+    session.out.done(await session.ask(wanted, key=key), "Deleted.")

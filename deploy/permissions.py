@@ -141,6 +141,7 @@ PLANNER = _service(
             "evt.plan.>",
             "evt.account.>",
             "evt.domain.>",
+            "evt.template.>",
             "evt.mailbox.>",
             "evt.audience.>",
             "evt.consent.>",

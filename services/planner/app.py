@@ -109,6 +109,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         intake=intake,
         directory=directory,
         freezer=freezer,
+        planning=planning,
         test_mails=test_mails,
         contents=contents,
         inbox=Documents(nc, subjects.INBOX),

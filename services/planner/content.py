@@ -13,9 +13,12 @@ from services.planner.attachments import wrong_headers, wrong_references
 from services.planner.plain_text import text_from_html
 from shared import addresses, languages
 from shared.contracts.commands import DraftMailing, Refusal
-from shared.contracts.content import AttachedFile, Content
+from shared.contracts.content import AttachedFile, Content, Variant
 from shared.contracts.links import links_in_html, links_in_text
 from shared.contracts.template import SYSTEM_FIELDS, check, placeholders
+
+LANGUAGE = "language"
+"""The field of a contact that chooses a variant."""
 
 MAX_BODIES = 1_000_000
 MAX_LINKS = 1_000
@@ -45,6 +48,38 @@ def freeze_content(
         unsubscribe: Whether an unsubscribe link is appended where the template has none.
         files: What goes with every mail.
     """
+    said = _one(draft, known_fields, list_name=list_name, list_id=list_id, unsubscribe=unsubscribe, files=files)
+    if isinstance(said, Refusal) or not draft.variants:
+        return said
+    variants: dict[str, Variant] = {}
+    links = list(said.links)
+    for code, variant in draft.variants.items():
+        spoken = code.partition("-")[0]
+        update = {"subject": variant.subject, "html": variant.html, "text": variant.text, "variants": {}}
+        update |= {"language": spoken if spoken in languages.known() else draft.language}
+        other = draft.model_copy(update=update)
+        also = _one(other, known_fields, list_name=list_name, list_id=list_id, unsubscribe=unsubscribe, files=files)
+        if isinstance(also, Refusal):
+            return also.model_copy(update={"field": f"variants.{code}.{also.field}"})
+        variants[code] = Variant(subject=also.subject, html=also.html, text=also.text, language=also.language)
+        links += also.links
+    links = list(dict.fromkeys(links))
+    if len(links) > MAX_LINKS:
+        message = f"{len(links)} links in all languages together; {MAX_LINKS} is the most"
+        return Refusal(code="too_many_links", message=message, field="variants")
+    return said.model_copy(update={"variants": variants, "links": links})
+
+
+def _one(
+    draft: DraftMailing,
+    known_fields: Collection[str],
+    *,
+    list_name: str,
+    list_id: str,
+    unsubscribe: bool,
+    files: Sequence[AttachedFile],
+) -> Content | Refusal:
+    """Return the content in one language."""
     return (
         _wrong_header(draft, list_name, list_id)
         or _wrong_language(draft.language)
@@ -155,6 +190,8 @@ def _frozen(
 
 def uses(content: Content) -> set[str]:
     """Return the contact fields a payload row has to carry for this content, in lower case."""
-    sources = ((content.subject, False), (content.html, True), (content.text, False))
-    names = {name for source, html in sources for name in placeholders(source, html=html)}
+    names = {LANGUAGE} if content.variants else set()
+    for said in (content, *map(content.variant, content.variants)):
+        for source, html in ((said.subject, False), (said.html, True), (said.text, False)):
+            names |= placeholders(source, html=html)
     return names - SYSTEM_FIELDS

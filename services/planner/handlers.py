@@ -18,7 +18,9 @@ from services.planner import (
     orders,
     sign_in,
     signing,
+    single_mails,
     standstill,
+    templates,
 )
 from services.planner.account import AccountDecider, Add, Edit, RecordTest, problem
 from services.planner.attachments import attach
@@ -28,6 +30,7 @@ from services.planner.campaign import CampaignDecider, Open
 from services.planner.content import freeze_content
 from services.planner.doubts import open_doubts
 from services.planner.idempotency import Act, once
+from services.planner.inline_css import inlined
 from services.planner.orders import Command
 from services.planner.parts import Parts
 from services.planner.redrive import redrive
@@ -142,6 +145,10 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
     campaign = await parts.campaign(wanted.campaign)
     if campaign.opened is None:
         return Refusal(code="campaign_unknown", message="There is no such campaign.", field="campaign")
+    filled = await templates.all_taken(parts, wanted)
+    if isinstance(filled, Refusal):
+        return filled
+    wanted = inlined(filled) if filled.inline_css else filled
     first = campaign.opened.lists[0]
     async with reading(parts.engine).connect() as conn:
         names = await lists.names(conn, [first])
@@ -334,6 +341,8 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.ChangePermissions: administration.change_permissions,
     commands.SetPassword: administration.set_password,
     commands.RemoveUser: administration.remove_user,
+    commands.SendMail: single_mails.send_mail,
+    **templates.HANDLERS,
     **consent_commands.HANDLERS,
 }
 QUIETER = (commands.PauseMailing, commands.StopEverything, commands.CancelMailing, commands.ResumeAfterRestore)

@@ -21,6 +21,7 @@ from services.planner.mailing import Mailing, MailingDecider
 from services.planner.opt_ins import OptIns
 from services.planner.orders import Command
 from services.planner.passwords import Passwords
+from services.planner.planning import Planning
 from services.planner.principal import PrincipalDecider
 from services.planner.records import Records
 from services.planner.settings import PlannerSettings
@@ -64,6 +65,7 @@ class Parts:
     intake: Intake
     directory: Directory
     freezer: Freezer
+    planning: Planning
     test_mails: TestMails
     contents: Objects
     inbox: Documents

@@ -57,7 +57,7 @@ class CacheError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that shapes one chunk beside its recipients (see ChunkPlanned), and when planning it began."""
+    """All that shapes one chunk beside its recipients (see ChunkPlanned), who asked, and when planning it began."""
 
     mailing: str
     n: int
@@ -67,6 +67,8 @@ class Plan:
     checked: int
     draft: MailingDrafted
     expires_at: datetime | None = None
+    insisted: bool = False
+    by: str = ""
     began: int = field(default_factory=tracing.begin)
 
 
@@ -168,9 +170,10 @@ class Planning:
             selectors=signing.selectors,
             expires_at=plan.expires_at,
             retry_for=draft.retry_for,
+            insisted=plan.insisted,
         )
         command = derived_id("plan", plan.mailing, str(plan.n), length=20)
-        origin = Origin(command, "planner", clock.now(), correlation_id=plan.mailing)
+        origin = Origin(command, "planner", clock.now(), correlation_id=plan.mailing, principal=plan.by)
         subject = subjects.plan(plan.mailing, plan.account, plan.lane, plan.n)
         try:
             seq = await self._log.append(subject, [planned], expected=0, origin=origin)

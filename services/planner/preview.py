@@ -16,12 +16,13 @@ from sqlalchemy import select
 
 from services.planner import lists
 from services.planner.contacts import CONTACTS
+from services.planner.content import LANGUAGE
 from services.planner.parts import Parts
 from services.planner.plain_text import text_from_html
 from shared import addresses, clock, languages
 from shared.contracts import commands
 from shared.contracts.commands import Answer, Refusal
-from shared.contracts.content import Content
+from shared.contracts.content import Content, spoken
 from shared.contracts.expressions import Expression, ExpressionError
 from shared.contracts.lint import lint
 from shared.contracts.template import (
@@ -127,6 +128,9 @@ async def preview(parts: Parts, wanted: commands.PreviewMailing) -> Answer | Ref
     if isinstance(person, Refusal):
         return person
     contact, address, name, known = person
+    language = spoken(str(known.get(LANGUAGE) or ""), content.variants)
+    if language:
+        content = content.variant(language)
     now = clock.now().astimezone(ZoneInfo(content.zone) if content.zone else UTC)
     values = {key.lower(): str(value) for key, value in known.items() if value is not None}
     values |= _told(now) | {"email": address, "name": name}

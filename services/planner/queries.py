@@ -5,7 +5,18 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from services.planner import administration, audience_rows, audit, fitness, imports, lists, mailboxes, preview, signing
+from services.planner import (
+    administration,
+    audience_rows,
+    audit,
+    fitness,
+    imports,
+    lists,
+    mailboxes,
+    preview,
+    signing,
+    templates,
+)
 from services.planner.account import Account
 from services.planner.census import Census
 from services.planner.parts import Parts
@@ -113,6 +124,7 @@ async def draft(parts: Parts, wanted: commands.Draft) -> Answer | Refusal:
             "reply_to",
             "language",
             "zone",
+            "variants",
             "headers",
             "attachments",
         },
@@ -163,6 +175,7 @@ QUERIES: dict[type[commands.Query], Query] = {
     commands.LintMailing: preview.lint_mailing,
     commands.PreviewImport: import_preview,
     commands.Audience: audience,
+    **templates.QUERIES,
     commands.Census: census,
     commands.Tokens: administration.tokens,
     commands.Users: administration.users,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from shared.contracts import account, audience, campaign, domain, log, mailing, relay, sending
+from shared.contracts import account, audience, campaign, domain, log, mailing, relay, saved_template, sending
 from shared.contracts.account import PERIODS, Limits
 from shared.contracts.envelope import DomainEvent
 
@@ -83,6 +83,8 @@ _SENTENCES: dict[type[DomainEvent], Callable[[Any], str]] = {
     account.AccountTested: _tested,
     domain.DomainKeyAdded: lambda e: f"Key {e.selector!r} ({e.algorithm}) of {e.domain} added",
     domain.DomainKeyUsed: lambda e: f"Key {e.selector!r} signs from now on",
+    saved_template.TemplateSaved: lambda e: f"Template {e.name!r} saved",
+    saved_template.TemplateDeleted: lambda _: "Template deleted",
     domain.DomainKeyRetired: lambda e: f"Key {e.selector!r} retired",
     relay.AccountPaused: lambda e: f"The relay refuses the account{_because(e.reason)}",
     relay.AccountReleased: lambda _: "The account may be used again",

@@ -13,6 +13,7 @@ import hashlib
 import re
 from binascii import a2b_qp
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -24,7 +25,7 @@ from services.sender.mime import LABELS, CompileError
 from services.sender.quoted import SOFT_BREAK, encode, encode_value
 from services.sender.times import Times
 from shared import tokens
-from shared.contracts.content import Content
+from shared.contracts.content import Content, spoken
 from shared.contracts.expressions import ExpressionError
 from shared.contracts.mailing import Tracking
 from shared.contracts.sending import MAIL_DIGEST_BYTES
@@ -91,9 +92,11 @@ def compile_content(
     urls = parts.Urls(public_url, signer, mailing, tracking, links, content.language)
     try:
         entity = Entity(content, urls, mime.Identity(mailing, domain, account), files or {})
-        return Compiled(entity, keys)
+        compiled = Compiled(entity, keys)
+        compiled.variants = {code: Compiled(entity.variant(code), keys) for code in content.variants}
     except (TemplateError, HeaderError) as error:
         raise CompileError(f"mailing {mailing}: {error}") from error
+    return compiled
 
 
 class Entity(NamedTuple):
@@ -103,6 +106,11 @@ class Entity(NamedTuple):
     urls: parts.Urls
     identity: mime.Identity
     files: Mapping[str, bytes]
+
+    def variant(self, code: str) -> "Entity":
+        """Return the same in another language."""
+        said = self.content.variant(code)
+        return self._replace(content=said, urls=replace(self.urls, language=said.language))
 
 
 class Compiled:
@@ -131,6 +139,7 @@ class Compiled:
             raise CompileError(f"mailing {self.mailing}: a mail would take {self.size} bytes")
         self.longest_value = (MAX_MESSAGE - self.size) // len(self.order)
         self.signing, self.split = self._signing(keys)
+        self.variants: dict[str, Compiled] = {}
 
     def _uses_times(self) -> bool:
         names: set[str] = set()
@@ -179,6 +188,7 @@ class ChunkComposer:
         self._signing, self._split = compiled.signing, compiled.split + 1
         self._choose: Callable[[Sequence[bytes]], tuple[bytes, ...]] = itemgetter(*compiled.order)
         self._date = (-1, b"")
+        self._others = {code: ChunkComposer(other, n, bounce_domain) for code, other in compiled.variants.items()}
         self._lists: list[str] | None = None
         self._scope = b""
 
@@ -193,8 +203,12 @@ class ChunkComposer:
         Raises:
             RenderError: This mail cannot be made.
         """
+        composer = self
+        if self._others:
+            language = spoken(str((row.get("fields") or {}).get("language") or ""), self._others)
+            composer = self._others.get(language, self)
         try:
-            return self._render(row, index, date)
+            return composer._render(row, index, date)  # noqa: SLF001 - another of this class
         except HeaderError as error:
             raise RenderError(str(error)) from None
         except UnicodeEncodeError:  # chained, it would carry the value into the logs

@@ -26,6 +26,7 @@ from shared.contracts import (
     mailing,
     principal,
     relay,
+    saved_template,
     sending,
     upcasters,
 )
@@ -36,7 +37,7 @@ EVENT_TYPES: dict[str, type[DomainEvent]] = {
     model.TYPE: model
     for module in (
         *(account, audience, campaign, consent, domain, engagement, feedback, log),
-        *(mailbox, mailing, principal, relay, sending),
+        *(mailbox, mailing, principal, relay, saved_template, sending),
     )
     for model in module.EVENTS
 }

@@ -3,6 +3,7 @@
 Both are plain data: the planner writes them, the sender compiles and renders them.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import orjson
@@ -25,6 +26,17 @@ class AttachedFile(BaseModel):
     size: int
 
 
+class Variant(BaseModel):
+    """What a mailing says in another language."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    subject: str
+    html: str = ""
+    text: str = ""
+    language: str = ""
+
+
 class Content(BaseModel):
     """A frozen template, in the language of `template.parse`.
 
@@ -39,6 +51,7 @@ class Content(BaseModel):
         unsubscribe: Append an unsubscribe link where the template has no `{{ unsubscribe_url }}`.
         language: Code of the language of what we add, and of the pages its links lead to; "" leaves the pages to the
             browser.
+        variants: What it says to people whose field `language` is the key, instead.
         zone: Time zone in which `today` and `now` are told; "" is UTC.
     """
 
@@ -56,9 +69,34 @@ class Content(BaseModel):
     unsubscribe: bool = True
     language: str = ""
     zone: str = ""
+    variants: dict[str, Variant] = {}
     campaign: str = ""
     headers: dict[str, str] = {}
     attachments: list[AttachedFile] = []
+
+    def encoded(self) -> bytes:
+        """Return the bytes whose SHA-256 names the object."""
+        return orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+
+    def variant(self, language: str) -> "Content":
+        """Return the content for one of the keys of `variants`."""
+        return self.model_copy(update={**dict(self.variants[language]), "variants": {}})
+
+
+def spoken(language: str, known: Collection[str]) -> str:
+    """Return which of the languages a person speaks: `de-AT` is German where there is no Austrian; "" for none."""
+    wanted = language.strip().lower().replace("_", "-")
+    return wanted if wanted in known else short if (short := wanted.partition("-")[0]) in known else ""
+
+
+class TemplateText(BaseModel):
+    """What a template says that is kept: an object in CONTENT, named by its hash."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    subject: str = ""
+    html: str = ""
+    text: str = ""
 
     def encoded(self) -> bytes:
         """Return the bytes whose SHA-256 names the object."""

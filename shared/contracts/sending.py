@@ -13,9 +13,9 @@ from shared.contracts.envelope import DomainEvent
 from shared.contracts.mailing import DoubtPolicy, Tracking
 
 Outcome = Literal["accepted", "deferred", "rejected", "skipped", "released", "in_doubt", "expired", "cancelled"]
-ChunkKind = Literal["campaign", "test", "confirmation"]
+ChunkKind = Literal["campaign", "test", "confirmation", "single"]
 
-SINGLE: tuple[ChunkKind, ...] = ("test", "confirmation")
+SINGLE: tuple[ChunkKind, ...] = ("test", "confirmation", "single")
 """Chunks of no mailing of their own: mails that somebody asked for, in the prompt lane."""
 
 FINAL: frozenset[str] = frozenset({"accepted", "rejected", "skipped", "expired", "cancelled", "in_doubt"})
@@ -37,6 +37,7 @@ class ChunkPlanned(DomainEvent):
         selectors: DKIM selectors, none where the relay signs.
         expires_at: The mailing's deadline: nothing goes out after it.
         retry_for: Seconds after the first claim during which a deferred recipient is tried again.
+        insisted: No mail may go to them, and an operator insisted on this one.
     """
 
     TYPE: ClassVar[str] = "plan.chunk_planned/1"
@@ -56,6 +57,7 @@ class ChunkPlanned(DomainEvent):
     selectors: list[str] = []
     expires_at: datetime | None = None
     retry_for: int = 86_400
+    insisted: bool = False
 
 
 class ChunkStarted(DomainEvent):

@@ -35,6 +35,7 @@ ALL_CAMPAIGNS = "evt.campaign.*"
 ALL_ACCOUNTS = "evt.account.*"
 ALL_RELAYS = "evt.relay.*"
 ALL_DOMAINS = "evt.domain.*"
+ALL_TEMPLATES = "evt.template.*"
 ALL_PRINCIPALS = "evt.principal.*"
 ALL_MAILBOXES = "evt.mailbox.*"
 ALL_PLANS = "evt.plan.*.*.*.*"
@@ -108,6 +109,11 @@ def relay(account_id: str) -> str:
 def domain(name: str) -> str:
     """Entity: the keys that sign for one domain."""
     return f"evt.domain.{derived_id('domain', name)}"
+
+
+def template(template_id: str) -> str:
+    """Entity: one template that is kept."""
+    return f"evt.template.{template_id}"
 
 
 def signing_key(domain_name: str, selector: str) -> str:

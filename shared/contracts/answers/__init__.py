@@ -66,7 +66,11 @@ from shared.contracts.answers.recipients import (
 )
 from shared.contracts.answers.templates import (
     FindingRows,
+    MailSent,
     Preview,
+    TemplateDone,
+    TemplateRows,
+    TemplateShown,
 )
 from shared.contracts.commands import Command, Query
 
@@ -110,6 +114,11 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.PreviewImport: ImportPreview,
     commands.Draft: Written,
     commands.Audience: AudiencePage,
+    commands.ShowTemplate: TemplateShown,
+    commands.Templates: TemplateRows,
+    commands.DeleteTemplate: TemplateDone,
+    commands.SaveTemplate: TemplateDone,
+    commands.SendMail: MailSent,
     commands.PreviewMailing: Preview,
     commands.LintMailing: FindingRows,
     commands.Redrive: Redriven,

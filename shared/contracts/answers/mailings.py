@@ -4,7 +4,7 @@ from typing import Any
 
 from shared.contracts.account import Limits
 from shared.contracts.answers.base import Data, Paused
-from shared.contracts.content import AttachedFile
+from shared.contracts.content import AttachedFile, Variant
 from shared.contracts.mailing import StopRules
 
 
@@ -66,6 +66,7 @@ class Written(Data):
     reply_to: str
     language: str
     zone: str
+    variants: dict[str, Variant]
     subject: str
     html: str
     text: str

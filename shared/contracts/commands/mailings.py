@@ -1,7 +1,7 @@
 """Campaigns and mailings, from the draft to the end."""
 
 from datetime import date, datetime
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -38,10 +38,25 @@ class Attachment(BaseModel):
     object: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
 
 
+class LanguageVariant(BaseModel):
+    """What a mailing says in another language; what is not given is taken from `template`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    subject: str = Field(default="", max_length=900)
+    html: str = Field(default="", max_length=2_000_000)
+    text: str = Field(default="", max_length=2_000_000)
+    template: Id | Literal[""] = ""
+
+
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[a-z0-9]{2,8})?$")]
+
+
 class DraftMailing(Command):
     """Draft a mailing. Placeholders in subject, html and text: `{{ field }}` or `{{ field | default("there") }}`.
 
-    `zone`: in which `{{ today }}` and `{{ now }}` are told.
+    `zone`: in which `{{ today }}` and `{{ now }}` are told. `template`: what is not given is taken from it.
+    `variants`: by the field `language` of a contact. `inline_css`: rules of `<style>` become styles of the elements.
     """
 
     NAME: ClassVar[str] = "mailing.draft"
@@ -52,9 +67,12 @@ class DraftMailing(Command):
     sender_name: str = Field(default="", max_length=200)
     sender_address: str
     reply_to: str = ""
-    subject: str = Field(min_length=1, max_length=900)
+    subject: str = Field(default="", max_length=900)
     html: str = Field(default="", max_length=2_000_000)
     text: str = Field(default="", max_length=2_000_000)
+    template: Id | Literal[""] = ""
+    variants: dict[Language, LanguageVariant] = Field(default={}, max_length=30)
+    inline_css: bool = False
     language: str = Field(default="", pattern=r"^([a-z]{2,3})?$")
     zone: str = Field(default="", max_length=64)
     headers: dict[str, str] = {}

@@ -19,7 +19,7 @@ _CODES: dict[HTTPStatus, str] = {
     HTTPStatus.UNAUTHORIZED: "unauthenticated sign_in_failed",
     HTTPStatus.FORBIDDEN: "forbidden origin_foreign",
     HTTPStatus.NOT_FOUND: """
-        not_found account_unknown import_unknown campaign_unknown mailing_unknown contact_unknown
+        not_found account_unknown import_unknown campaign_unknown mailing_unknown contact_unknown template_unknown
         not_parked mailbox_unknown user_unknown token_unknown key_unknown""",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
     HTTPStatus.REQUEST_TIMEOUT: "body_too_slow",
@@ -29,7 +29,7 @@ _CODES: dict[HTTPStatus, str] = {
         campaign_fixed mailing_deleted mailing_exists mailing_started mailing_running mailing_not_running
         mailing_not_paused mailing_completed audience_missing audience_empty audience_fixed not_in_doubt
         decided_meanwhile cannot_redrive not_suppressed key_retired selector_used
-        user_exists token_revoked token_lost no_password log_restored cursor_lost""",
+        user_exists token_revoked token_lost no_password log_restored cursor_lost recipient_removed""",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large body_too_large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "media_type_unsupported",
     HTTPStatus.UNPROCESSABLE_ENTITY: """

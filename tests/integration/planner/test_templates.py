@@ -24,3 +24,57 @@ async def test_a_preview_is_made_for_any_contact_and_findings_for_any_draft(desk
         assert answer.refusal.code == code
     found = (await desk.ask(commands.LintMailing(mailing=mailing)))["findings"]
     assert [(row["code"], row["line"]) for row in found] == [("bad_link", 2), ("text_missing", 1)]
+
+
+async def test_a_kept_template_is_what_a_draft_does_not_say(desk: Desk) -> None:
+    """Saved, replaced, listed, taken as it is at that moment, deleted for good."""
+    await desk.imported(ROWS)
+    bad = commands.SaveTemplate(name="x", html="a\n{% if %}")
+    assert await desk.refused(bad) == "unclosed"
+    wanted = commands.SaveTemplate(name="Letter", subject="Hi {{ name }}", html="<p>one</p>")
+    template = (await desk.do(wanted, key="k1"))["template"]
+    assert (await desk.do(wanted, key="k1"))["template"] == template
+    mailing = await desk.drafted(template=template, subject="", html="", text="")
+    wrote = await desk.ask(commands.Draft(mailing=mailing))
+    assert (wrote["subject"], wrote["html"]) == ("Hi {{ name }}", "<p>one</p>")
+    await desk.do(commands.SaveTemplate(template=template, name="Letter 2", subject="Hi", text="two {{ name }}"))
+    assert (await desk.ask(commands.Draft(mailing=mailing)))["html"] == "<p>one</p>"
+    (row,) = (await desk.ask(commands.Templates()))["templates"]
+    assert (row["template"], row["name"], row["subject"]) == (template, "Letter 2", "Hi")
+    shown = await desk.ask(commands.ShowTemplate(template=template))
+    assert (shown["html"], shown["text"]) == ("", "two {{ name }}")
+    await desk.do(commands.DeleteTemplate(template=template))
+    assert (await desk.ask(commands.Templates()))["templates"] == []
+    assert await desk.refused(commands.SaveTemplate(template=template, name="again")) == "template_unknown"
+
+
+async def test_a_single_mail_goes_to_one_person_and_to_a_removed_one_when_somebody_insists(desk: Desk) -> None:
+    """One chunk in the prompt lane with the fields of the contact; the plan keeps that somebody insisted."""
+    await desk.imported(ROWS)
+    account = await desk.account()
+    wanted = {
+        "account": account,
+        "to": "One@example.org",
+        "sender_address": "a@example.com",
+        "subject": "Hi {{ first }}",
+    }
+    wanted |= {"text": "{{ name }}"}
+    sent = await desk.do(commands.SendMail.model_validate(wanted), key="k2")
+    assert await desk.do(commands.SendMail.model_validate(wanted), key="k2") == sent
+    (plan,) = await desk.planned(sent["mail"], 1)
+    assert (plan.kind, plan.lane, plan.contacts, plan.insisted) == ("single", "prompt", [sent["contact"]], False)
+    assert await desk.refused(commands.SendMail.model_validate(wanted | {"sender_address": "b@example.com"})) == (
+        "sender_not_allowed"
+    )
+    assert await desk.refused(commands.SendMail.model_validate(wanted | {"subject": ""})) == "empty_subject"
+    assert (
+        await desk.refused(commands.SendMail.model_validate(wanted | {"text": "{{ frist }}"})) == "unknown_placeholder"
+    )
+    await desk.do(commands.OptOut(address="one@example.org"))
+    assert await desk.refused(commands.SendMail.model_validate(wanted)) == "recipient_removed"
+    insisted = await desk.do(commands.SendMail.model_validate(wanted | {"although_removed": True}))
+    (plan,) = await desk.planned(insisted["mail"], 1)
+    assert plan.insisted
+    stranger = await desk.do(commands.SendMail.model_validate(wanted | {"to": "new@example.net", "subject": "Hi"}))
+    (plan,) = await desk.planned(stranger["mail"], 1)
+    assert plan.contacts == [stranger["contact"]]

@@ -1,0 +1,132 @@
+"""The options of a draft, and the command they make."""
+
+from dataclasses import dataclass
+from mimetypes import guess_type
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli import choices
+from cli.errors import InputError
+from cli.session import Session, read_file
+from shared.contracts import commands
+from shared.contracts.account import Limits
+from shared.contracts.mailing import DoubtPolicy, StopRules, Tracking
+
+Name = Annotated[str, typer.Option("--name", help="What people call it.")]
+Campaign = Annotated[str, typer.Option("--campaign", help="Campaign by id or name.")]
+Account = Annotated[str, typer.Option("--account", help="SMTP account by id or name.")]
+From = Annotated[str, typer.Option("--from", help="Sender: `Name <address>` or an address.")]
+Subject = Annotated[str, typer.Option("--subject", help="May hold placeholders: {{ name }}.")]
+Template = Annotated[str, typer.Option("--template", help="Template by id or name, for what is not given.")]
+Html = Annotated[Path | None, typer.Option("--html", help="File with the HTML body.")]
+Text = Annotated[Path | None, typer.Option("--text", help="File with the text body; made from the HTML if not given.")]
+Language = Annotated[
+    str, typer.Option("--language", help="Code of the language of what we add, and of the pages behind it, e.g. el.")
+]
+Zone = Annotated[
+    str, typer.Option("--zone", help="Time zone of {{ today }} and {{ now }}, e.g. Europe/Athens; else UTC.")
+]
+Variant = Annotated[
+    list[str],
+    typer.Option("--variant", help="Template in another language: `de=Letter-de`; repeatable."),
+]
+InlineCss = Annotated[bool, typer.Option("--inline-css", help="Write the rules of <style> into the elements.")]
+ReplyTo = Annotated[str, typer.Option("--reply-to", help="Where answers go.")]
+Doubt = Annotated[DoubtPolicy, typer.Option("--doubt", help="What becomes of mails whose fate cannot be known.")]
+Track = Annotated[Tracking, typer.Option("--tracking", help="Opens and clicks: per person, only in sum, or not.")]
+PerHour = Annotated[int | None, typer.Option("--per-hour", help="Mails an hour at most.")]
+Between = Annotated[float | None, typer.Option("--seconds-between", help="Least pause between one mail and the next.")]
+Attach = Annotated[list[Path], typer.Option("--attach", help="File that goes with every mail; repeatable.")]
+Inline = Annotated[
+    list[str], typer.Option("--inline", help="Image shown in the HTML: `logo=logo.png` for cid:logo; repeatable.")
+]
+Header = Annotated[list[str], typer.Option("--header", help="Further header field: `Name: value`; repeatable.")]
+RetryFor = Annotated[int, typer.Option("--retry-for", help="Seconds for which a deferred mail is tried again.")]
+Stop = Annotated[
+    str, typer.Option("--stop", help="When it stops by itself, such as bounces=0.1,errors=0.25,after=200; or off.")
+]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The options of a draft."""
+
+    name: str
+    campaign: str
+    account: str
+    sender: str
+    subject: str
+    html: Path | None
+    text: Path | None
+    reply_to: str
+    language: str
+    zone: str
+    template: str
+    variant: list[str]
+    inline_css: bool
+    doubt: DoubtPolicy
+    tracking: Tracking
+    limits: Limits
+    retry_for: int
+    stop: StopRules
+    attach: list[Path]
+    inline: list[str]
+    header: list[str]
+
+    async def fields(self, session: Session) -> dict[str, Any]:
+        """Return them as the command takes them: files read, names resolved."""
+        if self.html is None and self.text is None and not self.template:
+            raise InputError("empty_body", "Give --html FILE, --text FILE, or both.")
+        sender_name, sender_address = choices.sender(self.sender)
+        html = read_file(self.html) if self.html else ""
+        text = read_file(self.text) if self.text else ""
+        return {
+            "campaign": await choices.campaign_id(session, self.campaign),
+            "name": self.name,
+            "account": await choices.account_id(session, self.account),
+            "sender_name": sender_name,
+            "sender_address": sender_address,
+            "reply_to": self.reply_to,
+            "subject": self.subject,
+            "html": html,
+            "text": text,
+            "language": self.language,
+            "zone": self.zone,
+            "template": await choices.template_id(session, self.template),
+            "variants": {
+                code: {"template": await choices.template_id(session, wanted)}
+                for code, _, wanted in map(_equals, self.variant)
+            },
+            "inline_css": self.inline_css,
+            "doubt": self.doubt,
+            "tracking": self.tracking,
+            "limits": self.limits,
+            "retry_for": self.retry_for,
+            "stop": self.stop,
+            "headers": {name.strip(): value.strip() for name, _, value in map(_colon, self.header)},
+            "attachments": [await _attached(session, path) for path in self.attach]
+            + [await _attached(session, Path(path), cid) for cid, _, path in map(_equals, self.inline)],
+        }
+
+
+def _colon(text: str) -> tuple[str, str, str]:
+    if ":" not in text:
+        raise InputError("header_not_allowed", "Write a header field like `Name: value`.")
+    return text.partition(":")
+
+
+def _equals(text: str) -> tuple[str, str, str]:
+    if "=" not in text:
+        raise InputError("attachment_invalid", "Write an image like `logo=logo.png`.")
+    return text.partition("=")
+
+
+async def _attached(session: Session, path: Path, content_id: str = "") -> commands.Attachment:
+    """Upload a file and return what the draft says of it."""
+    upload, parts = await session.upload(path, lambda _: None)
+    guessed = guess_type(path.name)[0] or "application/octet-stream"
+    return commands.Attachment(
+        file_name=path.name, media_type=guessed, content_id=content_id, upload=upload, parts=parts
+    )
