@@ -28,6 +28,7 @@ from tests.benchmark import (
     projection,
     rates,
     relays,
+    render,
     replay,
     starts,
     wire,
@@ -62,6 +63,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Coroutine[None, None, None]
     "import": lambda asked: imports.run(asked.recipients or (10_000 if asked.quick else imports.ROWS)),
     "planning": lambda asked: planning.run(5_000 if asked.quick else planning.CONTACTS),
     "compose": lambda asked: compose.run(2_000 if asked.quick else compose.MAILS),
+    "render": lambda asked: render.run(2_000 if asked.quick else render.MAILS),
     "classify": lambda asked: classify.run(
         500 if asked.quick else classify.MAILS, 1 if asked.quick else classify.ROUNDS
     ),

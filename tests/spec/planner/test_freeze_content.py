@@ -9,7 +9,7 @@ from services.planner.plain_text import text_from_html
 from services.sender.compose import compile_content
 from shared.contracts.commands import DraftMailing, Refusal
 from shared.contracts.content import Content
-from shared.contracts.template import parse
+from shared.contracts.template import Placeholder, parse
 from shared.keys import KeyRing
 from shared.tokens import Signer
 
@@ -168,5 +168,7 @@ def test_text_made_from_html_says_the_same() -> None:
         '{{ a | default("x \\} \\"") }} { { <',
         "",
     ]
-    assert parse(text)[1].default == 'x } "'
+    second = parse(text)[1]
+    assert isinstance(second, Placeholder)
+    assert second.default == 'x } "'
     assert text_from_html("<img src='x'>") == ""
