@@ -71,7 +71,11 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.FreezeAudience: _MAILING,
     commands.SendTest: _MAILING | {"to": ["editor@shop.example"]},
     commands.ScheduleMailing: _MAILING
-    | {"at": "2027-05-03T09:00:00", "zone": "Europe/Paris", "hours": {"start": "08:00", "end": "18:00"}},
+    | {
+        "at": "2027-05-03T09:00:00",
+        "zone": "Europe/Paris",
+        "hours": {"start": "08:00", "end": "18:00", "holidays": ["FR"]},
+    },
     commands.UnscheduleMailing: _MAILING,
     commands.PauseMailing: _MAILING | {"reason": "a wrong price"},
     commands.ResumeMailing: _MAILING,
