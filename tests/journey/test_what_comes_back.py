@@ -117,7 +117,7 @@ async def test_each_answer_is_matched_and_shown_once(system: System, imap: ImapS
         bob.recipient: ("", False, False, ""),
         cyd.recipient: ("", False, True, "Re: Hello Person 2\n\nCall me!"),
         dan.recipient: ("", True, False, ""),
-        **{address: ("", False, False, "") for address in PEOPLE[4:]},
+        **dict.fromkeys(PEOPLE[4:], ("", False, False, "")),
     }
     for person, why in ((ann, "user-unknown"), (dan, "complaint")):
         acts = (await ran(posthaste, "contacts", "consent", "--address", person.recipient))["acts"]
@@ -149,7 +149,12 @@ async def test_a_bounce_taken_by_hand_closes_an_address_until_it_is_lifted(
     (tmp_path / "bounce.eml").write_bytes(answers.not_delivered(mail))
     for _ in range(2):
         (taken,) = (await ran(posthaste, "feedback", "take", str(tmp_path)))["rows"]
-        assert (taken["kind"], taken["proven"], taken["mailing"], taken["facts"]) == ("bounce", "return-path", mailing, 1)
+        assert (taken["kind"], taken["proven"], taken["mailing"], taken["facts"]) == (
+            "bounce",
+            "return-path",
+            mailing,
+            1,
+        )
 
     async def left_out() -> dict[str, int]:
         again = await system.do(commands.FreezeAudience(mailing=await system.draft("gus", **LETTER)))
