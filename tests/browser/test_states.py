@@ -11,6 +11,7 @@ from deploy.local import Local
 from tests.browser.conftest import ANN, VERA, Open, people_of
 from tests.browser.site import PHONE, Site
 from tests.browser.stock import Stock
+from tests.harness.installations import Quick
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -20,7 +21,7 @@ _PAGES = ("/", "/contacts", "/accounts", "/health", "/parked", "/access", "/me",
 @pytest_asyncio.fixture(loop_scope="session")
 async def empty(browser: Browser, tmp_path: Path) -> AsyncIterator[tuple[Local, Site]]:
     """Yield an installation in which nothing was done yet, and a window on it."""
-    async with Local(tmp_path / "data", ports="free") as local:
+    async with Quick(tmp_path / "data", ports="free") as local:
         await people_of(local)
         site = await Site.opened(browser, local.urls.reporting)
         yield local, site

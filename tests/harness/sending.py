@@ -8,7 +8,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -36,6 +35,7 @@ from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
 from shared.ids import new_id
 from shared.keys import KeyRing
+from tests.harness.forks import Forked, spawn
 from tests.harness.toll import strike
 from tests.harness.waiting import until
 
@@ -59,7 +59,7 @@ CONTENT = Content(
 class SenderProcess:
     """One running sender."""
 
-    process: subprocess.Popen[bytes]
+    process: Forked | subprocess.Popen[bytes]
     log: Path
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
@@ -221,7 +221,7 @@ class Sending:
             **environment,
         }
         with log.open("wb") as out:
-            process = subprocess.Popen([sys.executable, "-m", "services.sender.app"], env=env, stdout=out, stderr=out)
+            process = spawn("services.sender.app", environment=env, out=out, error=out)
         sender = SenderProcess(process, log)
         self.senders.append(sender)
         return sender
