@@ -11,6 +11,8 @@ import pytest
 import pytest_asyncio
 
 from shared.contracts import commands, subjects
+from shared.eventlog.connection import close
+from shared.eventlog.documents import Documents
 from tests.harness import answers
 from tests.harness.imap import PASSWORD, USER, ImapServer
 from tests.harness.installations import running
@@ -231,3 +233,40 @@ async def test_each_level_of_tracking_is_what_arrives(system: System) -> None:
     (one, other) = tracked["person"]
     assert not one & other
     assert len(one) == len(other) == 2
+
+
+async def test_a_mail_is_shown_in_the_browser_until_it_is_erased(system: System) -> None:
+    """The very page, with links of the person's own; nothing is changed by looking; 503 without a sender, then 410."""
+    html = '<html><body>{{ webViewLink }}<p>Hi {{ name }}</p><a href="https://shop.example/">shop</a></body></html>'
+    await system.bring_in(["lea@lea.example", "mia@mia.example"], "view")
+    mailing = await system.draft("view", html=html, text="{{ webViewUrl }}", language="he")
+    await system.do(commands.FreezeAudience(mailing=mailing))
+    await system.do(commands.ScheduleMailing(mailing=mailing))
+    mails = await arrived(system, mailing)
+    links = {to: next(url for url in urls_of(mail) if "/v/" in url) for to, mail in mails.items()}
+    lea, mia = (urlsplit(links[to]).path for to in ("lea@lea.example", "mia@mia.example"))
+    web = browser(system.local.urls.public)
+    page = await web.get(links["lea@lea.example"])
+    assert (page.status, page.headers["cache-control"]) == (200, "no-store, private")
+    assert "sandbox" in page.headers["content-security-policy"]
+    sent = next(body for body in bodies_of(mails["lea@lea.example"]) if "<html" in body)
+    assert page.body.decode().split() == sent.split()
+    head = await web.ask("HEAD", lea)
+    assert (head.status, head.body) == (200, b"")
+    assert (await web.post(lea, b"")).status == 405
+    for forged in (lea[:-1], lea[:-1] + "!", lea.replace(".0.", ".1."), lea.replace("/v/", "/o/") + ".gif"):
+        assert (await web.get(forged)).status == 404
+    status = await system.ask(commands.Status(mailing=mailing))
+    assert sum((status["opens_by"] | {}).values()) == 0, "the page alone is no open"
+
+    await system.local.down("sender")
+    away = await web.get(f"{mia}?lang=he")
+    assert (away.status, away.headers["retry-after"]) == (503, "5")
+    await system.local.up("sender")
+    planner = await system.local.connect("planner")
+    await Documents(planner, subjects.PAYLOADS).erase(subjects.payload(mailing, 0))
+    await close(planner)
+    gone = await web.get(links["mia@mia.example"])
+    assert gone.status == 410
+    assert b'dir="rtl"' in gone.body
+    assert b"mia" not in gone.body

@@ -24,8 +24,8 @@ _PLACES: tuple[tuple[str, str, Permission], ...] = (
     ("/", "Mailings", "view"),
     ("/contacts", "Contacts", "view"),
     ("/accounts", "Accounts", "view"),
-    ("/mailboxes", "Mailboxes", "view"),
     ("/health", "Health", "view"),
+    ("/mailboxes", "Mailboxes", "administer"),
     ("/parked", "Parked", "administer"),
     ("/access", "Access", "administer"),
 )

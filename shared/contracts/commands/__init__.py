@@ -31,6 +31,8 @@ from shared.contracts.commands.between import (
     ProbeResult,
     Recollection,
     TakenIn,
+    Viewed,
+    ViewWanted,
     Word,
 )
 from shared.contracts.commands.checks import (
@@ -214,5 +216,7 @@ __all__ = (
     "Users",
     "VerifyLedger",
     "ViewHealth",
+    "ViewWanted",
+    "Viewed",
     "Word",
 )

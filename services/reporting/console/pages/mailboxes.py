@@ -43,17 +43,13 @@ class _Mailboxes:
         heading("Mailboxes", "Bounces, complaints and answers come back to these. They are read over IMAP.")
         place = tag("div", "", "stack")
         self._section = Section(self._frame, place, self._list)
-        if self._desk.may("administer"):
-            self._new()
+        self._new()
         await self._section.draw()
 
     async def _list(self) -> None:
         mailboxes = (await self._desk.read(commands.Mailboxes()))["mailboxes"]
         if not mailboxes:
-            text = "Add the mailbox that your sender addresses or return paths lead to."
-            nothing(
-                "No mailbox yet", text if self._desk.may("administer") else "Whoever administers Posthaste adds one."
-            )
+            nothing("No mailbox yet", "Add the mailbox that your sender addresses or return paths lead to.")
         for mailbox in mailboxes:
             self._mailbox(mailbox)
 
@@ -74,8 +70,7 @@ class _Mailboxes:
                 tag("p", mailbox["detail"], "said")
             if remedy:
                 tag("p", remedy, "said")
-            if self._desk.may("administer"):
-                self._actions(mailbox)
+            self._actions(mailbox)
 
     def _actions(self, mailbox: Data) -> None:
         with tag("div", "", "actions"):
@@ -146,6 +141,6 @@ def _fact(label: str, text: str) -> None:
 def register(console: "Console") -> None:
     """Register the page."""
 
-    @console.page("/mailboxes", "Mailboxes")
+    @console.page("/mailboxes", "Mailboxes", "administer")
     async def _(frame: Frame) -> None:
         await _Mailboxes(frame).draw()
