@@ -44,6 +44,7 @@ from shared.contracts.commands.checks import (
 from shared.contracts.commands.contacts import (
     ConsentHistory,
     ContactProblems,
+    CountSegment,
     ImportContacts,
     ImportStatus,
     LiftSuppression,
@@ -53,6 +54,7 @@ from shared.contracts.commands.contacts import (
     OptOut,
     PreviewImport,
     RejectedRows,
+    RuleList,
     TakeFeedback,
 )
 from shared.contracts.commands.domains import (
@@ -139,6 +141,7 @@ __all__ = (
     "Command",
     "ConsentHistory",
     "ContactProblems",
+    "CountSegment",
     "DecideDoubt",
     "DeleteMailing",
     "DomainKeys",
@@ -197,6 +200,7 @@ __all__ = (
     "ResumeStopped",
     "RetireDomainKey",
     "RevokeToken",
+    "RuleList",
     "ScheduleMailing",
     "Secret",
     "SendTest",
