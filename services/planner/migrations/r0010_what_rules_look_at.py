@@ -33,5 +33,13 @@ def upgrade() -> None:
     last = ""
     while rows := conn.execute(some.where(contacts.c.id > last)).all():
         last = rows[-1].id
-        made = [(row.id, search_text(row.address, row.name, orjson.loads(row.fields))) for row in rows]
+        made = [(row.id, search_text(row.address, row.name, _fields(row.fields))) for row in rows]
         conn.execute(search.insert(), [{"contact": contact, "text": text} for contact, text in made])
+
+
+def _fields(packed: str) -> dict[str, str]:
+    try:
+        fields = orjson.loads(packed)
+    except orjson.JSONDecodeError:  # no rule finds anything in it; the contact stays as it is
+        return {}
+    return fields if isinstance(fields, dict) else {}
