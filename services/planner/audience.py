@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.planner import audience_rows, providers
+from services.planner import audience_rows, contact_zones, providers
 from services.planner.audience_object import AudienceWriter, Skipped
 from services.planner.contacts import CONTACTS
 from services.planner.facts import SUPPRESSION
@@ -44,11 +44,12 @@ _WORST = ("suppressed", "unconfirmed")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to freeze: for which mailing, from which lists, in chunks of how many at most."""
+    """What to freeze: for which mailing, from which lists, in chunks of how many at most, with a zone each or none."""
 
     mailing: str
     lists: Sequence[str]
     chunk_size: int
+    by_zone: bool = False
 
 
 class Freezer:
@@ -84,6 +85,7 @@ class Freezer:
             skipped=dict(sorted(writer.skipped.items())),
             chunks=writer.chunks,
             lanes=dict(sorted(writer.chunks_of.items())),
+            zones=dict(sorted(writer.zones.items())) if wanted.by_zone else {},
             position=position,
         )
 
@@ -103,6 +105,8 @@ class Freezer:
             everyone = int(await conn.scalar(select(func.count()).select_from(CONTACTS)) or 0)
             many = sum(counts.values()) > max(_FEW, everyone // 20)
             async for rows, blocks in _pages(conn, lists, many=many):
+                if wanted.by_zone:
+                    writer.zone_of = await contact_zones.of(conn, {row[1] for row in rows})
                 as_listed = [(*row[:2], found.get(row[2], row[2]), *row[3:]) for row in rows] if found else rows
                 await asyncio.to_thread(writer.add, _judged(as_listed, blocks))
         return writer

@@ -224,6 +224,11 @@ def out_engagement(mailing_id: str) -> str:
     return f"out.engagement.{mailing_id}"
 
 
+def out_returned(mailing_id: str) -> str:
+    """What came back for a mailing, for integrators."""
+    return f"out.returned.{mailing_id}"
+
+
 OUT_CONSENT = "out.consent"
 OUT_CONTACT = "out.contact"
 

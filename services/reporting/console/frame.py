@@ -24,6 +24,7 @@ _PLACES: tuple[tuple[str, str, Permission], ...] = (
     ("/", "Mailings", "view"),
     ("/contacts", "Contacts", "view"),
     ("/accounts", "Accounts", "view"),
+    ("/mailboxes", "Mailboxes", "view"),
     ("/health", "Health", "view"),
     ("/parked", "Parked", "administer"),
     ("/access", "Access", "administer"),

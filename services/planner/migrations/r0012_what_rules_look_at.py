@@ -6,8 +6,8 @@ from alembic import op
 
 from services.planner.search_text import search_text
 
-revision = "0010"
-down_revision = "0009"
+revision = "0012"
+down_revision = "0011"
 
 _AT_ONCE = 2_000
 
