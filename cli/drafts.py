@@ -12,7 +12,7 @@ from cli.errors import InputError
 from cli.session import Session, read_file
 from shared.contracts import commands
 from shared.contracts.account import Limits
-from shared.contracts.mailing import DoubtPolicy, StopRules, Tracking
+from shared.contracts.mailing import Batch, DoubtPolicy, StopRules, Tracking
 
 Name = Annotated[str, typer.Option("--name", help="What people call it.")]
 Campaign = Annotated[str, typer.Option("--campaign", help="Campaign by id or name.")]
@@ -47,6 +47,8 @@ RetryFor = Annotated[int, typer.Option("--retry-for", help="Seconds for which a 
 Stop = Annotated[
     str, typer.Option("--stop", help="When it stops by itself, such as bounces=0.1,errors=0.25,after=200; or off.")
 ]
+InBatches = Annotated[str, typer.Option("--batch", help="So many recipients in so many minutes, all at once: 500/60.")]
+TheirTime = Annotated[bool, typer.Option("--recipient-time", help="Start and hours in each contact's own time zone.")]
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class Draft:
     limits: Limits
     retry_for: int
     stop: StopRules
+    batch: Batch | None
+    recipient_time: bool
     attach: list[Path]
     inline: list[str]
     header: list[str]
@@ -105,6 +109,8 @@ class Draft:
             "limits": self.limits,
             "retry_for": self.retry_for,
             "stop": self.stop,
+            "batch": self.batch,
+            "recipient_time": self.recipient_time,
             "headers": {name.strip(): value.strip() for name, _, value in map(_colon, self.header)},
             "attachments": [await _attached(session, path) for path in self.attach]
             + [await _attached(session, Path(path), cid) for cid, _, path in map(_equals, self.inline)],

@@ -59,7 +59,10 @@ class Local:
     Attributes:
         ports: Where everything listens, once started.
         programs: What is kept running, by name: nats, catcher, planner, sender, sender-2, ..., tracker, reporting.
+        keeper: How programs are kept running.
     """
+
+    keeper: type[Kept] = Kept
 
     def __init__(
         self,
@@ -258,7 +261,7 @@ class Local:
         )
 
     async def _keep(self, program: Program) -> None:
-        kept = Kept(program, self.folder.path / "logs" / f"{program.name}.log")
+        kept = self.keeper(program, self.folder.path / "logs" / f"{program.name}.log")
         self.programs[program.name] = kept
         await kept.start()
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,21 @@ class Program:
     ready_within: float = 30.0
 
 
+class Process(Protocol):
+    """What is needed of a process: `asyncio.subprocess.Process` has it."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id, that of its group as well."""
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit code; None while it runs."""
+
+    async def wait(self) -> int:
+        """Return its exit code once it has ended."""
+
+
 class Kept:
     """One program being kept running."""
 
@@ -65,7 +81,7 @@ class Kept:
         self.program = program
         self.log = log
         self.starts = 0
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._wanted = False
 
@@ -130,16 +146,19 @@ class Kept:
     async def _spawn(self) -> None:
         _bound(self.log)
         with self.log.open("ab") as output:
-            self._process = await asyncio.create_subprocess_exec(
-                *self.program.command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=dict(self.program.environment),
-                start_new_session=True,
-                preexec_fn=_die_with(os.getpid()),
-            )
+            self._process = await self._launch(output)
         self.starts += 1
+
+    async def _launch(self, output: BinaryIO) -> Process:
+        return await asyncio.create_subprocess_exec(
+            *self.program.command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=dict(self.program.environment),
+            start_new_session=True,
+            preexec_fn=_die_with(os.getpid()),
+        )
 
     async def _keep(self) -> None:
         pause = _FIRST_PAUSE

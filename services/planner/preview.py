@@ -30,6 +30,9 @@ from shared.contracts.template import (
     OPT_IN_LINK,
     OPT_IN_URL,
     UNSUBSCRIBE_LINK,
+    VIEW_LINK,
+    VIEW_URL,
+    WAYS_OUT,
     Placeholder,
     Region,
     parse,
@@ -39,7 +42,6 @@ from shared.contracts.template import (
 from shared.database import reading
 
 _NO_MAILING = Refusal(code="mailing_unknown", message="There is no such mailing.", field="mailing")
-_WAY_OUT = LINKS - {OPT_IN_URL, OPT_IN_LINK}
 
 
 class PreviewError(ValueError):
@@ -92,10 +94,11 @@ def _value(at: Placeholder, values: Mapping[str, str]) -> str:
 
 def _own(name: str, language: str, *, html: bool) -> str:
     words = languages.of(language).mail
-    target = "#opt-in" if name in {OPT_IN_URL, OPT_IN_LINK} else "#opt-out"
-    if name not in {UNSUBSCRIBE_LINK, OPT_IN_LINK}:
+    said = {UNSUBSCRIBE_LINK: words.unsubscribe, OPT_IN_LINK: words.confirm, VIEW_LINK: words.view}.get(name)
+    opt_in, view = name in {OPT_IN_URL, OPT_IN_LINK}, name in {VIEW_URL, VIEW_LINK}
+    target = "#opt-in" if opt_in else "#web-view" if view else "#opt-out"
+    if said is None:
         return target
-    said = words.confirm if name == OPT_IN_LINK else words.unsubscribe
     return f'<a href="{target}">{escape(said)}</a>' if html else f"{said}: {target}"
 
 
@@ -109,11 +112,11 @@ def shown(content: Content, values: Mapping[str, str]) -> dict[str, str]:
     made = {field: filled(source, field, values, content.language) for field, source in sources.items()}
     if content.unsubscribe:
         said = _own(UNSUBSCRIBE_LINK, content.language, html=True)
-        if content.html and not placeholders(content.html, html=True) & _WAY_OUT:
+        if content.html and not placeholders(content.html, html=True) & WAYS_OUT:
             end = made["html"].lower().rfind("</body")
             end = end if end >= 0 else len(made["html"])
             made["html"] = f"{made['html'][:end]}<p>{said}</p>{made['html'][end:]}"
-        if content.text and not placeholders(content.text) & _WAY_OUT:
+        if content.text and not placeholders(content.text) & WAYS_OUT:
             made["text"] += f"\n-- \n{_own(UNSUBSCRIBE_LINK, content.language, html=False)}\n"
     return made
 

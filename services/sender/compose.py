@@ -128,6 +128,7 @@ class Compiled:
         own = {cell for _, use in self.expressions for cell in use.own}
         self.unsubscribes = content.unsubscribe or bool(content.list_id) or parts.UNSUBSCRIBE_IN_BODY in {*body, *own}
         self.opts_in = parts.OPT_IN in {*body, *own}
+        self.views = parts.VIEW in {*body, *own}
         self.times = Times(content.zone) if self._uses_times() else None
         self.query = urls.query.encode()
         self.sender = headers.address(content.sender_address)
@@ -180,6 +181,7 @@ class ChunkComposer:
         self._longest = compiled.longest_value
         self._unsubscribes = compiled.unsubscribes
         self._opts_in = compiled.opts_in
+        self._views = compiled.views
         self._query = compiled.query
         self._merges_subject = parts.SUBJECT in compiled.order
         self._sender = compiled.sender
@@ -230,8 +232,10 @@ class ChunkComposer:
             fields = {**fields, **self._times.at(date)}
         values = self._values(fields, text, name)
         opt_in = self._opt_in(row, who, date) if self._opts_in else b""
+        view = self._view(who) if self._views else b""
         if self._expressions:
             own = {parts.RECIPIENT: self._kid + message_id, parts.UNSUBSCRIBE_IN_BODY: in_body, parts.OPT_IN: opt_in}
+            own |= {parts.VIEW: view}
             self._express(values, {**fields, "email": text, "name": name}, own)
         if self._date[0] != date:
             self._date = (date, headers.date(date))
@@ -244,6 +248,7 @@ class ChunkComposer:
             in_body,
             self._kid + message_id,
             opt_in,
+            view,
         ]
         encoded = [encode_value(value) for value in values]
         for place, html in self._cells:
@@ -317,6 +322,9 @@ class ChunkComposer:
                 raise RenderError("bad list id")
             self._scope, self._lists = scope.encode(), list(lists)
         return b"%b.%b.%b" % (who, key.encode(), self._scope)
+
+    def _view(self, who: bytes) -> bytes:
+        return encode(f"{self._kid.decode()}{who.decode()}.{self._signer.view_mac(who).decode()}")
 
     def _opt_in(self, row: Mapping[str, Any], who: bytes, date: int) -> bytes:
         claim = b"%b.%d" % (self._claim(row, who), date // 86_400 + tokens.OPT_IN_DAYS)

@@ -21,6 +21,8 @@ from shared.contracts.template import (
     OPT_IN_LINK,
     OPT_IN_URL,
     UNSUBSCRIBE_URLS,
+    VIEW_LINK,
+    VIEW_URL,
     At,
     Placeholder,
     Region,
@@ -33,7 +35,7 @@ from shared.tokens import Signer
 Segment = str | int
 """Text, or the number of the cell that fills a slot."""
 
-DATE, TO, SUBJECT, MESSAGE_ID, UNSUBSCRIBE, UNSUBSCRIBE_IN_BODY, RECIPIENT, OPT_IN, FIRST_FIELD = range(9)
+DATE, TO, SUBJECT, MESSAGE_ID, UNSUBSCRIBE, UNSUBSCRIBE_IN_BODY, RECIPIENT, OPT_IN, VIEW, FIRST_FIELD = range(10)
 
 _BODY_END = re.compile(r"</body\s*>", re.IGNORECASE)
 _HTML_END = re.compile(r"</html\s*>", re.IGNORECASE)
@@ -50,7 +52,7 @@ class FieldUse:
     default: str | None
 
 
-OWN = {RECIPIENT: "_recipient", UNSUBSCRIBE_IN_BODY: "_unsubscribe", OPT_IN: "_opt_in"}
+OWN = {RECIPIENT: "_recipient", UNSUBSCRIBE_IN_BODY: "_unsubscribe", OPT_IN: "_opt_in", VIEW: "_view"}
 """What a region calls the cells that links inside it need."""
 
 
@@ -137,7 +139,11 @@ class Urls:
             return self.unsubscribe()
         if name == OPT_IN_URL:
             return self._opt_in()
+        if name == VIEW_URL:
+            return self._view()
         words = languages.of(self.language).mail
+        if name == VIEW_LINK:
+            return _link(words.view, self._view(), html=html)
         if name == OPT_IN_LINK:
             return _link(words.confirm, self._opt_in(), html=html)
         return _link(words.unsubscribe, self.unsubscribe(), html=html)
@@ -149,6 +155,9 @@ class Urls:
         if html and self.language:
             before = before.replace("<p ", f'<p lang="{language.code}" dir="{language.direction}" ')
         return [before, *_link(language.mail.unsubscribe, self.unsubscribe(), html=html), after]
+
+    def _view(self) -> list[Segment]:
+        return [self.public_url + tokens.VIEW_PATH, VIEW, self.query]
 
     def _opt_in(self) -> list[Segment]:
         return [self.public_url + tokens.OPT_IN_PATH, OPT_IN, self.query]

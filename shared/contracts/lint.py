@@ -10,22 +10,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shared.contracts.links import elements_in_html, links_in_text
-from shared.contracts.template import (
-    LINKS,
-    MASK,
-    OPT_IN_LINK,
-    OPT_IN_URL,
-    TemplateError,
-    check,
-    placeholders,
-    unescaped,
-)
+from shared.contracts.template import MASK, WAYS_OUT, TemplateError, check, placeholders, unescaped
 
 CLIPPED = 102 * 1024
 """Bytes of HTML after which Gmail cuts a mail off, with the way out and the pixel behind the cut."""
 
 LONG_SUBJECT = 70
-_WAYS_OUT = LINKS - {OPT_IN_URL, OPT_IN_LINK}
 _NOT_SHOWN = {
     "script": "mail programs run no scripts",
     "form": "most mail programs show no forms",
@@ -99,7 +89,7 @@ def _way_out(html: str, text: str) -> Iterator[Finding]:
             names = placeholders(source, html=field == "html")
         except TemplateError:  # found above
             continue
-        if source.strip() and not names & _WAYS_OUT:
+        if source.strip() and not names & WAYS_OUT:
             message = "There is no link to unsubscribe, and none is appended."
             yield Finding("no_unsubscribe", "error", message, "Put {{ optOutUrl }} into a link.", field, 1)
 

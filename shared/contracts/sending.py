@@ -38,6 +38,7 @@ class ChunkPlanned(DomainEvent):
         expires_at: The mailing's deadline: nothing goes out after it.
         retry_for: Seconds after the first claim during which a deferred recipient is tried again.
         insisted: No mail may go to them, and an operator insisted on this one.
+        zone: Time zone of its recipients, whose windows are its own; "" where those of the mailing hold.
     """
 
     TYPE: ClassVar[str] = "plan.chunk_planned/1"
@@ -58,6 +59,7 @@ class ChunkPlanned(DomainEvent):
     expires_at: datetime | None = None
     retry_for: int = 86_400
     insisted: bool = False
+    zone: str = ""
 
 
 class ChunkStarted(DomainEvent):

@@ -11,6 +11,7 @@ from deploy.local import Local
 from shared.eventlog.connection import close
 from tests.browser.site import ARGUMENTS, CHROMIUM, PASSWORD, Site, missing
 from tests.browser.stock import Stock, stocked
+from tests.harness.installations import Quick
 from tests.harness.posthaste import Posthaste
 
 ANN = "ann@shop.example"
@@ -41,7 +42,7 @@ async def browser() -> AsyncIterator[Browser]:
 async def local(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Local]:
     """Yield an installation with a person who may do everything, and one who may only look."""
     quick = {"POSTHASTE_RETRY_FIRST": "1", "POSTHASTE_RETRY_LONGEST": "2", "POSTHASTE_ACK_WAIT": "3"}
-    async with Local(tmp_path_factory.mktemp("console") / "data", ports="free", extra=quick) as running:
+    async with Quick(tmp_path_factory.mktemp("console") / "data", ports="free", extra=quick) as running:
         await people_of(running)
         yield running
 

@@ -11,16 +11,28 @@ from deploy.local import Local
 from tests.browser.conftest import ANN, VERA, Open, people_of
 from tests.browser.site import PHONE, Site
 from tests.browser.stock import Stock
+from tests.harness.installations import Quick
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-_PAGES = ("/", "/contacts", "/accounts", "/health", "/parked", "/access", "/me", "/campaigns/new", "/mailings/new")
+_PAGES = (
+    "/",
+    "/contacts",
+    "/accounts",
+    "/mailboxes",
+    "/health",
+    "/parked",
+    "/access",
+    "/me",
+    "/campaigns/new",
+    "/mailings/new",
+)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def empty(browser: Browser, tmp_path: Path) -> AsyncIterator[tuple[Local, Site]]:
     """Yield an installation in which nothing was done yet, and a window on it."""
-    async with Local(tmp_path / "data", ports="free") as local:
+    async with Quick(tmp_path / "data", ports="free") as local:
         await people_of(local)
         site = await Site.opened(browser, local.urls.reporting)
         yield local, site
@@ -38,6 +50,7 @@ async def test_where_there_is_nothing_it_says_what_to_do(empty: tuple[Local, Sit
     for path, said in (
         ("/contacts", "No list yet"),
         ("/accounts", "No account yet"),
+        ("/mailboxes", "No mailbox yet"),
         ("/parked", "Nothing is parked"),
         ("/campaigns/new", "There is no list yet"),
         ("/mailings/new", "There is no campaign yet"),

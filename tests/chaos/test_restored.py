@@ -17,7 +17,7 @@ from shared.contracts.mailing import MailingPaused
 from shared.database import open_engine
 from shared.database_dump import dump, load
 from shared.migrations import migrate
-from tests.harness.installations import CONNECTIONS, PACE, QUICK, operated
+from tests.harness.installations import CONNECTIONS, PACE, QUICK, Quick, operated
 from tests.harness.posthaste import Posthaste
 from tests.harness.smtp import ScriptedSmtp
 from tests.harness.system import PATIENCE, System, people, unhurried
@@ -74,7 +74,7 @@ async def _put_back(copy: Path, folder: Path, name: str) -> None:
 
 @asynccontextmanager
 async def _again(folder: Path, relay: ScriptedSmtp) -> AsyncIterator[System]:
-    async with operated(Local(folder, senders=1, ports="free", extra=QUICK), relay) as system:
+    async with operated(Quick(folder, senders=1, ports="free", extra=QUICK), relay) as system:
         yield system
 
 

@@ -20,6 +20,7 @@ from deploy.local import Local, PortsTakenError
 from deploy.supervisor import Program, StartError
 from shared.eventlog.connection import close, connect
 from tests.harness.databases import lay
+from tests.harness.forks import ForkedKept
 from tests.harness.smtp import Script, ScriptedSmtp
 from tests.harness.system import PATIENCE, System, unhurried
 from tests.harness.waiting import until
@@ -40,7 +41,13 @@ QUICK = {
 }
 
 
-class Installation(Local):
+class Quick(Local):
+    """As `posthaste up` runs it, but for the start of its programs."""
+
+    keeper = ForkedKept
+
+
+class Installation(Quick):
     """What tests start: on the cluster that POSTHASTE_TEST_CLUSTER names, else with a nats-server of its own.
 
     On a cluster there is no catcher either. One of its services may be told to die at a step of shared/steps.py, once.

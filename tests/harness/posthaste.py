@@ -1,13 +1,13 @@
 """The command line as people run it: a process of its own for each command."""
 
-import asyncio
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
+
+from tests.harness.forks import COMMAND_LINE, ran
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,6 @@ class Posthaste:
 
     async def __call__(self, *arguments: str) -> Ended:
         """Run it to its end."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "cli.main",
-            *arguments,
-            env=self.environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, error = await asyncio.wait_for(process.communicate(), 60)
-        assert process.returncode is not None
+        code, out, error = await ran(COMMAND_LINE, arguments, self.environment)
         assert b"Traceback" not in error, error.decode()
-        return Ended(process.returncode, out.decode(), error.decode())
+        return Ended(code, out.decode(), error.decode())

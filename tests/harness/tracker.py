@@ -4,13 +4,13 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.clock import now
 from shared.keys import KeyRing
 from shared.tokens import Signer, today
+from tests.harness.forks import Forked, spawn
 from tests.harness.nats import free_port
 from tests.harness.waiting import until
 from tests.harness.web import Web
@@ -29,7 +29,7 @@ class TrackerProcess:
     data_dir: Path
     environment: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
-    _process: subprocess.Popen[bytes] | None = None
+    _process: Forked | subprocess.Popen[bytes] | None = None
 
     @property
     def web(self) -> Web:
@@ -47,9 +47,7 @@ class TrackerProcess:
             "POSTHASTE_ADDRESS_PEPPER": PEPPER,
             **self.environment,
         }
-        self._process = subprocess.Popen(  # noqa: ASYNC220 - forks in a millisecond
-            [sys.executable, "-m", "services.tracker.app"], env=environment
-        )
+        self._process = await asyncio.to_thread(spawn, "services.tracker.app", environment=environment)
         await until(lambda: self.broker_is(broker), 20)
         return self
 

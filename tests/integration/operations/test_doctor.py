@@ -16,6 +16,7 @@ from shared.eventlog.keys import Bucket
 from shared.eventlog.pull import ensure_consumer
 from shared.messaging.parking import park
 from tests.harness.databases import lay
+from tests.harness.installations import Quick
 from tests.harness.nats import NatsServer
 from tests.harness.posthaste import Posthaste
 from tests.harness.waiting import until
@@ -27,7 +28,7 @@ SECRETS = {"POSTHASTE_SECRET_KEYS": "k" * 40, "POSTHASTE_ADDRESS_PEPPER": "p" * 
 async def local(tmp_path: Path) -> AsyncIterator[Local]:
     """Yield everything on one machine."""
     lay(tmp_path / "data")
-    async with Local(tmp_path / "data", ports="free") as running:
+    async with Quick(tmp_path / "data", ports="free") as running:
         yield running
 
 

@@ -29,6 +29,7 @@ from shared.eventlog.vitals import Vitals
 from shared.messaging.parking import park
 from tests.harness.containers import ROOT
 from tests.harness.databases import lay
+from tests.harness.installations import Quick
 from tests.harness.nats import NatsCluster, NatsServer
 from tests.harness.posthaste import Posthaste
 from tests.harness.waiting import until
@@ -49,7 +50,7 @@ Shown = dict[tuple[str, frozenset[str]], float]
 async def local(tmp_path: Path) -> AsyncIterator[Local]:
     """Yield everything on one machine."""
     lay(tmp_path / "data")
-    async with Local(tmp_path / "data", ports="free") as running:
+    async with Quick(tmp_path / "data", ports="free") as running:
         yield running
 
 

@@ -10,6 +10,7 @@ from shared.eventlog.store import EventLog
 from shared.keys import KeyRing
 from shared.messaging.client import Client
 from tests.harness.dkim import ED25519
+from tests.harness.installations import Quick
 from tests.harness.posthaste import Posthaste
 
 PASSWORD = "correct-horse-battery-staple"
@@ -46,13 +47,13 @@ async def _sealed(local: Local, account: str) -> bytes:
 async def test_a_rotated_key_seals_and_signs_and_the_old_one_still_opens(tmp_path: Path) -> None:
     """Rotate, restart, reseal: the new key is the first, old links verify, and the password is in no file."""
     folder, posthaste = tmp_path / "data", Posthaste(tmp_path / "data")
-    async with Local(folder, ports="free") as local:
+    async with Quick(folder, ports="free") as local:
         account = str((await _ask(local, ACCOUNT))["account"])
         await _ask(local, KEY)
         before = local.folder.secrets()
         rotated = await posthaste("keys", "rotate", "--json")
         assert rotated.code == 0, rotated.error
-    async with Local(folder, ports="free") as local:
+    async with Quick(folder, ports="free") as local:
         after = local.folder.secrets()
         ring = KeyRing.of(after["POSTHASTE_SECRET_KEYS"], after["POSTHASTE_ADDRESS_PEPPER"])
         old = KeyRing.of(before["POSTHASTE_SECRET_KEYS"], before["POSTHASTE_ADDRESS_PEPPER"])
