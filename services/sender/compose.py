@@ -38,6 +38,7 @@ END_OF_MESSAGE = b".\r\n"
 _MAILING = re.compile(r"[a-z0-9]{1,24}")
 _ADDRESS_KEY = re.compile(r"[0-9a-f]{16}")
 _SCOPE = re.compile(r"[a-z0-9+]+|\*")
+_MARKUP = re.compile("[&<>\"']")
 _SCOPE_COLUMNS = 45
 _LATER = ("", "")
 
@@ -234,8 +235,8 @@ class ChunkComposer:
         opt_in = self._opt_in(row, who, date) if self._opts_in else b""
         view = self._view(who) if self._views else b""
         if self._expressions:
-            own = {parts.RECIPIENT: self._kid + message_id, parts.UNSUBSCRIBE_IN_BODY: in_body, parts.OPT_IN: opt_in}
-            own |= {parts.VIEW: view}
+            own = {parts.RECIPIENT: self._kid + message_id, parts.UNSUBSCRIBE_IN_BODY: in_body}
+            own |= {parts.OPT_IN: opt_in, parts.VIEW: view}
             self._express(values, {**fields, "email": text, "name": name}, own)
         if self._date[0] != date:
             self._date = (date, headers.date(date))
@@ -253,8 +254,8 @@ class ChunkComposer:
         encoded = [encode_value(value) for value in values]
         for place, html in self._cells:
             cell = encoded[place]
-            if html and (markup := escape(values[place])) != values[place]:
-                cell = encode_value(markup)
+            if html and _MARKUP.search(values[place]) is not None:
+                cell = encode_value(escape(values[place]))
             if len(cell) > self._longest:
                 raise RenderError(f"field {self._uses[place][0] or 'of an expression'} is too long")
             cells.append(cell)
@@ -297,6 +298,7 @@ class ChunkComposer:
 
     def _express(self, values: list[str], fields: Mapping[str, Any], own: Mapping[int, bytes]) -> None:
         """Put in what the engine makes; a value that is too long for a mail counts as too much work."""
+        # Only what is asked for: the engine takes over every value of every mapping it is given.
         known = {key.lower(): str(value) for key, value in fields.items() if value is not None}
         links = {name: a2b_qp(own[cell]).decode() for cell, name in parts.OWN.items()}
         for place, use in self._expressions:

@@ -1,6 +1,6 @@
 """The day and the minute of a mail, for templates that name them.
 
-In comes the second that stands in its Date, the same on every attempt (G6), out go texts as ISO 8601 writes them.
+In comes the second that stands in its Date, the same on every attempt, out go texts as ISO 8601 writes them.
 """
 
 from datetime import UTC, datetime

@@ -41,6 +41,8 @@ FUNCTIONS = frozenset({"range"})
 ALIASES = {"person.emailaddress": "email", "person.name": "name"}
 """What templates of other systems call what every contact has."""
 
+_LOOKED_UP = re.compile(rf'{FIELDS}\["([^"]*)"\]')
+_PRESENT = re.compile(rf'{PRESENT}\["([^"]*)"\]')
 _QUOTED = re.compile(r"""\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'""", re.DOTALL)
 _USED = re.compile(r"(\||\bis\s+not\b|\bis\b|\.|)\s*\b([A-Za-z_]\w*)\s*(\(?)")
 _BEFORE_BRACKETS = frozenset({"in", "not", "and", "or", "if", "elif", "else", "is"})
@@ -71,7 +73,7 @@ class ExpressionError(ValueError):
 class Expression:
     """A region, compiled."""
 
-    __slots__ = ("_environment", "_looks_up", "_paths", "_template", "names")
+    __slots__ = ("_environment", "_looks_up", "_paths", "_present", "_template", "names")
 
     def __init__(self, source: str, *, html: bool) -> None:
         """Compile.
@@ -80,15 +82,17 @@ class Expression:
             ExpressionError: The source is no program.
         """
         self._environment = _environment()
-        self._looks_up = FIELDS in source or PRESENT in source
+        self._present = tuple(dict.fromkeys(_PRESENT.findall(source)))
+        self._looks_up = tuple(dict.fromkeys(_LOOKED_UP.findall(source)))
         self._template = "region.html" if html else "region.txt"
         try:
             self._environment.add_template(self._template, source)
             found = self._environment.undeclared_variables_in_str(source, nested=True)
         except EngineError as error:
             raise _readable(error, detail=True) from None
-        self._paths = sorted(tuple(name.split(".")) for name in found if name.partition(".")[0] not in GIVEN)
-        self.names = tuple(".".join(path) for path in self._paths)
+        names = sorted(name for name in found if name.partition(".")[0] not in GIVEN)
+        self._paths = [(tuple(name.split(".")), canonical(name.lower())) for name in names]
+        self.names = tuple(names)
         """The fields it asks for, as they are spelled."""
 
     def render(self, values: Mapping[str, str], own: Mapping[str, str]) -> str:
@@ -102,15 +106,24 @@ class Expression:
             ExpressionError: It fails with these values.
         """
         context: dict[str, Any] = {}
-        for path in self._paths:
-            _put(context, path, values.get(canonical(".".join(path).lower())))
+        for path, name in self._paths:
+            if len(path) > 1:
+                _put(context, path, values.get(name))
+            elif name in values:
+                context.setdefault(path[0], values[name])
         try:
             return self._environment.render_template(self._template, **context, **own, **self._plain(values))
         except EngineError as error:
             raise _readable(error, detail=False) from None
 
     def _plain(self, values: Mapping[str, str]) -> dict[str, Any]:
-        return {FIELDS: values, PRESENT: {name: (value,) for name, value in values.items()}} if self._looks_up else {}
+        """Return what plain placeholders look up."""
+        given: dict[str, Any] = {}
+        if self._present:
+            given[PRESENT] = {name: (values[name],) for name in self._present if name in values}
+        if self._looks_up:
+            given[FIELDS] = {name: values[name] for name in self._looks_up if name in values}
+        return given
 
 
 def _put(context: dict[str, Any], path: tuple[str, ...], value: str | None) -> None:
