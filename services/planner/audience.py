@@ -23,6 +23,8 @@ from services.planner.audience_object import AudienceWriter, Skipped
 from services.planner.contacts import CONTACTS
 from services.planner.facts import SUPPRESSION
 from services.planner.lists import MEMBERS
+from services.planner.segments import dynamic
+from shared import clock
 from shared.addresses import AddressError, parse
 from shared.contracts.consent import EVERYTHING
 from shared.contracts.mailing import AudienceFrozen
@@ -95,15 +97,18 @@ class Freezer:
         return await audience_rows.fill(self._engine, mailing, name, self._objects.open(name))
 
     async def _write(self, wanted: Wanted, path: Path) -> AudienceWriter:
+        found = await dynamic.settled(self._engine, wanted.lists, clock.now().date())
+        lists = [*wanted.lists, *found]
         async with reading(self._engine).connect() as conn:
-            counts = await _by_provider(conn, wanted.lists)
+            counts = await _by_provider(conn, lists)
             writer = AudienceWriter(path, providers.lanes(counts), wanted.chunk_size)
             everyone = int(await conn.scalar(select(func.count()).select_from(CONTACTS)) or 0)
             many = sum(counts.values()) > max(_FEW, everyone // 20)
-            async for rows, blocks in _pages(conn, wanted.lists, many=many):
+            async for rows, blocks in _pages(conn, lists, many=many):
                 if wanted.by_zone:
                     writer.zone_of = await contact_zones.of(conn, {row[1] for row in rows})
-                await asyncio.to_thread(writer.add, _judged(rows, blocks))
+                as_listed = [(*row[:2], found.get(row[2], row[2]), *row[3:]) for row in rows] if found else rows
+                await asyncio.to_thread(writer.add, _judged(as_listed, blocks))
         return writer
 
 

@@ -32,6 +32,7 @@ from services.planner.idempotency import Act, once
 from services.planner.orders import Command
 from services.planner.parts import Parts
 from services.planner.redrive import redrive
+from services.planner.segments import requests as segments
 from services.planner.test_mails import Sample
 from shared import clock, tracing
 from shared.addresses import AddressError, domain, parse
@@ -326,6 +327,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.RemoveUser: administration.remove_user,
     **campaigns.HANDLERS,
     **consent_commands.HANDLERS,
+    commands.RuleList: segments.rule_list,
 }
 QUIETER = (commands.PauseMailing, commands.StopEverything, commands.CancelMailing, commands.ResumeAfterRestore)
 """What may be asked while the log is not trusted."""

@@ -31,6 +31,8 @@ from shared.contracts.commands.between import (
     ProbeResult,
     Recollection,
     TakenIn,
+    Viewed,
+    ViewWanted,
     Word,
 )
 from shared.contracts.commands.checks import (
@@ -44,6 +46,7 @@ from shared.contracts.commands.checks import (
 from shared.contracts.commands.contacts import (
     ConsentHistory,
     ContactProblems,
+    CountSegment,
     ImportContacts,
     ImportStatus,
     LiftSuppression,
@@ -53,6 +56,7 @@ from shared.contracts.commands.contacts import (
     OptOut,
     PreviewImport,
     RejectedRows,
+    RuleList,
     TakeFeedback,
 )
 from shared.contracts.commands.domains import (
@@ -144,6 +148,7 @@ __all__ = (
     "Command",
     "ConsentHistory",
     "ContactProblems",
+    "CountSegment",
     "DecideDoubt",
     "DeleteCampaign",
     "DeleteMailing",
@@ -205,6 +210,7 @@ __all__ = (
     "ResumeStopped",
     "RetireDomainKey",
     "RevokeToken",
+    "RuleList",
     "ScheduleMailing",
     "Secret",
     "SendTest",
@@ -222,5 +228,7 @@ __all__ = (
     "Users",
     "VerifyLedger",
     "ViewHealth",
+    "ViewWanted",
+    "Viewed",
     "Word",
 )
