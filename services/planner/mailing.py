@@ -6,7 +6,8 @@ Rules:
    its other states. Cancelled and completed are final (a doubt may still be decided on).
 2. It is drafted and edited on an open campaign, by a tested, working account, as one of that account's senders.
 3. It is edited until sending starts; an edit drops the frozen audience and withdraws the start.
-4. The audience is frozen while it is planned, as often as wanted; it is fixed once a start is set.
+4. The audience is frozen while it is planned, as often as wanted; it is fixed once a start is set. Until then its
+   sources are chosen and recipients added and removed, each of which drops what was frozen (`choosing`).
 5. A start needs at least one frozen recipient, a working account, a known zone and an instant that is not past.
 6. `Tick` does what is due by its instant: start, open, close. A start outside the sending hours waits for them.
 7. Pause and resume keep whether it had started. Resume reopens or waits, as the hours say, and needs the account.
@@ -21,9 +22,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from services.planner import schedule
+from services.planner import choosing, schedule
 from services.planner.orders import (
+    AddRecipients,
     Cancel,
+    Choose,
     Command,
     Complete,
     Decide,
@@ -33,6 +36,7 @@ from services.planner.orders import (
     Freeze,
     Pause,
     Rate,
+    RemoveRecipients,
     Resume,
     Schedule,
     Stop,
@@ -59,7 +63,10 @@ from shared.contracts.mailing import (
     MailingScheduled,
     MailingUnscheduled,
     RateChanged,
+    RecipientAdded,
+    RecipientRemoved,
     SendingStarted,
+    SourcesChosen,
     TestSent,
     WindowClosed,
     WindowOpened,
@@ -86,6 +93,7 @@ class Mailing(BaseModel):
     status: Status = "none"
     draft: MailingDrafted | None = None
     audience: AudienceFrozen | None = None
+    chosen: choosing.Chosen = choosing.Chosen()
     schedule: MailingScheduled | None = None
     started: bool = False
     until: datetime | None = None
@@ -128,6 +136,10 @@ class MailingDecider:
             repeated = isinstance(command, Delete | Tick | Complete | Fail | Stop)
             return [] if repeated else Refusal(code="mailing_deleted", message="The mailing was deleted.")
         match command:
+            case Choose() | AddRecipients() | RemoveRecipients():
+                if state.status != "planned":
+                    return Refusal(code="audience_fixed", message="The audience is fixed: withdraw the start first.")
+                return choosing.decide(state.chosen, command)
             case Freeze() | Schedule() | Unschedule() | Tick() | Test():
                 return _before(state, command)
             case _:
@@ -144,6 +156,8 @@ def _changes(state: Mailing, event: DomainEvent) -> dict[str, object]:
                 campaign=campaign, **{name: getattr(event, name) for name in type(event).model_fields}
             )
             return {"draft": draft, "limits": event.limits, "audience": None}
+        case SourcesChosen() | RecipientAdded() | RecipientRemoved():
+            return {"chosen": choosing.evolve(state.chosen, event), "audience": None}
         case AudienceFrozen():
             return {"audience": event}
         case TestSent():

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from shared.contracts.envelope import DomainEvent
+from shared.contracts.sources import OutcomeGroup
 
 
 class ContactsImported(DomainEvent):
@@ -42,4 +43,20 @@ class ContactsSynced(DomainEvent):
     left: int = 0
 
 
-EVENTS = (ContactsImported, ContactsSynced)
+class ListFilled(DomainEvent):
+    """Those behind a number of a mailing's report were put on a list.
+
+    Attributes:
+        group: By what became of their mail.
+        contacts: How many they were; some may have been on it.
+    """
+
+    TYPE: ClassVar[str] = "audience.list_filled/1"
+
+    list: str
+    mailing: str
+    group: OutcomeGroup
+    contacts: int
+
+
+EVENTS = (ContactsImported, ContactsSynced, ListFilled)

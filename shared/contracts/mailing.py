@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.account import Limits
 from shared.contracts.envelope import DomainEvent
+from shared.contracts.sources import Sources
 
 STOPPED = "everything was stopped"
 """How the reason of a pause begins that one command caused for all mailings."""
@@ -86,6 +87,30 @@ class MailingEdited(DomainEvent):
     limits: Limits = Limits()
     retry_for: int = 86_400
     stop: StopRules | None = None
+
+
+class SourcesChosen(DomainEvent):
+    """Where the audience comes from; it has to be frozen anew."""
+
+    TYPE: ClassVar[str] = "mailing.sources_chosen/1"
+
+    sources: Sources
+
+
+class RecipientAdded(DomainEvent):
+    """These contacts shall get it as well, each chosen by hand; the audience has to be frozen anew."""
+
+    TYPE: ClassVar[str] = "mailing.recipient_added/1"
+
+    contacts: list[str]
+
+
+class RecipientRemoved(DomainEvent):
+    """These contacts shall not get it, whatever they are on; the audience has to be frozen anew."""
+
+    TYPE: ClassVar[str] = "mailing.recipient_removed/1"
+
+    contacts: list[str]
 
 
 class TestSent(DomainEvent):
@@ -225,6 +250,9 @@ class MailingDeleted(DomainEvent):
 EVENTS = (
     MailingDrafted,
     MailingEdited,
+    SourcesChosen,
+    RecipientAdded,
+    RecipientRemoved,
     TestSent,
     AudienceFrozen,
     MailingScheduled,

@@ -11,6 +11,15 @@ from shared.contracts.commands.accounts import (
     ResealSecrets,
     TestAccount,
 )
+from shared.contracts.commands.audience import (
+    AddRecipients,
+    Audience,
+    ChooseSources,
+    ChosenSources,
+    FreezeAudience,
+    ListFrom,
+    RemoveRecipients,
+)
 from shared.contracts.commands.base import (
     Answer,
     Command,
@@ -71,7 +80,6 @@ from shared.contracts.commands.mailboxes import (
 )
 from shared.contracts.commands.mailings import (
     Attachment,
-    Audience,
     CancelMailing,
     ChangeRate,
     DecideDoubt,
@@ -79,7 +87,6 @@ from shared.contracts.commands.mailings import (
     Draft,
     DraftMailing,
     EditMailing,
-    FreezeAudience,
     OpenCampaign,
     PauseMailing,
     ResumeMailing,
@@ -124,6 +131,7 @@ __all__ = (
     "AddAccount",
     "AddDomainKey",
     "AddMailbox",
+    "AddRecipients",
     "AddUser",
     "Answer",
     "Attachment",
@@ -135,6 +143,8 @@ __all__ = (
     "ChangePassword",
     "ChangePermissions",
     "ChangeRate",
+    "ChooseSources",
+    "ChosenSources",
     "CloseSession",
     "Command",
     "ConsentHistory",
@@ -159,6 +169,7 @@ __all__ = (
     "LiftSuppression",
     "Links",
     "ListConfirmation",
+    "ListFrom",
     "Lists",
     "LogLines",
     "LogTrust",
@@ -189,6 +200,7 @@ __all__ = (
     "RejectedRows",
     "RejudgeHits",
     "RemoveMailbox",
+    "RemoveRecipients",
     "RemoveUser",
     "Request",
     "ResealSecrets",
