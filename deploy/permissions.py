@@ -167,7 +167,7 @@ SENDER = _service(
         *_reads(subjects.EVENTS, subjects.JOBS, subjects.PAYLOADS, _AUDIENCE, _CONTENT, _SECRETS, _PACING),
         *_purges(subjects.TIMERS),
     ],
-    listen=(subjects.probe(),),
+    listen=(subjects.probe(), subjects.view()),
 )
 
 TRACKER = _service(
@@ -175,7 +175,7 @@ TRACKER = _service(
     publish=[
         *("evt.engagement.>", "evt.consent.>", "evt.feedback.>", "person.note.>", subjects.ALL_INTAKE),
         *_reads(subjects.EVENTS, subjects.PAYLOADS, subjects.INBOX, _CONTENT, _MAILBOXES),
-        f"$KV.{subjects.MAILBOXES}.>",
+        *(f"$KV.{subjects.MAILBOXES}.>", subjects.view()),
         f"$JS.API.DIRECT.GET.{subjects.PEOPLE}.{subjects.person_list('*')}",  # what lists are called, nobody's name
         # Passwords of mailboxes and no other secret.
         f"$JS.API.DIRECT.GET.{_SECRETS}.{subjects.sealed(subjects.mailbox_password('*'))}",

@@ -6,9 +6,10 @@ of the address. Whatever does not verify is None: the caller cannot tell a forge
 and an unknown key id costs the same time. Every key of the ring verifies, so old links outlive a rotation.
 
 Shapes: `{public}/c/{recipient}/{link}` click, `{public}/o/{recipient}.gif` pixel, `{public}/u/{unsubscribe}`,
-`{public}/s/{opt_in}`, with recipient `kid.mailing.n.index.mac` (`-` for n and index where recipients are not told
-apart), link `id.url.mac`, unsubscribe `kid.mailing.n.index.address_key.scope.mac` (scope: list ids in ascending order
-joined by `+`, or `*`), opt-in `kid.mailing.n.index.address_key.scope.until.mac` (until: its last day, since 1970).
+`{public}/s/{opt_in}`, `{public}/v/{view}`, with recipient and view `kid.mailing.n.index.mac` (of recipient `-` for n
+and index where recipients are not told apart), link `id.url.mac`, unsubscribe
+`kid.mailing.n.index.address_key.scope.mac` (scope: list ids in ascending order joined by `+`, or `*`), opt-in
+`kid.mailing.n.index.address_key.scope.until.mac` (until: its last day, since 1970).
 
 A return path is `b+kid.mailing.n.index.mac@domain`, its MAC 64 bits in hexadecimal: relays may change the case of a
 local part, and it has 64 octets at most. Mail to `u+...@domain` unsubscribes; the rest is the same.
@@ -31,6 +32,7 @@ PIXEL_PATH = "/o/"
 PIXEL_SUFFIX = ".gif"
 UNSUBSCRIBE_PATH = "/u/"
 OPT_IN_PATH = "/s/"
+VIEW_PATH = "/v/"
 
 BOUNCE_PREFIX = "b+"
 LEAVE_PREFIX = "u+"
@@ -167,6 +169,15 @@ class Signer:
         """Return the MAC over `mailing.n.index.address_key.scope.until`."""
         return self._key.mac(b"s " + claim)
 
+    def view_mac(self, who: bytes) -> bytes:
+        """Return the MAC over `mailing.n.index` of the link that shows the mail: the pixel's does not."""
+        return self._key.mac(b"v " + who)
+
+    def view(self, mailing: str, n: int, index: int) -> str:
+        """Return the token that shows the mail."""
+        who = f"{mailing}.{n}.{index}"
+        return f"{self.kid}.{who}.{self.view_mac(who.encode()).decode()}"
+
     def recipient(self, mailing: str, n: int, index: int) -> str:
         """Return the recipient part."""
         who = f"{mailing}.{n}.{index}"
@@ -214,8 +225,18 @@ def _holds(keys: Mapping[str, bytes], kid: str, signed: bytes, mac: str) -> bool
 
 def verify_recipient(key_ring: KeyRing, text: str) -> RecipientToken | None:
     """Return whom the recipient part names, or None."""
+    return _recipient(key_ring, text, b"r ")
+
+
+def verify_view(key_ring: KeyRing, text: str) -> RecipientToken | None:
+    """Return whose mail is to be shown, or None."""
+    token = _recipient(key_ring, text, b"v ")
+    return None if token is None or token.anonymous else token
+
+
+def _recipient(key_ring: KeyRing, text: str, kind: bytes) -> RecipientToken | None:
     match = _RECIPIENT.fullmatch(text)
-    if match is None or not _holds(key_ring.token_keys, match["kid"], b"r " + match["signed"].encode(), match["mac"]):
+    if match is None or not _holds(key_ring.token_keys, match["kid"], kind + match["signed"].encode(), match["mac"]):
         return None
     if match["all"] is not None:
         return RecipientToken(match["kid"], match["all"], ANONYMOUS, ANONYMOUS)

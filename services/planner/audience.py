@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Table, and_, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.planner import audience_rows, outcomes, providers
+from services.planner import audience_rows, contact_zones, outcomes, providers
 from services.planner.audience_object import AudienceWriter
 from services.planner.audience_rules import Blocks, Row, judged
 from services.planner.audience_sources import CHOSEN, LEFT_OUT, Combined, combine, scratch
@@ -24,6 +24,7 @@ from services.planner.choosing import Chosen
 from services.planner.contacts import CONTACTS
 from services.planner.facts import SUPPRESSION
 from services.planner.lists import MEMBERS
+from services.planner.segments import dynamic
 from shared import clock
 from shared.contracts.mailing import AudienceFrozen
 from shared.database import reading
@@ -48,6 +49,7 @@ class Wanted:
     mailing: str
     lists: Sequence[str]
     chunk_size: int
+    by_zone: bool = False
     chosen: Chosen = field(default_factory=Chosen)
     scope: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -86,6 +88,7 @@ class Freezer:
             skipped=dict(sorted(writer.skipped.items())),
             chunks=writer.chunks,
             lanes=dict(sorted(writer.chunks_of.items())),
+            zones=dict(sorted(writer.zones.items())) if wanted.by_zone else {},
             position=position,
         )
 
@@ -97,23 +100,33 @@ class Freezer:
         return await audience_rows.fill(self._engine, mailing, name, self._objects.open(name))
 
     async def _write(self, wanted: Wanted, path: Path) -> AudienceWriter:
+        sources = wanted.chosen.sources
+        named = {*wanted.lists, *sources.exclude, *([sources.helper.list] if sources.helper else ())}
+        found = await dynamic.settled(self._engine, sorted(named), clock.now().date())
         if wanted.chosen.plain:
             async with reading(self._engine).connect() as conn:
-                return await _write(conn, wanted, path, _Given(MEMBERS, wanted.lists))
+                return await _write(conn, wanted, path, _Given(MEMBERS, found, [*wanted.lists, *found]))
         audiences = {mailing: await self.ensure_cached(mailing, name) for mailing, name in wanted.sources.items()}
         await outcomes.freshen(self._engine)
-        combined = Combined(wanted.chosen, wanted.lists, wanted.scope, int(clock.now().timestamp()), audiences)
+        now = int(clock.now().timestamp())
+        combined = Combined(wanted.chosen, wanted.lists, wanted.scope, now, found, audiences)
         async with scratch(self._engine) as conn:
             await combine(conn, combined)
             step("freeze.combined")
-            return await _write(conn, wanted, path, _Given(CHOSEN))
+            return await _write(conn, wanted, path, _Given(CHOSEN, found))
 
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """The table that says who is on which list, and which lists of it count; None: all of it, less `LEFT_OUT`."""
+    """The table that says who is on which list.
+
+    Attributes:
+        found: Ids under which stand whom rules of lists find -> their list.
+        lists: Which of them count; None: all of them, less `LEFT_OUT`.
+    """
 
     table: Table
+    found: Mapping[str, str]
     lists: Sequence[str] | None = None
 
 
@@ -122,8 +135,12 @@ async def _write(conn: AsyncConnection, wanted: Wanted, path: Path, given: _Give
     writer = AudienceWriter(path, providers.lanes(counts), wanted.chunk_size)
     everyone = int(await conn.scalar(select(func.count()).select_from(CONTACTS)) or 0)
     many = sum(counts.values()) > max(_FEW, everyone // 20)
+    found = given.found
     async for rows, blocks in _pages(conn, given, many=many):
-        await asyncio.to_thread(writer.add, judged(rows, blocks))
+        if wanted.by_zone:
+            writer.zone_of = await contact_zones.of(conn, {row[1] for row in rows})
+        as_listed = [(*row[:2], found.get(row[2], row[2]), *row[3:]) for row in rows] if found else rows
+        await asyncio.to_thread(writer.add, judged(as_listed, blocks))
     return writer
 
 

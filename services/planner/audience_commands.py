@@ -137,7 +137,7 @@ async def _wanted(parts: Parts, mailing: str, state: Mailing) -> Wanted | Refusa
     """Return what to freeze, from the sources as they were chosen."""
     all_of_it = await _lists_of(parts, state)
     per_second = fan_out.rate(state.limits, *(await parts.account_of(state)).limits_on(clock.now()))
-    size = fan_out.chunk_size(per_second, parts.settings.chunk_size)
+    size = fan_out.chunk_size(per_second, parts.settings.chunk_size, state.draft.batch if state.draft else None)
     chosen: Chosen = state.chosen
     names = all_of_it if chosen.sources.lists is None else chosen.sources.lists
     objects = await _objects(parts, chosen.sources.mailings)
@@ -145,7 +145,8 @@ async def _wanted(parts: Parts, mailing: str, state: Mailing) -> Wanted | Refusa
         return objects
     if not chosen.plain:
         await _up_to_now(parts)
-    return Wanted(mailing, names, size, chosen, next(iter(all_of_it), ""), objects)
+    zones = state.draft is not None and state.draft.recipient_time
+    return Wanted(mailing, names, size, zones, chosen, next(iter(all_of_it), ""), objects)
 
 
 async def _frozen(parts: Parts, mailing: str, act: Act, frozen: AudienceFrozen) -> Result:

@@ -54,13 +54,19 @@ class Combined:
         scope: List whose opt-outs count for contacts that no list gives.
         audiences: Mailing -> its frozen audience in the cache, of those that are a source.
         now: Seconds since 1970.
+        found: Ids under which stand whom rules of lists find -> their list.
     """
 
     chosen: Chosen
     lists: Sequence[str]
     scope: str
     now: int
+    found: Mapping[str, str] = field(default_factory=dict)
     audiences: Mapping[str, int] = field(default_factory=dict)
+
+    def standing(self, lists: Sequence[str]) -> list[str]:
+        """Return the ids under which members of these lists stand."""
+        return [*lists, *(under for under, of in self.found.items() if of in lists)]
 
 
 @asynccontextmanager
@@ -82,18 +88,18 @@ async def combine(conn: AsyncConnection, wanted: Combined) -> None:
     """Fill both tables."""
     sources = wanted.chosen.sources
     scope = literal(wanted.scope)
-    await _take(conn, members(wanted.lists))
+    await _take(conn, members(wanted.standing(wanted.lists)))
     for source in sources.mailings:
         await _take(conn, recipients(source, wanted.audiences.get(source.mailing, 0), scope))
     helper = sources.helper
     if helper is not None and helper.mode == "add":
-        await _take(conn, members([helper.list]))
+        await _take(conn, members(wanted.standing([helper.list])))
     await insert_absent(conn, CHOSEN, ("contact", "list"), [(one, wanted.scope) for one in wanted.chosen.added])
     await insert_absent(conn, LEFT_OUT, ("contact", "reason"), [(one, "removed") for one in wanted.chosen.removed])
     by_hand = CHOSEN.c.contact.not_in(wanted.chosen.added) if wanted.chosen.added else None
-    await _leave_out(conn, "excluded", _on(sources.exclude) if sources.exclude else None, by_hand)
+    await _leave_out(conn, "excluded", _on(wanted.standing(sources.exclude)) if sources.exclude else None, by_hand)
     if helper is not None and helper.mode == "only":
-        await _leave_out(conn, "not_on_helper_list", ~_on([helper.list]), by_hand)
+        await _leave_out(conn, "not_on_helper_list", ~_on(wanted.standing([helper.list])), by_hand)
     if sources.cap is not None:
         await _leave_out(conn, "frequency_cap", CHOSEN.c.contact.in_(_often(sources.cap, wanted.now)), by_hand)
 

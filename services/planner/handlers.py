@@ -30,6 +30,7 @@ from services.planner.idempotency import Act, once
 from services.planner.orders import Command
 from services.planner.parts import Parts
 from services.planner.redrive import redrive
+from services.planner.segments import requests as segments
 from services.planner.test_mails import Sample
 from shared import clock
 from shared.addresses import AddressError, domain, parse
@@ -166,6 +167,8 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
         limits=wanted.limits,
         retry_for=wanted.retry_for,
         stop=wanted.stop,
+        batch=wanted.batch or parts.settings.batch,
+        recipient_time=wanted.recipient_time,
     )
     account = await parts.account(wanted.account)
     order = orders.Draft(drafted, content.sender_address, campaign, account, edit)
@@ -299,6 +302,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.RemoveUser: administration.remove_user,
     **audience_commands.HANDLERS,
     **consent_commands.HANDLERS,
+    commands.RuleList: segments.rule_list,
 }
 QUIETER = (commands.PauseMailing, commands.StopEverything, commands.CancelMailing, commands.ResumeAfterRestore)
 """What may be asked while the log is not trusted."""

@@ -6,6 +6,7 @@ itself. Whoever is out of all mail already stays as they are, so no later liftin
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from services.planner.returns import What
 from shared.contracts.consent import EVERYTHING, AddressSuppressed, OptedOut, SuppressionLifted
@@ -65,23 +66,18 @@ def consequences(came: Return, whom: Whom, *, soft: int, most_soft: int) -> list
         return [lifted] if closed_by_it else []
     if now.blocked or now.seq > came.seq:  # out already, or somebody acted since: theirs is the last word
         return []
+    mail: dict[str, Any] = {"mailing": came.mailing, "n": came.n, "index": came.index} if came.mailing else {}
     if came.what == "opt-out":
         return [
-            OptedOut(
-                address_key=whom.address_key,
-                scope=scope,
-                how="mailto",
-                mailing=came.mailing,
-                n=came.n if came.mailing else None,
-                index=came.index if came.mailing else None,
-            )
+            OptedOut(address_key=whom.address_key, scope=scope, how="mailto", **mail)
             for scope in whom.lists or (EVERYTHING,)
             if not whom.standing(scope).blocked and whom.standing(scope).seq < came.seq
         ]
     reason = {"hard": came.reason, COMPLAINT: COMPLAINT, "soft": SOFT if soft >= most_soft else ""}.get(came.what, "")
     if not reason:
         return []
-    return [AddressSuppressed(address_key=whom.address_key, scope=EVERYTHING, reason=reason, source=came.source)]
+    common: dict[str, Any] = {"address_key": whom.address_key, "scope": EVERYTHING} | mail
+    return [AddressSuppressed(**common, reason=reason, source=came.source)]
 
 
 def meant(came: Return, key: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from shared.contracts import consent, feed, mailing, subjects
+from shared.contracts import consent, feed, feedback, mailing, subjects
 from shared.contracts.audience import ContactsImported, ContactsSynced
 from shared.contracts.engagement import Hit, HitsRecorded
 from shared.contracts.envelope import DomainEvent, EventRecord
@@ -82,14 +82,25 @@ _ACTS: dict[type[DomainEvent], str] = {
     consent.SuppressionLifted: "suppression_lifted",
 }
 
+_RETURNED: dict[str, feed.Returned] = {
+    "bounce": "bounced",
+    "delayed": "delayed",
+    "delivered": "delivered",
+    "complaint": "complained",
+    "not-spam": "not_spam",
+    "reply": "replied",
+    "auto-reply": "auto_replied",
+}
+"""What an event of what came back is -> what integrators are told; an opt-out is told as the consent it leads to."""
+
 _OTHERS: tuple[type[DomainEvent], ...] = (
-    *(ChunkPlanned, RecipientsSettled, HitsRecorded),
+    *(ChunkPlanned, RecipientsSettled, HitsRecorded, *feedback.EVENTS),
     *(ContactsImported, ContactsSynced),
 )
 HANDLES: frozenset[str] = frozenset(event.TYPE for event in (*_CHANGES, *_ACTS, *_OTHERS))
 FILTERS = (
     *(subjects.ALL_MAILINGS, subjects.ALL_PLANS, subjects.ALL_CHUNKS),
-    *(subjects.ALL_ENGAGEMENT, subjects.ALL_CONSENT, subjects.ALL_AUDIENCE),
+    *(subjects.ALL_ENGAGEMENT, subjects.ALL_FEEDBACK, subjects.ALL_CONSENT, subjects.ALL_AUDIENCE),
 )
 
 
@@ -105,6 +116,10 @@ def recipients_of(record: EventRecord) -> Iterator[tuple[ChunkKey, int]]:
             yield (of, n), index
         case consent.OptedIn(mailing=str(of), n=int(n), index=int(index)):
             yield (of, n), index
+        case consent.AddressSuppressed(mailing=str(of), n=int(n), index=int(index)):
+            yield (of, n), index
+        case feedback.Answer(mailing=str(of), n=int(n), index=int(index)):
+            yield (of, n), index
         case _:
             return
 
@@ -117,6 +132,8 @@ def messages(record: EventRecord, known: Known) -> Iterator[Message]:
             yield from _settled(record, event, known)
         case HitsRecorded():
             yield from _engaged(record, event, known)
+        case feedback.Answer():
+            yield from _returned(record, event, known)
         case ContactsImported() | ContactsSynced():
             yield _message(record, record.id, subjects.OUT_CONTACT, feed.ContactsChanged.TYPE, _contacts(event))
         case _ if (act := _ACTS.get(type(event))) is not None:
@@ -175,6 +192,23 @@ def _hit(hit: Hit, plan: ChunkPlanned, known: Known) -> Data:
     who = known.person((hit.mailing, hit.n), hit.index) if plan.tracking == "person" else {}
     what = {"id": hit.id, "kind": hit.kind, "at": _stamp(hit.at)}
     return who | what | ({} if hit.link is None else {"link": hit.link}) | ({"agent": hit.agent} if hit.agent else {})
+
+
+def _returned(record: EventRecord, event: feedback.Answer, known: Known) -> Iterator[Message]:
+    """Tell what came back where it is proven whose mail it was, and that it is no test."""
+    what = _RETURNED.get(feedback.kind_of(event))
+    if what is None or not event.proven or event.n is None or event.index is None:
+        return
+    key = (event.mailing, event.n)
+    plan = known.chunks.get(key)
+    if plan is None or plan.kind in SINGLE:
+        return
+    data = known.person(key, event.index) | {"mailing": event.mailing, "what": what}
+    if isinstance(event, feedback.BounceReceived):
+        said = {"reason": event.reason, "scope": event.scope, "permanent": event.permanent}
+        said |= {"status": event.status, "code": event.reply_code}
+        data |= {name: value for name, value in said.items() if value}
+    yield _message(record, record.id, subjects.out_returned(event.mailing), feed.MailReturned.TYPE, data)
 
 
 def _consent(act: str, event: Any, known: Known) -> Data:  # noqa: ANN401 - one of four events

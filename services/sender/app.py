@@ -48,10 +48,11 @@ from services.sender.smtp import Connection, Timeouts
 from services.sender.suppression import Suppression
 from services.sender.transport import GREETING, Relay, connect
 from services.sender.trust import Trust
+from services.sender.web_view import WebView
 from services.sender.work import Means
 from shared.clock import boot_seconds, now
 from shared.contracts import subjects
-from shared.contracts.commands import Probe, ProbeResult
+from shared.contracts.commands import Probe, ProbeResult, Viewed, ViewWanted
 from shared.contracts.envelope import Commit, Origin
 from shared.dkim_keys import SigningKey
 from shared.eventlog.documents import Documents
@@ -156,7 +157,7 @@ class Sender:
             service.on_stop(_cancelling(task))
         metrics.show(lambda: len(self.lanes), self.gates.accounts.values)
         service.spawn("lanes", self._keep_lanes(), grace=settings.drain)
-        service.include(self._probes())
+        service.include(self._asked(Documents(service.nc, subjects.PAYLOADS), content))
 
     def _appended(self, before: int, seq: int, event_id: str) -> None:
         """Note a commit of ours; one that is not behind all we saw before stands in another log: end, and ask again."""
@@ -301,8 +302,19 @@ class Sender:
         origin = Origin(f"{self.worker}.relay.{new_id()}", "sender", now(), account_id, cause)
         await handle(self.log, RelayDecider(), subjects.relay(account_id), command, origin)
 
-    def _probes(self) -> NatsRouter:
+    def _asked(self, payloads: Documents, content: Objects) -> NatsRouter:
         router = NatsRouter()
+        of_views = Contents(content.get, self._signing_key, self.keys, self.settings.public_url)
+        views = WebView(self.log, payloads, of_views)  # with templates of its own: those at work stay compiled
+
+        @router.subscriber(subjects.view(), queue="sender", decoder=_raw)
+        async def view(body: bytes) -> bytes:
+            try:
+                viewed = await views.show(ViewWanted.model_validate_json(body))
+            except Exception:
+                logger.exception("a mail could not be shown")
+                viewed = Viewed(state="later")
+            return viewed.packed()
 
         @router.subscriber(subjects.probe(), queue="sender", decoder=_raw)
         async def probe(body: bytes) -> bytes:

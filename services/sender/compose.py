@@ -151,6 +151,7 @@ class ChunkComposer:
         self._longest = compiled.longest_value
         self._unsubscribes = compiled.unsubscribes
         self._opts_in = parts.OPT_IN in compiled.order
+        self._views = parts.VIEW in compiled.order
         self._query = compiled.query
         self._merges_subject = parts.SUBJECT in compiled.order
         self._sender = compiled.sender
@@ -203,6 +204,7 @@ class ChunkComposer:
             in_body,
             self._kid + message_id,
             self._opt_in(row, who, date) if self._opts_in else b"",
+            encode(f"{self._kid.decode()}{who.decode()}.{self._signer.view_mac(who).decode()}") if self._views else b"",
         ]
         encoded = [encode_value(value) for value in values]
         for place, html in self._cells:

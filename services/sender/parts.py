@@ -14,13 +14,22 @@ from services.sender.quoted import SOFT_BREAK, encode
 from shared import languages, tokens
 from shared.contracts.links import Link, ascii_url, links_in_html, links_in_text
 from shared.contracts.mailing import Tracking
-from shared.contracts.template import LINKS, OPT_IN_LINK, OPT_IN_URL, UNSUBSCRIBE_URLS, masked, parse
+from shared.contracts.template import (
+    LINKS,
+    OPT_IN_LINK,
+    OPT_IN_URL,
+    UNSUBSCRIBE_URLS,
+    VIEW_LINK,
+    VIEW_URL,
+    masked,
+    parse,
+)
 from shared.tokens import Signer
 
 Segment = str | int
 """Text, or the number of the cell that fills a slot."""
 
-DATE, TO, SUBJECT, MESSAGE_ID, UNSUBSCRIBE, UNSUBSCRIBE_IN_BODY, RECIPIENT, OPT_IN, FIRST_FIELD = range(9)
+DATE, TO, SUBJECT, MESSAGE_ID, UNSUBSCRIBE, UNSUBSCRIBE_IN_BODY, RECIPIENT, OPT_IN, VIEW, FIRST_FIELD = range(10)
 
 _BODY_END = re.compile(r"</body\s*>", re.IGNORECASE)
 _HTML_END = re.compile(r"</html\s*>", re.IGNORECASE)
@@ -103,7 +112,11 @@ class Urls:
             return self.unsubscribe()
         if name == OPT_IN_URL:
             return self._opt_in()
+        if name == VIEW_URL:
+            return self._view()
         words = languages.of(self.language).mail
+        if name == VIEW_LINK:
+            return _link(words.view, self._view(), html=html)
         if name == OPT_IN_LINK:
             return _link(words.confirm, self._opt_in(), html=html)
         return _link(words.unsubscribe, self.unsubscribe(), html=html)
@@ -115,6 +128,9 @@ class Urls:
         if html and self.language:
             before = before.replace("<p ", f'<p lang="{language.code}" dir="{language.direction}" ')
         return [before, *_link(language.mail.unsubscribe, self.unsubscribe(), html=html), after]
+
+    def _view(self) -> list[Segment]:
+        return [self.public_url + tokens.VIEW_PATH, VIEW, self.query]
 
     def _opt_in(self) -> list[Segment]:
         return [self.public_url + tokens.OPT_IN_PATH, OPT_IN, self.query]

@@ -1,6 +1,6 @@
 """The tracker process: what the public sees comes in by HTTP, facts go out to the log.
 
-In: `GET /o/{recipient}.gif`, `GET /c/{recipient}/{link}`, `GET|POST /u/{token}` and `/s/{token}`,
+In: `GET /o/{recipient}.gif`, `GET /c/{recipient}/{link}`, `GET /v/{view}`, `GET|POST /u/{token}` and `/s/{token}`,
 `POST /hooks/{provider}`, `/healthz`; uploaded mails from the planner (`desk.take`). Out: HitsRecorded on
 `evt.engagement.<p>`, OptedOut and OptedIn on `evt.consent.<p>`, what came back on `evt.feedback.<p>`; comments, replies
 and the words of the pages in PEOPLE.
@@ -30,13 +30,16 @@ from shared.eventlog.errors import EventLogError
 from shared.eventlog.reader import Reader
 from shared.eventlog.store import EventLog
 from shared.messaging import process
-from shared.messaging.ask import answer
+from shared.messaging.ask import answer, ask
 from shared.messaging.ops import OpsServer
 
 log = logging.getLogger(__name__)
 
 GARBAGE = 5_000
 """Objects more than before at which Python looks for cycles."""
+
+VIEW_SECONDS = 5.0
+"""How long a sender may take to show a mail."""
 
 _PAUSE = 1.0
 
@@ -67,6 +70,7 @@ async def reach_log(settings: TrackerSettings, tracker: Tracker, stop: asyncio.E
             tracker.recorder.attach(Log(events, notes, partial(getattr, nc, "is_connected")))
             tracker.names.attach(Reader(nc, subjects.PEOPLE).kept)
             tracker.payloads.attach(Reader(nc, subjects.PAYLOADS).last)
+            tracker.views.attach(partial(ask, nc, subjects.view(), seconds=VIEW_SECONDS))
             mailboxes = attend(
                 events,
                 tracker.desk,

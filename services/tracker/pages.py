@@ -223,6 +223,16 @@ def expired(view: View) -> Page:
     return _page(view.language, texts.expired_title, _said(texts.expired_text))
 
 
+def gone(language: Language) -> Page:
+    """The mail of the link is kept no more."""
+    return _page(language, language.page.gone_title, _said(language.page.gone_text))
+
+
+def later(language: Language) -> Page:
+    """The mail of the link cannot be shown just now."""
+    return _page(language, language.page.later_title, _said(language.page.later_text))
+
+
 def not_found(language: Language | None = None) -> Page:
     """Whatever the reason."""
     language = language or languages.of(languages.DEFAULT)

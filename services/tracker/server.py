@@ -29,10 +29,11 @@ from services.tracker.payloads import Payloads
 from services.tracker.recorder import Recorder
 from services.tracker.spool import Spool
 from services.tracker.unsubscribe import OptIn, Unsubscribe
+from services.tracker.web_view import WebView
 from services.tracker.webhooks.hooks import HOOKS_KIND, Hooks
 from services.tracker.webhooks.settings import WebhookSettings
 from shared.keys import KeyRing
-from shared.tokens import CLICK_PATH, OPT_IN_PATH, PIXEL_PATH, UNSUBSCRIBE_PATH
+from shared.tokens import CLICK_PATH, OPT_IN_PATH, PIXEL_PATH, UNSUBSCRIBE_PATH, VIEW_PATH
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +102,7 @@ class Tracker:
         recorder: To be attached to the log once it is reached.
         names: What lists are called; to be attached likewise.
         payloads: Whom chunks addressed; to be attached likewise.
+        views: Mails in the browser; likewise.
         desk: Takes what came back.
         key_ring: Of its secrets.
     """
@@ -112,6 +114,7 @@ class Tracker:
         self.recorder = Recorder(self._spool, patience=settings.log_patience)
         self.names = ListNames()
         self.payloads = Payloads()
+        self.views = WebView(key_ring)
         self.desk = Desk(key_ring, self.recorder, self.payloads)
         self._lmtp = LmtpServer(self.desk, settings.lmtp_addresses.split(","))
         self._lmtp_at = (settings.lmtp_host, settings.lmtp_port)
@@ -123,6 +126,7 @@ class Tracker:
                 HOOKS_KIND: Hooks(settings.providers(), self.desk, seconds=settings.request_patience),
                 UNSUBSCRIBE_PATH: Unsubscribe(key_ring, self.recorder, self.names),
                 OPT_IN_PATH: OptIn(key_ring, self.recorder, self.names),
+                VIEW_PATH: self.views,
             },
             [Route("/healthz", self._health)],
         )

@@ -246,6 +246,7 @@ _FEED = {
     "mailing.changed/1": ("mailings", subjects.out_mailing("{mailing}")),
     "recipients.settled/1": ("recipients", subjects.out_recipient("{mailing}")),
     "engagement.recorded/1": ("engagement", subjects.out_engagement("{mailing}")),
+    "mail.returned/1": ("returns", subjects.out_returned("{mailing}")),
     "consent.changed/1": ("consent_changes", subjects.OUT_CONSENT),
     "contacts.changed/1": ("contact_changes", subjects.OUT_CONTACT),
 }

@@ -59,4 +59,17 @@ class ListFilled(DomainEvent):
     contacts: int
 
 
-EVENTS = (ContactsImported, ContactsSynced, ListFilled)
+class ListRuled(DomainEvent):
+    """A list was given a rule, or its rule was taken away.
+
+    Attributes:
+        rule: Digest of the rule, "" where there is none any more; its words may name people.
+    """
+
+    TYPE: ClassVar[str] = "audience.list_ruled/1"
+
+    list: str
+    rule: str
+
+
+EVENTS = (ContactsImported, ContactsSynced, ListRuled, ListFilled)

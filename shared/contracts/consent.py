@@ -73,12 +73,19 @@ class OptedIn(Act):
 
 
 class AddressSuppressed(Act):
-    """The address must not be mailed: a hard bounce, a complaint, an operator's order."""
+    """The address must not be mailed: a hard bounce, a complaint, an operator's order.
+
+    Attributes:
+        mailing: Mailing of the mail that came back, where one is known; `n` and `index` say whose it was.
+    """
 
     TYPE: ClassVar[str] = "consent.address_suppressed/1"
 
     reason: str
     source: str = ""
+    mailing: str = ""
+    n: int | None = None
+    index: int | None = None
 
 
 class SuppressionLifted(Act):

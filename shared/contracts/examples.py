@@ -57,6 +57,8 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.RetireDomainKey: _KEY,
     commands.DomainKeys: {},
     commands.ImportContacts: _UPLOAD | {"parts": 1, "list": "readers", "columns": {"E-Mail": "email"}},
+    commands.RuleList: {"list": "grown up in Athens", "rule": "city = 'Athens' and birthday <= today - 18 years"},
+    commands.CountSegment: {"rule": "city = 'Athens' and birthday <= today - 18 years"},
     commands.ListConfirmation: {
         "list": "readers",
         "account": "a91kfm3xw2rb",
@@ -85,7 +87,11 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.FreezeAudience: _MAILING,
     commands.SendTest: _MAILING | {"to": ["editor@shop.example"]},
     commands.ScheduleMailing: _MAILING
-    | {"at": "2027-05-03T09:00:00", "zone": "Europe/Paris", "hours": {"start": "08:00", "end": "18:00"}},
+    | {
+        "at": "2027-05-03T09:00:00",
+        "zone": "Europe/Paris",
+        "hours": {"start": "08:00", "end": "18:00", "holidays": ["FR"]},
+    },
     commands.UnscheduleMailing: _MAILING,
     commands.PauseMailing: _MAILING | {"reason": "a wrong price"},
     commands.ResumeMailing: _MAILING,
@@ -192,6 +198,16 @@ FEED_EXAMPLES: dict[str, dict[str, Any]] = {
             _RECIPIENT
             | {"id": "h8d0s2k1", "kind": "click", "link": 0, "agent": "mail-client", "at": "2026-11-27T12:09:41.003Z"}
         ]
+    },
+    "mail.returned/1": _RECIPIENT
+    | _MAILING
+    | {
+        "what": "bounced",
+        "reason": "user-unknown",
+        "scope": "address",
+        "permanent": True,
+        "status": "5.1.1",
+        "code": "550",
     },
     "consent.changed/1": _RECIPIENT | _MAILING | {"act": "opted_out", "scope": "l4k2m0x9s7td", "how": "one-click"},
     "contacts.changed/1": {"by": "producer", "source": "crm", "added": 40, "updated": 2, "unchanged": 0},

@@ -29,6 +29,7 @@ Change = Literal[
     "deleted",
 ]
 FeedOutcome = Literal["accepted", "deferred", "rejected", "skipped", "expired", "cancelled", "in_doubt"]
+Returned = Literal["bounced", "delayed", "delivered", "complained", "not_spam", "replied", "auto_replied"]
 
 
 class FeedData(BaseModel):
@@ -130,6 +131,28 @@ class EngagementRecorded(FeedData):
     hits: list[Engaged]
 
 
+class MailReturned(FeedData, Person):
+    """Something came back for a mail: a bounce, a complaint, an answer. Only what is proven to be about that mail.
+
+    Attributes:
+        reason: Why it bounced, was delayed or delivered, as docs/feedback.md lists them.
+        scope: Whose fault a bounce is.
+        permanent: Whether a bounce says that the address will never be reached.
+        status: Enhanced status code (RFC 3463) of a bounce, "" where none was said.
+        code: Reply code of a bounce.
+    """
+
+    TYPE: ClassVar[str] = "mail.returned/1"
+
+    mailing: str
+    what: Returned
+    reason: str = ""
+    scope: str = ""
+    permanent: bool = False
+    status: str = ""
+    code: str = ""
+
+
 class ConsentChanged(FeedData, Person):
     """Somebody opted out or in, or an address must not be mailed (any more). Named where a mail led to it.
 
@@ -164,7 +187,10 @@ class ContactsChanged(FeedData):
 
 FEED: dict[str, type[FeedData]] = {
     model.TYPE: model
-    for model in (MailingChanged, RecipientsSettled, EngagementRecorded, ConsentChanged, ContactsChanged)
+    for model in (
+        *(MailingChanged, RecipientsSettled, EngagementRecorded),
+        *(MailReturned, ConsentChanged, ContactsChanged),
+    )
 }
 
 

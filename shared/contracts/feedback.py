@@ -18,8 +18,8 @@ Scope = Literal["address", "domain", "sender", "content", "us", "unknown"]
 """Whose fault it is."""
 
 
-class _Answer(DomainEvent):
-    """Attributes of all of them.
+class Answer(DomainEvent):
+    """Something that came back; attributes of all of them.
 
     Attributes:
         source: How it reached us: `file`, `imap:<mailbox>`, `lmtp`, or the name of a provider.
@@ -35,7 +35,7 @@ class _Answer(DomainEvent):
     address_key: str = Field(default="", pattern=r"^(?:[0-9a-f]{16})?$")
 
 
-class BounceReceived(_Answer):
+class BounceReceived(Answer):
     """A mail was not delivered, is late, or was delivered, says a mail system.
 
     Attributes:
@@ -56,7 +56,7 @@ class BounceReceived(_Answer):
     recipients: int = 1
 
 
-class ComplaintReceived(_Answer):
+class ComplaintReceived(Answer):
     """A person complained; `opt-out` only asks for no more mail, `not-spam` takes a complaint back."""
 
     TYPE: ClassVar[str] = "feedback.complaint_received/1"
@@ -65,7 +65,7 @@ class ComplaintReceived(_Answer):
     recipients: int = 1
 
 
-class ReplyReceived(_Answer):
+class ReplyReceived(Answer):
     """A person answered; the words stand in PEOPLE."""
 
     TYPE: ClassVar[str] = "feedback.reply_received/1"
@@ -73,7 +73,7 @@ class ReplyReceived(_Answer):
     note: str = ""
 
 
-class AutoReplyReceived(_Answer):
+class AutoReplyReceived(Answer):
     """A machine answered: no reply of a person, and nothing that is ever answered."""
 
     TYPE: ClassVar[str] = "feedback.auto_reply_received/1"
@@ -81,19 +81,24 @@ class AutoReplyReceived(_Answer):
     note: str = ""
 
 
-def sign_of(event: DomainEvent) -> str:
-    """Return what the event shows of a mail of ours beyond doubt: that a mail system had taken it; "" for nothing."""
-    if not isinstance(event, _Answer) or not event.proven or event.n is None or event.index is None:
-        return ""
+def kind_of(event: Answer) -> str:
+    """Return what it is in a word; `not-spam` and `opt-out` are complaints by their form only."""
     match event:
         case BounceReceived():
             return event.kind
         case ComplaintReceived():
-            return "complaint"
+            return event.feedback_type if event.feedback_type in ("not-spam", "opt-out") else "complaint"
         case ReplyReceived():
             return "reply"
         case _:
             return "auto-reply"
+
+
+def sign_of(event: DomainEvent) -> str:
+    """Return what the event shows of a mail of ours beyond doubt: that a mail system had taken it; "" for nothing."""
+    if not isinstance(event, Answer) or not event.proven or event.n is None or event.index is None:
+        return ""
+    return "complaint" if isinstance(event, ComplaintReceived) else kind_of(event)
 
 
 EVENTS = (BounceReceived, ComplaintReceived, ReplyReceived, AutoReplyReceived)

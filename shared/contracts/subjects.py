@@ -145,6 +145,11 @@ def plans_of(mailing_id: str) -> str:
     return f"evt.plan.{mailing_id}.*.*.*"
 
 
+def plan_anywhere(mailing_id: str, n: int) -> str:
+    """Filter: the plan of one chunk, whatever its account and lane."""
+    return f"evt.plan.{mailing_id}.*.*.{n}"
+
+
 def chunk(mailing_id: str, n: int) -> str:
     """Entity: the work on one chunk."""
     return f"evt.chunk.{mailing_id}.{n}"
@@ -222,6 +227,11 @@ def out_recipient(mailing_id: str) -> str:
 def out_engagement(mailing_id: str) -> str:
     """Opens and clicks of a mailing."""
     return f"out.engagement.{mailing_id}"
+
+
+def out_returned(mailing_id: str) -> str:
+    """What came back for a mailing, for integrators."""
+    return f"out.returned.{mailing_id}"
 
 
 OUT_CONSENT = "out.consent"
@@ -334,6 +344,11 @@ def probe() -> str:
 def desk() -> str:
     """Request subject on which any tracker takes a mail that came back and was uploaded."""
     return "desk.take"
+
+
+def view() -> str:
+    """Request subject on which any sender shows a mail for a tracker as it went out."""
+    return "view.mail"
 
 
 def probe_mailbox() -> str:

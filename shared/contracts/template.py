@@ -15,7 +15,9 @@ UNSUBSCRIBE_URLS = frozenset({"unsubscribe_url", "optouturl"})
 UNSUBSCRIBE_LINK = "optoutlink"
 OPT_IN_URL = "optinurl"
 OPT_IN_LINK = "optinlink"
-LINKS = frozenset({*UNSUBSCRIBE_URLS, UNSUBSCRIBE_LINK, OPT_IN_URL, OPT_IN_LINK})
+VIEW_URL = "webviewurl"
+VIEW_LINK = "webviewlink"
+LINKS = frozenset({*UNSUBSCRIBE_URLS, UNSUBSCRIBE_LINK, OPT_IN_URL, OPT_IN_LINK, VIEW_URL, VIEW_LINK})
 """What stands for a link of the recipient's own; a whole one (`optOutLink`) brings words in the mail's language."""
 
 SYSTEM_FIELDS = frozenset({*LINKS, "email", "name"})

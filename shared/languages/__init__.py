@@ -28,6 +28,7 @@ class MailTexts:
     confirm_subject: str
     confirm_asked: str
     confirm_ignore: str
+    view: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,10 @@ class PageTexts:
     confirmed_text: str
     expired_title: str
     expired_text: str
+    gone_title: str
+    gone_text: str
+    later_title: str
+    later_text: str
 
 
 @dataclass(frozen=True, slots=True)

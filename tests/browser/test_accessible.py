@@ -12,7 +12,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 _AXE = files("axe_playwright_python").joinpath("axe.min.js")
 _RUN = "async () => (await axe.run()).violations.filter((found) => ['serious', 'critical'].includes(found.impact))"
-_PAGES = ("/", "/contacts", "/accounts", "/health", "/access", "/me", "/campaigns/new", "/mailings/new")
+_PAGES = ("/", "/contacts", "/accounts", "/mailboxes", "/health", "/access", "/me", "/campaigns/new", "/mailings/new")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

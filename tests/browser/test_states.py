@@ -15,7 +15,18 @@ from tests.harness.installations import Quick
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-_PAGES = ("/", "/contacts", "/accounts", "/health", "/parked", "/access", "/me", "/campaigns/new", "/mailings/new")
+_PAGES = (
+    "/",
+    "/contacts",
+    "/accounts",
+    "/mailboxes",
+    "/health",
+    "/parked",
+    "/access",
+    "/me",
+    "/campaigns/new",
+    "/mailings/new",
+)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -39,6 +50,7 @@ async def test_where_there_is_nothing_it_says_what_to_do(empty: tuple[Local, Sit
     for path, said in (
         ("/contacts", "No list yet"),
         ("/accounts", "No account yet"),
+        ("/mailboxes", "No mailbox yet"),
         ("/parked", "Nothing is parked"),
         ("/campaigns/new", "There is no list yet"),
         ("/mailings/new", "There is no campaign yet"),

@@ -163,11 +163,11 @@ class System:
         self.account = str(added["account"])
         await self.do(commands.TestAccount(account=self.account))
 
-    async def bring_in(self, addresses: Sequence[str]) -> None:
-        """Import contacts from a CSV file and wait until all are in."""
+    async def bring_in(self, addresses: Sequence[str], to_list: str = "readers") -> None:
+        """Import contacts from a CSV file into a list and wait until all are in."""
         rows = [f"{address},Person {place}\n" for place, address in enumerate(addresses)]
         upload = await self.upload(("email,name\n" + "".join(rows)).encode())
-        await self.do(commands.ImportContacts(upload=upload, parts=1, list="readers"), upload)
+        await self.do(commands.ImportContacts(upload=upload, parts=1, list=to_list), upload)
 
         async def done() -> bool:
             status = await self.ask(commands.ImportStatus(upload=upload))
@@ -182,16 +182,16 @@ class System:
         await Documents(self.nc, subjects.INBOX).put_once(subjects.upload_part(upload, 0), data)
         return upload
 
-    async def draft(self, **more: object) -> str:
+    async def draft(self, to_list: str = "readers", **more: object) -> str:
         """Open a campaign and draft a mailing in it."""
-        opened = await self.do(commands.OpenCampaign(name="Autumn", lists=["readers"]))
+        opened = await self.do(commands.OpenCampaign(name="Autumn", lists=[to_list]))
         wanted = LETTER | {"campaign": opened["campaign"], "account": self.account} | more
         return str((await self.do(commands.DraftMailing.model_validate(wanted)))["mailing"])
 
-    async def start(self, addresses: Sequence[str], **more: object) -> str:
+    async def start(self, addresses: Sequence[str], to_list: str = "readers", **more: object) -> str:
         """Bring all of it about: contacts, a draft, its audience, the start; return the mailing."""
-        await self.bring_in(addresses)
-        mailing = await self.draft(**more)
+        await self.bring_in(addresses, to_list)
+        mailing = await self.draft(to_list, **more)
         frozen = await self.do(commands.FreezeAudience(mailing=mailing))
         assert frozen["recipients"] == len(addresses), frozen
         await self.do(commands.ScheduleMailing(mailing=mailing))

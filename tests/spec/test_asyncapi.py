@@ -58,7 +58,7 @@ def test_every_request_is_in_it(endpoint: Endpoint) -> None:
 def test_nothing_else_is_in_it() -> None:
     """Requests, contacts, uploads and the feed."""
     known = {endpoint.name.replace(".", "_") for endpoint in ENDPOINTS}
-    feed_channels = {"mailings", "recipients", "engagement", "consent_changes", "contact_changes"}
+    feed_channels = {"mailings", "recipients", "engagement", "returns", "consent_changes", "contact_changes"}
     assert set(DOCUMENT["operations"]) == known | {"contacts", "uploads"} | feed_channels
     assert set(DOCUMENT["channels"]) == set(DOCUMENT["operations"]) | {"answers"}
 

@@ -25,6 +25,7 @@ _PLACES: tuple[tuple[str, str, Permission], ...] = (
     ("/contacts", "Contacts", "view"),
     ("/accounts", "Accounts", "view"),
     ("/health", "Health", "view"),
+    ("/mailboxes", "Mailboxes", "administer"),
     ("/parked", "Parked", "administer"),
     ("/access", "Access", "administer"),
 )

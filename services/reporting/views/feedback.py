@@ -9,10 +9,9 @@ from services.reporting import tables
 from services.reporting.bulk import insert_new
 from services.reporting.mailing import millis
 from shared.contracts.envelope import Commit, EventRecord
-from shared.contracts.feedback import EVENTS, AutoReplyReceived, BounceReceived, ComplaintReceived
+from shared.contracts.feedback import EVENTS, ComplaintReceived, kind_of
 
 KINDS = ("bounce", "delayed", "delivered", "complaint", "opt-out", "not-spam", "reply", "auto-reply")
-_SAID = ("not-spam", "opt-out")
 
 
 class FeedbackView:
@@ -38,7 +37,7 @@ def _row(record: EventRecord) -> dict[str, Any]:
     return {
         "id": record.id,
         "seq": record.seq,
-        "kind": _kind(event),
+        "kind": kind_of(event),
         "mailing": event.mailing,
         "n": event.n,
         "idx": event.index,
@@ -53,11 +52,3 @@ def _row(record: EventRecord) -> dict[str, Any]:
         "permanent": int(getattr(event, "permanent", False)),
         "at": millis(record.time),
     }
-
-
-def _kind(event: Any) -> str:  # noqa: ANN401 - one of four events
-    if isinstance(event, BounceReceived):
-        return event.kind
-    if isinstance(event, ComplaintReceived):
-        return event.feedback_type if event.feedback_type in _SAID else "complaint"
-    return "auto-reply" if isinstance(event, AutoReplyReceived) else "reply"

@@ -9,6 +9,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
+from services.tracker.mailboxes import metrics
 from shared.contracts.mailbox import MailboxSettings, Reading
 from shared.ids import derived_id
 
@@ -47,6 +48,7 @@ class Turn:
         if revision is None:
             raise OvertakenError(self.mailbox)
         self.reading, self.revision = reading, revision
+        metrics.stands(self.mailbox, reading.state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Turns:
         """Return the turn, or after how many seconds it is worth asking again."""
         kept = await self._bucket.get(self._mailbox)
         reading, revision = (Reading(), 0) if kept is None else (Reading.model_validate_json(kept[0]), kept[1])
+        metrics.stands(self._mailbox, reading.state)
         wait = self._wait(reading, revision, wish, now)
         if wait > 0:
             return wait

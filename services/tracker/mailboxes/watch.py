@@ -7,6 +7,7 @@ connection to the log does; with the next one another begins.
 import asyncio
 import logging
 
+from services.tracker.mailboxes import metrics
 from services.tracker.mailboxes.reader import MailboxReader, Means, PasswordError
 from services.tracker.mailboxes.turns import Wish
 from shared.contracts import subjects
@@ -96,6 +97,7 @@ class Watch:
             case MailboxRemoved():
                 self._wishes.pop(mailbox, None)
                 self._end(mailbox)
+                metrics.gone(mailbox)
             case _:  # a test that failed changes nothing
                 pass
 

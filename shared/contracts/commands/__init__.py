@@ -40,6 +40,8 @@ from shared.contracts.commands.between import (
     ProbeResult,
     Recollection,
     TakenIn,
+    Viewed,
+    ViewWanted,
     Word,
 )
 from shared.contracts.commands.checks import (
@@ -53,6 +55,7 @@ from shared.contracts.commands.checks import (
 from shared.contracts.commands.contacts import (
     ConsentHistory,
     ContactProblems,
+    CountSegment,
     ImportContacts,
     ImportStatus,
     LiftSuppression,
@@ -62,6 +65,7 @@ from shared.contracts.commands.contacts import (
     OptOut,
     PreviewImport,
     RejectedRows,
+    RuleList,
     TakeFeedback,
 )
 from shared.contracts.commands.domains import (
@@ -149,6 +153,7 @@ __all__ = (
     "Command",
     "ConsentHistory",
     "ContactProblems",
+    "CountSegment",
     "DecideDoubt",
     "DeleteMailing",
     "DomainKeys",
@@ -209,6 +214,7 @@ __all__ = (
     "ResumeStopped",
     "RetireDomainKey",
     "RevokeToken",
+    "RuleList",
     "ScheduleMailing",
     "Secret",
     "SendTest",
@@ -226,5 +232,7 @@ __all__ = (
     "Users",
     "VerifyLedger",
     "ViewHealth",
+    "ViewWanted",
+    "Viewed",
     "Word",
 )

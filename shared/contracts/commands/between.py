@@ -1,9 +1,14 @@
 """What services ask each other; nobody else may."""
 
+import zlib
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
 from shared.contracts.account import TlsMode
 from shared.contracts.mailbox import MailboxSettings
+
+_MOST_VIEWED = 16_000_000
 
 
 class Recollection(BaseModel):
@@ -54,6 +59,41 @@ class TakenIn(BaseModel):
     index: int | None = None
     facts: int = 0
     recipients: list[HandedRecipient] = []
+
+
+class ViewWanted(BaseModel):
+    """A tracker asks any sender for the mail of a recipient as a page (`view.mail`)."""
+
+    mailing: str = Field(max_length=24)
+    n: int = Field(ge=0)
+    index: int = Field(ge=0)
+
+
+class Viewed(BaseModel):
+    """The body of a mail as HTML; `gone` where it was erased or is kept no more, `later` where it fails just now."""
+
+    state: Literal["shown", "gone", "later"]
+    html: str = ""
+
+    def packed(self) -> bytes:
+        """Return it as it is answered: a page may be larger than a message."""
+        return zlib.compress(self.model_dump_json().encode(), 1)
+
+    @classmethod
+    def unpacked(cls, raw: bytes) -> "Viewed":
+        """Read an answer.
+
+        Raises:
+            ValueError: It is none.
+        """
+        unpacking = zlib.decompressobj()
+        try:
+            body = unpacking.decompress(raw, _MOST_VIEWED)
+        except zlib.error as error:
+            raise ValueError("not packed") from error
+        if unpacking.unconsumed_tail:
+            raise ValueError("larger than any mail")
+        return cls.model_validate_json(body)
 
 
 class Probe(BaseModel):

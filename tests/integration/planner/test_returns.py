@@ -67,8 +67,12 @@ async def test_what_comes_back_closes_addresses(desk: Desk) -> None:
     acts = await _acted(desk, 4)
     lists = (await desk.ask(commands.Lists()))["lists"]
     assert acts == [
-        AddressSuppressed(address_key=keys[1], scope="*", reason="user-unknown", source="file"),
-        AddressSuppressed(address_key=keys[2], scope="*", reason="complaint", source="file"),
+        AddressSuppressed(
+            address_key=keys[1], scope="*", reason="user-unknown", source="file", mailing=mailing, n=0, index=1
+        ),
+        AddressSuppressed(
+            address_key=keys[2], scope="*", reason="complaint", source="file", mailing=mailing, n=0, index=2
+        ),
         SuppressionLifted(address_key=keys[2], scope="*", reason="not-spam"),
         OptedOut(address_key=keys[3], scope=lists[0]["id"], how="mailto", mailing=mailing, n=0, index=3),
     ]

@@ -55,9 +55,11 @@ def test_what_an_event_stands_for(event: DomainEvent, found: str | None) -> None
 
 
 def test_for_good_and_a_complaint_close_the_address_at_once() -> None:
-    """With reason and source, for all mail of the brand."""
+    """With reason, source and the mail it is about, for all mail of the brand."""
     (closed,) = consequences(_came("hard", reason="user-unknown"), _whom(), soft=0, most_soft=5)
-    assert closed == AddressSuppressed(address_key=KEY, scope="*", reason="user-unknown", source="file")
+    assert closed == AddressSuppressed(
+        address_key=KEY, scope="*", reason="user-unknown", source="file", mailing="m1", n=0, index=7
+    )
     (closed,) = consequences(_came("complaint"), _whom(), soft=0, most_soft=5)
     assert isinstance(closed, AddressSuppressed)
     assert closed.reason == "complaint"

@@ -13,6 +13,7 @@ from shared.contracts.audience import ContactsImported, ContactsSynced
 from shared.contracts.consent import AddressSuppressed
 from shared.contracts.envelope import Commit
 from shared.contracts.feed import FEED
+from shared.contracts.feedback import BounceReceived, ComplaintReceived, ReplyReceived
 from shared.contracts.sending import ChunkPlanned
 from tests.harness.story import KEY, Story, contact, group, hit
 from tests.integration.reporting.tales import tale
@@ -53,10 +54,11 @@ def story() -> Story:
 def test_everything_told_fits_the_contract(seed: int) -> None:
     """Each message is a CloudEvent whose data its model reads without anything left over, under an id of its own.
 
-    Consent acts are facts that the log may be told twice: they have one id then.
+    Consent acts and what came back are facts that the log may be told twice: they have one id then.
     """
     messages = told(tale(seed))
-    ids = [message.id for message in messages if message.subject != subjects.OUT_CONSENT]
+    again = (subjects.OUT_CONSENT, "out.returned.")
+    ids = [message.id for message in messages if not message.subject.startswith(again)]
     assert len(set(ids)) == len(ids) > 10
     for message in messages:
         event = orjson.loads(message.body)
@@ -165,6 +167,52 @@ def test_consent_names_whom_a_mail_led_to_it(story: Story) -> None:
         story, story.tell(subjects.consent(15), AddressSuppressed(address_key=KEY, scope="*", reason="bounce"))
     )
     assert otherwise == {"act": "suppressed", "scope": "*"}
+    assert KEY not in "".join(message.body.decode() for message in told(story))
+
+
+def test_what_came_back_is_told_of_whose_mail_it_was(story: Story) -> None:
+    """A bounce with its reason, answers without words; what nothing proves, and what a test mail got, are not told."""
+    bounce = BounceReceived(
+        source="imap:b",
+        proven="return-path",
+        mailing="m1",
+        n=0,
+        index=1,
+        address_key=KEY,
+        kind="bounce",
+        reason="user-unknown",
+        scope="address",
+        permanent=True,
+        status="5.1.1",
+    )
+    told_of = last(story, story.tell(subjects.feedback(0), bounce), {contact(0, 1): ("crm", "4711")})
+    assert told_of == {
+        "contact": contact(0, 1),
+        "source": "crm",
+        "external": "4711",
+        "mailing": "m1",
+        "what": "bounced",
+        "reason": "user-unknown",
+        "scope": "address",
+        "permanent": True,
+        "status": "5.1.1",
+    }
+    reply = ReplyReceived(source="lmtp", proven="message-id", mailing="m1", n=0, index=0, note="k")
+    assert last(story, story.tell(subjects.feedback(0), reply)) == {
+        "contact": contact(0, 0),
+        "mailing": "m1",
+        "what": "replied",
+    }
+    complaint = ComplaintReceived(
+        source="ses", proven="provider", mailing="m1", n=0, index=0, feedback_type="not-spam", address_key=KEY
+    )
+    assert last(story, story.tell(subjects.feedback(0), complaint))["what"] == "not_spam"
+    before = len(told(story))
+    story.tell(subjects.feedback(0), bounce.model_copy(update={"proven": "", "mailing": "", "n": None, "index": None}))
+    story.tell(subjects.feedback(0), complaint.model_copy(update={"feedback_type": "opt-out"}))
+    story.planned("t1", 0, 1, kind="test", lane="prompt")
+    story.tell(subjects.feedback(0), bounce.model_copy(update={"mailing": "t1", "index": 0}))
+    assert len(told(story)) == before
     assert KEY not in "".join(message.body.decode() for message in told(story))
 
 

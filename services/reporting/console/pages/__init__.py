@@ -18,13 +18,15 @@ def register(console: "Console") -> None:
         contacts,
         draft,
         health,
+        mailboxes,
         mailing,
         mailings,
         me,
         parked,
     )
 
-    for page in (mailings, campaign, draft, mailing, audience, contacts, accounts, health, parked, access, me):
+    work = (mailings, campaign, draft, mailing, audience, contacts)
+    for page in (*work, accounts, mailboxes, health, parked, access, me):
         page.register(console)
 
 

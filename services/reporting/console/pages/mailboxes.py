@@ -1,0 +1,146 @@
+"""Mailboxes that mail comes back to: how reading each stands, what to do where it stands still, a test, a new one."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from services.reporting.console import words
+from services.reporting.console.desk import Data
+from services.reporting.console.dialog import Question, dialog_button
+from services.reporting.console.form import Form, Values, made
+from services.reporting.console.frame import Frame, Section, heading, nothing
+from services.reporting.console.html import pill, tag
+from shared.contracts import commands
+from shared.contracts.commands import Refusal
+
+if TYPE_CHECKING:
+    from services.reporting.console.mount import Console
+
+_SECURITY = (("tls", "TLS from the start"), ("starttls", "STARTTLS"), ("none", "None: in clear"))
+_PAUSED = (
+    "It is not tried again by itself, so that the account is not locked. Set the right password on the command line "
+    "(posthaste mailbox edit NAME --password), or mend the account and test it here: a good test ends the pause."
+)
+_STATES = {
+    "new": ("Not read yet", "amber", "No tracker looked at it yet. If that stays so, no tracker is running."),
+    "waiting": ("Works", "green", ""),
+    "reading": ("Is being read", "green", ""),
+    "failing": (
+        "Cannot be read",
+        "red",
+        "It is tried again by itself. Mend the cause, then test it to read it at once.",
+    ),
+    "paused": ("Paused", "red", _PAUSED),
+}
+
+
+class _Mailboxes:
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+        self._desk = frame.desk
+
+    async def draw(self) -> None:
+        """Draw the page."""
+        heading("Mailboxes", "Bounces, complaints and answers come back to these. They are read over IMAP.")
+        place = tag("div", "", "stack")
+        self._section = Section(self._frame, place, self._list)
+        self._new()
+        await self._section.draw()
+
+    async def _list(self) -> None:
+        mailboxes = (await self._desk.read(commands.Mailboxes()))["mailboxes"]
+        if not mailboxes:
+            nothing("No mailbox yet", "Add the mailbox that your sender addresses or return paths lead to.")
+        for mailbox in mailboxes:
+            self._mailbox(mailbox)
+
+    def _mailbox(self, mailbox: Data) -> None:
+        label, tone, remedy = _STATES[mailbox["state"]]
+        with tag("article", "", "card account", aria_label=mailbox["name"]):
+            with tag("div", "", "section-head"):
+                tag("h2", mailbox["name"])
+                pill(label, tone)
+            with tag("dl", "", "facts"):
+                _fact("Server", f"{mailbox['host']}:{mailbox['port']}, {dict(_SECURITY)[mailbox['security']]}")
+                _fact("User", mailbox["username"])
+                _fact("Folders", ", ".join(mailbox["folders"]))
+                _fact("What was read goes to", mailbox["target"] or "stays where it is")
+                _fact("Last read", words.moment(mailbox["read_at"], self._desk.zone) if mailbox["read_at"] else "never")
+                _fact("Taken in", words.many(mailbox["taken"], "mail") + _parked(mailbox["parked"]))
+            if mailbox["detail"]:
+                tag("p", mailbox["detail"], "said")
+            if remedy:
+                tag("p", remedy, "said")
+            self._actions(mailbox)
+
+    def _actions(self, mailbox: Data) -> None:
+        with tag("div", "", "actions"):
+            test = tag("button", "Test", "button small", type="button", aria_label=f"Test {mailbox['name']}")
+            test.on("click", partial(self._test, mailbox))
+            text = (
+                f"{mailbox['name']} is read no more, its password forgotten. Mails in it, and what came of them, stay."
+            )
+            question = Question("Remove this mailbox?", text, "Remove it", "danger small")
+            dialog_button("Remove", question, partial(self._remove, mailbox))
+
+    async def _test(self, mailbox: Data) -> None:
+        answer = await self._desk.tell(commands.TestMailbox(mailbox=mailbox["mailbox"]))
+        works = f"{mailbox['name']} works: "
+        said = answer.refusal.message if answer.refusal else works + answer.data["detail"]
+        self._frame.say(said)
+        await self._section.draw()
+
+    async def _remove(self, mailbox: Data, _: Values) -> Refusal | None:
+        answer = await self._desk.tell(commands.RemoveMailbox(mailbox=mailbox["mailbox"]))
+        if answer.refusal is None:
+            self._frame.say(f"{mailbox['name']} was removed.")
+            await self._section.draw()
+        return answer.refusal
+
+    def _new(self) -> None:
+        with tag("section", "", "card", aria_labelledby="new-mailbox"):
+            tag("h2", "Add a mailbox", id="new-mailbox")
+            form = Form(lambda values: self._add(form, values))
+            with form:
+                form.text("name", "Name", required=True, maxlength=200, hint="What people call it here.")
+                with tag("div", "", "pair"):
+                    form.text("host", "Server", required=True, maxlength=253, placeholder="imap.example.com")
+                    form.text("port", "Port", 993, required=True, type="number", min=1, max=65535)
+                form.choice("security", "Encryption", _SECURITY, required=True)
+                with tag("div", "", "pair"):
+                    form.text("username", "User", required=True, autocomplete="off")
+                    form.text("password", "Password", required=True, type="password", autocomplete="new-password")
+                hint = "Separated by commas."
+                form.text("folders", "Folders to read", "INBOX", required=True, hint=hint)
+                with tag("div", "", "pair"):
+                    form.text("since", "Leave alone what came before", type="date")
+                    form.text("target", "Move what was read to", maxlength=250, hint="Empty: it stays where it is.")
+                form.text("interval", "Seconds between looks", 300, required=True, type="number", min=5, max=86_400)
+                form.buttons("Add the mailbox")
+
+    async def _add(self, form: Form, values: Values) -> Refusal | None:
+        fields = values.given("name", "host", "port", "security", "username", "since", "target", "interval")
+        folders = [part.strip() for part in values["folders"].split(",") if part.strip()]
+        command = made(commands.AddMailbox, folders=folders, password=values.raw("password"), **fields)
+        answer = await self._desk.tell(command, form.id)
+        if answer.refusal is None:
+            self._frame.say(f"{values['name']} was added and is read from now on.")
+            await self._section.draw()
+        return answer.refusal
+
+
+def _parked(count: int) -> str:
+    return f", {words.count(count)} more could not be read and are parked" if count else ""
+
+
+def _fact(label: str, text: str) -> None:
+    with tag("div"):
+        tag("dt", label)
+        tag("dd", text)
+
+
+def register(console: "Console") -> None:
+    """Register the page."""
+
+    @console.page("/mailboxes", "Mailboxes", "administer")
+    async def _(frame: Frame) -> None:
+        await _Mailboxes(frame).draw()

@@ -1,0 +1,272 @@
+"""Mail goes out, and what comes back for it goes the whole way: mailbox, tracker, log, planner, reports, people."""
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from email import message_from_bytes
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_asyncio
+
+from shared.contracts import commands, subjects
+from shared.eventlog.connection import close
+from shared.eventlog.documents import Documents
+from tests.harness import answers
+from tests.harness.imap import PASSWORD, USER, ImapServer
+from tests.harness.installations import running
+from tests.harness.posthaste import Posthaste
+from tests.harness.recipient import browser
+from tests.harness.smtp import Accepted
+from tests.harness.system import System
+from tests.harness.waiting import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PEOPLE = [f"{name}@{name}.example" for name in ("ann", "bob", "cyd", "dan", "eve", "flo")]
+LETTER = {
+    "html": '<html><body><p>Hello</p><a href="https://shop.example/sale">the sale</a></body></html>',
+    "text": "Hello\n\nhttps://shop.example/sale\n",
+}
+NUMBERS = ("bounced", "complained", "replied", "auto_replied")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
+    """Yield one installation for all tests of this module, whose mails come back to addresses of ours."""
+    async with running(tmp_path_factory.mktemp("back") / "data") as system:
+        told = {"name": "back", "host": "127.0.0.1", "port": system.relay.port, "tls": "none"}
+        told |= {"senders": ["news@shop.example"], "bounce_domain": "bounces.shop.example"}
+        system.account = str((await system.do(commands.AddAccount.model_validate(told)))["account"])
+        await system.do(commands.TestAccount(account=system.account))
+        yield system
+
+
+@pytest.fixture(scope="module")
+def imap() -> Iterator[ImapServer]:
+    """Yield an IMAP server with an empty folder `Back`."""
+    server = ImapServer().start()
+    server.renew("Back")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def posthaste(system: System) -> Posthaste:
+    """Return the command line of the installation."""
+    return Posthaste(system.local.folder.path)
+
+
+async def ran(posthaste: Posthaste, *arguments: str) -> Any:  # noqa: ANN401 - whatever was printed
+    """Run a command that must succeed and return its JSON."""
+    ended = await posthaste(*arguments, "--json")
+    assert ended.code == 0, ended.out + ended.error
+    return ended.json
+
+
+async def feedback_ids(system: System) -> list[str]:
+    """Return the ids of all facts in the log about what came back."""
+    return [
+        record.id
+        async for commits in system.log.scan([subjects.ALL_FEEDBACK])
+        for commit in commits
+        for record in commit.events
+    ]
+
+
+async def arrived(system: System, mailing: str) -> dict[str, Accepted]:
+    """Return the mails of a mailing by recipient, once it is over."""
+    await system.ended(mailing)
+    return {mail.recipient: mail for mail in system.relay.accepted if mail.message_id.startswith(f"<{mailing}.")}
+
+
+def bodies_of(mail: Accepted) -> list[str]:
+    """Return the text and the HTML of a mail."""
+    parts = message_from_bytes(mail.content).walk()
+    payloads = [part.get_payload(decode=True) for part in parts if part.get_content_maintype() == "text"]
+    return [payload.decode() for payload in payloads if isinstance(payload, bytes)]
+
+
+def urls_of(mail: Accepted) -> set[str]:
+    """Return all URLs in the bodies of a mail."""
+    return {url for body in bodies_of(mail) for url in re.findall(r"https?://[^\s\"'<>]+", body)}
+
+
+async def test_each_answer_is_matched_and_shown_once(system: System, imap: ImapServer, posthaste: Posthaste) -> None:
+    """A bounce, an out-of-office, a reply and a complaint about very mails of ours: each with its person, only once."""
+    mailing = await system.start(PEOPLE, **LETTER)
+    ann, bob, cyd, dan, *_ = [(await arrived(system, mailing))[address] for address in PEOPLE]
+    back = [answers.not_delivered(ann), answers.away(bob), answers.answered(cyd, "Call me!"), answers.complained(dan)]
+    imap.deliver(back, "Back")
+    told = {"name": "back", "host": "127.0.0.1", "port": imap.port, "security": "none", "username": USER}
+    told |= {"password": PASSWORD, "folders": ["Back"], "interval": 5}
+    mailbox = str((await system.do(commands.AddMailbox.model_validate(told)))["mailbox"])
+
+    async def seen() -> dict[str, Any]:
+        status = await system.ask(commands.Status(mailing=mailing))
+        return status if [status[name] for name in NUMBERS] == [1, 1, 1, 1] else {}
+
+    status = await until(seen, 60)
+    assert status is not None
+    assert (status["sent"], status["bounce_reasons"]) == (len(PEOPLE), {"user-unknown": 1})
+    rows = {row["address"]: row for row in (await ran(posthaste, "mailing", "recipients", mailing))["rows"]}
+    shown = {
+        address: (row["bounced"], row["complained"], row["replied"], row["reply"]) for address, row in rows.items()
+    }
+    assert shown == {
+        ann.recipient: ("user-unknown", False, False, ""),
+        bob.recipient: ("", False, False, ""),
+        cyd.recipient: ("", False, True, "Re: Hello Person 2\n\nCall me!"),
+        dan.recipient: ("", True, False, ""),
+        **dict.fromkeys(PEOPLE[4:], ("", False, False, "")),
+    }
+    for person, why in ((ann, "user-unknown"), (dan, "complaint")):
+        acts = (await ran(posthaste, "contacts", "consent", "--address", person.recipient))["acts"]
+        assert [(act["act"], act["reason"], act["mailing"]) for act in acts] == [("suppressed", why, mailing)]
+
+    facts = await feedback_ids(system)
+    assert len(facts) == len(set(facts)) == 4
+    imap.renew("Back")
+    imap.deliver(back, "Back")
+    await system.do(commands.TestMailbox(mailbox=mailbox))
+
+    async def read_again() -> bool:
+        (row,) = (await system.ask(commands.Mailboxes()))["mailboxes"]
+        assert isinstance(row["taken"], int)
+        return row["taken"] == 2 * len(back) and row["state"] == "waiting"
+
+    await until(read_again, 60)
+    assert set(await feedback_ids(system)) == set(facts)
+    again = await system.ask(commands.Status(mailing=mailing))
+    assert [again[name] for name in NUMBERS] == [1, 1, 1, 1]
+
+
+async def test_a_bounce_taken_by_hand_closes_an_address_until_it_is_lifted(
+    system: System, posthaste: Posthaste, tmp_path: Path
+) -> None:
+    """`feedback take` matches it and leaves the person out; `contacts lift` lets the person in again."""
+    mailing = await system.start(["gus@gus.example"], "gus", **LETTER)
+    (mail,) = (await arrived(system, mailing)).values()
+    (tmp_path / "bounce.eml").write_bytes(answers.not_delivered(mail))
+    for _ in range(2):
+        (taken,) = (await ran(posthaste, "feedback", "take", str(tmp_path)))["rows"]
+        assert (taken["kind"], taken["proven"], taken["mailing"], taken["facts"]) == (
+            "bounce",
+            "return-path",
+            mailing,
+            1,
+        )
+
+    async def left_out() -> dict[str, int]:
+        again = await system.do(commands.FreezeAudience(mailing=await system.draft("gus", **LETTER)))
+        skipped: dict[str, int] = again["skipped"]
+        return skipped
+
+    await until(lambda: _is(left_out, {"suppressed": 1}), 30)
+    lifted = await ran(posthaste, "contacts", "lift", "--address", mail.recipient, "--reason", "works again")
+    assert lifted["reason"] == "user-unknown"
+    await until(lambda: _is(left_out, {}), 30)
+
+
+async def _is(asked: Callable[[], Awaitable[object]], wanted: object) -> bool:
+    return await asked() == wanted
+
+
+async def test_who_is_captured_is_asked_and_confirms_by_the_mail(system: System, posthaste: Posthaste) -> None:
+    """Double opt-in: one mail that asks, nothing of the list before the button is pressed, mail of the list after."""
+    await system.bring_in(["hal@hal.example"], "double")
+    sender = ["--account", "back", "--from", "Shop <news@shop.example>"]
+    await ran(posthaste, "contacts", "confirmation", "double", *sender, "--language", "it")
+    asked = await ran(posthaste, "contacts", "opt-in", "ida@ida.example", "--list", "double")
+    assert asked["state"] == "asked"
+
+    async def prompt() -> Accepted | None:
+        return next((mail for mail in system.relay.accepted if mail.recipient == "ida@ida.example"), None)
+
+    mail = await until(prompt, 30)
+    assert mail is not None
+    link = urlsplit(next(url for url in urls_of(mail) if "/s/" in url))
+    path = f"{link.path}?{link.query}"
+    frozen = await system.do(commands.FreezeAudience(mailing=await system.draft("double", **LETTER)))
+    assert (frozen["recipients"], frozen["skipped"]) == (1, {"unconfirmed": 1})
+    web = browser(system.local.urls.public)
+    page = await web.get(path)
+    assert page.status == 200
+    assert b'lang="it"' in page.body
+    frozen = await system.do(commands.FreezeAudience(mailing=await system.draft("double", **LETTER)))
+    assert frozen["recipients"] == 1, "a GET confirms nothing"
+    assert (await web.post(path, b"action=confirm")).status == 200
+
+    async def subscribed() -> bool:
+        acts = (await ran(posthaste, "contacts", "consent", "--address", "ida@ida.example"))["acts"]
+        return [(act["act"], act["how"]) for act in acts if act["holds"]] == [("opted_in", "confirmed")]
+
+    await until(subscribed, 30)
+    mailing = await system.draft("double", **LETTER)
+    assert (await system.do(commands.FreezeAudience(mailing=mailing)))["recipients"] == 2
+    await system.do(commands.ScheduleMailing(mailing=mailing))
+    assert set(await arrived(system, mailing)) == {"hal@hal.example", "ida@ida.example"}
+
+
+async def test_each_level_of_tracking_is_what_arrives(system: System) -> None:
+    """Off has no link of ours but the one to leave; anonymous has links that all share; person has links of one's own.
+
+    The link to leave is appended to each body by itself.
+    """
+    await system.bring_in(["jan@jan.example", "kim@kim.example"], "levels")
+    tracked: dict[str, list[set[str]]] = {}
+    for level in ("off", "anonymous", "person"):
+        mailing = await system.draft("levels", **LETTER, tracking=level)
+        await system.do(commands.FreezeAudience(mailing=mailing))
+        await system.do(commands.ScheduleMailing(mailing=mailing))
+        mails = await arrived(system, mailing)
+        tracked[level] = [{url for url in urls_of(mail) if "/c/" in url or "/o/" in url} for mail in mails.values()]
+        for mail in mails.values():
+            assert len(bodies_of(mail)) == 2
+            assert all("/u/" in body for body in bodies_of(mail)), "the link to leave is in both bodies"
+            assert ("https://shop.example/sale" in urls_of(mail)) == (level == "off")
+    assert tracked["off"] == [set(), set()]
+    (one, other) = tracked["anonymous"]
+    assert one == other
+    assert len(one) == 2
+    (one, other) = tracked["person"]
+    assert not one & other
+    assert len(one) == len(other) == 2
+
+
+async def test_a_mail_is_shown_in_the_browser_until_it_is_erased(system: System) -> None:
+    """The very page, with links of the person's own; nothing is changed by looking; 503 without a sender, then 410."""
+    html = '<html><body>{{ webViewLink }}<p>Hi {{ name }}</p><a href="https://shop.example/">shop</a></body></html>'
+    await system.bring_in(["lea@lea.example", "mia@mia.example"], "view")
+    mailing = await system.draft("view", html=html, text="{{ webViewUrl }}", language="he")
+    await system.do(commands.FreezeAudience(mailing=mailing))
+    await system.do(commands.ScheduleMailing(mailing=mailing))
+    mails = await arrived(system, mailing)
+    links = {to: next(url for url in urls_of(mail) if "/v/" in url) for to, mail in mails.items()}
+    lea, mia = (urlsplit(links[to]).path for to in ("lea@lea.example", "mia@mia.example"))
+    web = browser(system.local.urls.public)
+    page = await web.get(links["lea@lea.example"])
+    assert (page.status, page.headers["cache-control"]) == (200, "no-store, private")
+    assert "sandbox" in page.headers["content-security-policy"]
+    sent = next(body for body in bodies_of(mails["lea@lea.example"]) if "<html" in body)
+    assert page.body.decode().split() == sent.split()
+    head = await web.ask("HEAD", lea)
+    assert (head.status, head.body) == (200, b"")
+    assert (await web.post(lea, b"")).status == 405
+    for forged in (lea[:-1], lea[:-1] + "!", lea.replace(".0.", ".1."), lea.replace("/v/", "/o/") + ".gif"):
+        assert (await web.get(forged)).status == 404
+    status = await system.ask(commands.Status(mailing=mailing))
+    assert sum((status["opens_by"] | {}).values()) == 0, "the page alone is no open"
+
+    await system.local.down("sender")
+    away = await web.get(f"{mia}?lang=he")
+    assert (away.status, away.headers["retry-after"]) == (503, "5")
+    await system.local.up("sender")
+    planner = await system.local.connect("planner")
+    await Documents(planner, subjects.PAYLOADS).erase(subjects.payload(mailing, 0))
+    await close(planner)
+    gone = await web.get(links["mia@mia.example"])
+    assert gone.status == 410
+    assert b'dir="rtl"' in gone.body
+    assert b"mia" not in gone.body
