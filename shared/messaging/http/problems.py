@@ -44,7 +44,8 @@ _CODES: dict[HTTPStatus, str] = {
         indexes_invalid empty_subject empty_body bad_address bad_list_id
         language_unknown opt_in_link_missing address_blocked
         too_many_links control_character unclosed bad_name unknown_filter bad_default too_many_placeholders
-        unknown_placeholder misplaced_placeholder permissions_missing expires_in_past""",
+        unknown_placeholder misplaced_placeholder permissions_missing expires_in_past list_not_in_campaign
+        sources_empty too_many_by_hand""",
     HTTPStatus.TOO_MANY_REQUESTS: "rate_limited too_many_attempts",
     HTTPStatus.INTERNAL_SERVER_ERROR: "internal",
     HTTPStatus.SERVICE_UNAVAILABLE: """
