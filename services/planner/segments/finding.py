@@ -14,10 +14,12 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Select, and_, collate, func, not_, or_, select
 
 from services.planner.contacts import CONTACTS, SEARCH
-from services.planner.facts import SUPPRESSION, millis
+from services.planner.facts import SUPPRESSION
 from services.planner.lists import MEMBERS
+from services.planner.outcomes import RESULTS
 from services.planner.search_text import MOMENTS, US, fold, sortable
 from services.planner.segments.rule import (
+    Act,
     Compare,
     Consent,
     Empty,
@@ -33,10 +35,19 @@ from services.planner.segments.rule import (
     Some,
 )
 from shared.contracts.consent import EVERYTHING
+from shared.contracts.outcomes import ACCEPTED, NAMES
 
 _FEW = 4
 """Up to so many texts are looked for one by one; for more the value is taken out and compared."""
 _DAY = 24 * 3_600_000
+_WHEN: Mapping[Act, str] = {
+    "received": "settled_at",
+    "opened": "opened_at",
+    "clicked": "clicked_at",
+    "bounced": "bounced_at",
+    "complained": "complained_at",
+    "unsubscribed": "unsubscribed_at",
+}
 _ORDERS: Mapping[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -75,10 +86,12 @@ class Finder:
                 return self._on_list(self.lists[rule.list])
             case Consent():
                 return self._consent(rule)
+            case Engaged():
+                return self._engaged(rule)
             case _:
                 return self._text(rule)
 
-    def _text(self, rule: Compare | Match | OneOf | Empty | Flag | Engaged) -> ColumnElement[bool]:
+    def _text(self, rule: Compare | Match | OneOf | Empty | Flag) -> ColumnElement[bool]:
         match rule:
             case Compare():
                 return self._compare(rule)
@@ -90,8 +103,6 @@ class Finder:
                 return self._at(f"{US}{rule.field}=") == 0
             case Flag():
                 return self._has(f"{US}{rule.name}!")
-            case Engaged():
-                raise NotImplementedError("refused before it comes here")
 
     def _at(self, piece: str, of: ColumnElement[str] | None = None) -> ColumnElement[int]:
         """Return where a piece of text stands, from 1; 0 where it does not."""
@@ -164,10 +175,24 @@ class Finder:
             select(c.id.label("contact")).join(SUPPRESSION, s.address_key == c.address_key).where(standing)
         )
 
+    def _engaged(self, rule: Engaged) -> ColumnElement[bool]:
+        r = RESULTS.c
+        at = r[_WHEN[rule.act]]
+        came = [at.is_not(None) if rule.since is None else at >= _begins(rule.since)]
+        if rule.act == "received":
+            came.append(r.outcome == NAMES[ACCEPTED])
+        if rule.mailing:
+            came.append(r.mailing == rule.mailing)
+        return self._among(select(r.contact).where(*came))
+
+
+def _begins(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+
 
 def _moment(column: Column[int], how: How, day: date) -> ColumnElement[bool]:
     """Return the condition on when a contact was made or changed, by days of UTC."""
-    begins = millis(datetime(day.year, day.month, day.day, tzinfo=UTC))
+    begins = _begins(day) * 1000
     ends = begins + _DAY
     match how:
         case "=":
