@@ -1,7 +1,8 @@
 """What an address is beside somebody's: of a function rather than a person, or of a provider of throw-away mailboxes.
 
 Pure and light: the process that parses files imports it, too. The functions are those of RFC 2142 and what else is
-usual (address_roles.txt); the providers are those of the package `disposable-email-domains`, a domain below one of theirs included.
+usual (address_roles.txt); the providers are those of the package `disposable-email-domains`, domains below theirs
+included.
 """
 
 from functools import lru_cache

@@ -185,10 +185,9 @@ async def _put(conn: AsyncConnection, people: Sequence[Person]) -> None:
         await conn.execute(SEARCH.insert().values(contact=who.id, text=searched(who.address, who.name, fields)))
         for mailing, act, day in who.results:
             at = int(datetime(day.year, day.month, day.day, 9, tzinfo=UTC).timestamp())
-            outcome = {"outcome": "accepted", "settled_at": at} if act == "received" else {"outcome": "rejected"}
-            happened = {} if act == "received" else {f"{act}_at": at}
-            row = {"mailing": mailing, "n": 0, "idx": place, "contact": who.id, **outcome, **happened}
-            await conn.execute(RESULTS.insert().values(row))
+            where = {"mailing": mailing, "n": 0, "idx": place, "contact": who.id, "outcome": "rejected"}
+            taken = {"outcome": "accepted", "settled_at": at}
+            await conn.execute(RESULTS.insert().values(where | (taken if act == "received" else {f"{act}_at": at})))
         for name in who.lists:
             await conn.execute(MEMBERS.insert().values(list=lists.id_of(name), contact=who.id))
         for name, blocked in who.blocked.items():
