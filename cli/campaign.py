@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from cli import choices
 from cli.commands import KeyOption, command, group
-from cli.errors import InputError
 from cli.session import Session
 from shared.contracts import commands
 
@@ -33,10 +33,7 @@ async def open_campaign(
 
 
 def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise InputError("bad_date", f"{text!r} is no date: write it as 2026-12-24.") from error
+    return choices.day(text) if text else None
 
 
 @command(app, "list")

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from datetime import datetime, time
+from collections.abc import Sequence
+from datetime import date, datetime, time
 from email.utils import parseaddr
 
 from pydantic import ValidationError
@@ -12,7 +13,7 @@ from cli.session import Session
 from shared.addresses import canonical
 from shared.contracts import commands
 from shared.contracts.commands import Query
-from shared.contracts.mailing import SendingHours, StopRules
+from shared.contracts.mailing import Batch, SendingHours, Span, StopRules
 from shared.contracts.principals import PERMISSIONS, Permission
 
 _LOOKS = 10
@@ -99,18 +100,50 @@ def local_time(text: str) -> datetime:
         raise InputError("bad_time", f"{text!r} is no date and time: write it as 2026-12-24T09:00.") from error
 
 
-def hours(text: str, days: str) -> SendingHours | None:
-    """Return sending hours of `08:00-18:00` and `mon-fri` or `mon,wed`; None where neither was given."""
-    if not text and not days:
+def hours(text: str, days: str, holidays: Sequence[str] = (), closed: Sequence[str] = ()) -> SendingHours | None:
+    """Return sending hours of `08:00-12:00,13:00-18:00`, of `mon-fri` or `mon,wed`, and of the days that are closed.
+
+    None where nothing of all this was given.
+    """
+    if not (text or days or holidays or closed):
         return None
-    match = _HOURS.fullmatch(text or "00:00-00:00")
+    first, *more = [_span(part.strip()) for part in (text or "00:00-00:00").split(",")]
+    return SendingHours(
+        start=first.start,
+        end=first.end,
+        more=more,
+        weekdays=weekdays(days) if days else list(range(7)),
+        holidays=[calendar.upper() for calendar in holidays],
+        closed=[day(each) for each in closed],
+    )
+
+
+def _span(text: str) -> Span:
+    match = _HOURS.fullmatch(text)
     if match is None:
         raise InputError("bad_hours", f"{text!r} are no hours: write them as 08:00-18:00.")
     try:
         start, end = (time.fromisoformat(_clock(part)) for part in match.groups())
     except ValueError as error:
         raise InputError("bad_hours", f"{text!r}: {error}.") from error
-    return SendingHours(start=start, end=end, weekdays=weekdays(days) if days else list(range(7)))
+    return Span(start=start, end=end)
+
+
+def day(text: str) -> date:
+    """Return a date (`2026-12-24`)."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError("bad_date", f"{text!r} is no date: write it as 2026-12-24.") from error
+
+
+def batch(text: str) -> Batch | None:
+    """Return the batch of `500/60`: so many recipients in so many minutes; None where nothing was given."""
+    size, _, minutes = text.partition("/")
+    try:
+        return Batch(size=int(size), minutes=int(minutes or 60)) if text else None
+    except ValueError as error:
+        raise InputError("bad_batch", f"{text!r} is no batch: write it as 500/60, so many in an hour.") from error
 
 
 def _clock(part: str) -> str:

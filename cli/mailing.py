@@ -14,7 +14,7 @@ from cli.output import pairs, table
 from cli.session import Session, read_file
 from shared.contracts import commands
 from shared.contracts.account import Limits
-from shared.contracts.mailing import DoubtPolicy, StopRules, Tracking
+from shared.contracts.mailing import Batch, DoubtPolicy, StopRules, Tracking
 
 app = group("mailing", "Mailings: draft, audience, test, schedule, follow.")
 
@@ -45,6 +45,8 @@ RetryFor = Annotated[int, typer.Option("--retry-for", help="Seconds for which a 
 Stop = Annotated[
     str, typer.Option("--stop", help="When it stops by itself, such as bounces=0.1,errors=0.25,after=200; or off.")
 ]
+InBatches = Annotated[str, typer.Option("--batch", help="So many recipients in so many minutes, all at once: 500/60.")]
+TheirTime = Annotated[bool, typer.Option("--recipient-time", help="Start and hours in each contact's own time zone.")]
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class Draft:
     limits: Limits
     retry_for: int
     stop: StopRules
+    batch: Batch | None
+    recipient_time: bool
     attach: list[Path]
     inline: list[str]
     header: list[str]
@@ -92,6 +96,8 @@ class Draft:
             "limits": self.limits,
             "retry_for": self.retry_for,
             "stop": self.stop,
+            "batch": self.batch,
+            "recipient_time": self.recipient_time,
             "headers": {name.strip(): value.strip() for name, _, value in map(_colon, self.header)},
             "attachments": [await _attached(session, path) for path in self.attach]
             + [await _attached(session, Path(path), cid) for cid, _, path in map(_equals, self.inline)],
@@ -137,6 +143,8 @@ async def draft(
     seconds_between: Between = None,
     retry_for: RetryFor = 86_400,
     stop: Stop = "",
+    batch: InBatches = "",
+    recipient_time: TheirTime = False,
     attach: Attach = [],  # noqa: B006 - typer reads the default, nobody changes it
     inline: Inline = [],  # noqa: B006
     header: Header = [],  # noqa: B006
@@ -148,7 +156,7 @@ async def draft(
     --from "Shop <news@example.com>" --subject "Hello {{ name }}" --html mail.html`
     """
     limits = Limits(per_hour=per_hour, seconds_between=seconds_between)
-    sent = (doubt, tracking, limits, retry_for, choices.stop_rules(stop))
+    sent = (doubt, tracking, limits, retry_for, choices.stop_rules(stop), choices.batch(batch), recipient_time)
     given = Draft(
         name, campaign, account, sender, subject, html, text, reply_to, language, *sent, attach, inline, header
     )
@@ -176,6 +184,8 @@ async def edit(
     seconds_between: Between = None,
     retry_for: RetryFor = 86_400,
     stop: Stop = "",
+    batch: InBatches = "",
+    recipient_time: TheirTime = False,
     attach: Attach = [],  # noqa: B006 - typer reads the default, nobody changes it
     inline: Inline = [],  # noqa: B006
     header: Header = [],  # noqa: B006
@@ -187,7 +197,7 @@ async def edit(
     --from news@example.com --subject "Hello again" --text mail.txt`
     """
     limits = Limits(per_hour=per_hour, seconds_between=seconds_between)
-    sent = (doubt, tracking, limits, retry_for, choices.stop_rules(stop))
+    sent = (doubt, tracking, limits, retry_for, choices.stop_rules(stop), choices.batch(batch), recipient_time)
     given = Draft(
         name, campaign, account, sender, subject, html, text, reply_to, language, *sent, attach, inline, header
     )
@@ -254,21 +264,28 @@ async def schedule(
     mailing: MailingArgument,
     at: Annotated[str, typer.Option("--at", help="Local time 2026-12-24T09:00; at once if not given.")] = "",
     zone: Annotated[str, typer.Option("--zone", help="Time zone of all times here.")] = "UTC",
-    hours: Annotated[str, typer.Option("--hours", help="Send only within these hours: 08:00-18:00.")] = "",
+    hours: Annotated[
+        str, typer.Option("--hours", help="Send only within these hours: 08:00-18:00, or 08:00-12:00,13:00-18:00.")
+    ] = "",
     days: Annotated[str, typer.Option("--days", help="Send only on these days: mon-fri, or mon,wed.")] = "",
+    holidays: Annotated[
+        list[str],
+        typer.Option("--holidays", help="Not on public holidays of a country (CZ) or part (DE-BY); repeatable."),
+    ] = [],  # noqa: B006 - typer reads the default, nobody changes it
+    closed: Annotated[list[str], typer.Option("--closed", help="Not on this date either; repeatable.")] = [],  # noqa: B006
     deadline: Annotated[str, typer.Option("--deadline", help="Nothing goes out after this local time.")] = "",
     key: KeyOption = "",
 ) -> None:
     """Start it at a time, or at once; by itself, within hours and days if given.
 
     Examples: `posthaste mailing schedule b7k2m9x0q3fd`, `posthaste mailing schedule b7k2m9x0q3fd
-    --at 2026-12-01T09:00 --zone Europe/Berlin --hours 08:00-18:00 --days mon-fri`
+    --at 2026-12-01T09:00 --zone Europe/Berlin --hours 08:00-18:00 --days mon-fri --holidays DE-BE`
     """
     wanted = commands.ScheduleMailing(
         mailing=mailing,
         at=choices.local_time(at) if at else None,
         zone=zone,
-        hours=choices.hours(hours, days),
+        hours=choices.hours(hours, days, holidays, closed),
         deadline=choices.local_time(deadline) if deadline else None,
     )
     answer = await session.ask(wanted, key=key)

@@ -25,6 +25,7 @@ from services.planner.imports import Importer
 from services.planner.intake import Intake
 from services.planner.memories import Memories
 from services.planner.opt_ins import OptIns
+from services.planner.outcome_facts import OutcomeFacts
 from services.planner.parts import Parts
 from services.planner.planning import Planning
 from services.planner.process import Process, Reach
@@ -50,6 +51,7 @@ from shared.eventlog.reader import Reader
 from shared.eventlog.server_clock import leading
 from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
+from shared.eventlog.views import View
 from shared.keys import KeyRing
 from shared.messaging.answers import CommandRouter
 from shared.messaging.ask import ask
@@ -99,7 +101,8 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     process = Process(Reach(log, board, Timers(nc), freezer, planning, test_mails, facts_at, settings))
     suppressor = Suppressor(engine, log, planning, facts_at, settings.soft_bounces)
     told = _both(process.on_applied, suppressor.on_applied)
-    facts = Projector(log, engine, [Facts()], durable=subjects.PLANNER_FACTS, filters=FILTERS, on_applied=told)
+    views: list[View] = [Facts(), OutcomeFacts()]
+    facts = Projector(log, engine, views, durable=subjects.PLANNER_FACTS, filters=FILTERS, on_applied=told)
     parts = Parts(
         settings=settings,
         engine=engine,

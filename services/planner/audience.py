@@ -18,11 +18,13 @@ from typing import Any
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.planner import audience_rows, providers
+from services.planner import audience_rows, contact_zones, providers
 from services.planner.audience_object import AudienceWriter, Skipped
 from services.planner.contacts import CONTACTS
 from services.planner.facts import SUPPRESSION
 from services.planner.lists import MEMBERS
+from services.planner.segments import dynamic
+from shared import clock
 from shared.addresses import AddressError, parse
 from shared.contracts.consent import EVERYTHING
 from shared.contracts.mailing import AudienceFrozen
@@ -42,11 +44,12 @@ _WORST = ("suppressed", "unconfirmed")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to freeze: for which mailing, from which lists, in chunks of how many at most."""
+    """What to freeze: for which mailing, from which lists, in chunks of how many at most, with a zone each or none."""
 
     mailing: str
     lists: Sequence[str]
     chunk_size: int
+    by_zone: bool = False
 
 
 class Freezer:
@@ -82,6 +85,7 @@ class Freezer:
             skipped=dict(sorted(writer.skipped.items())),
             chunks=writer.chunks,
             lanes=dict(sorted(writer.chunks_of.items())),
+            zones=dict(sorted(writer.zones.items())) if wanted.by_zone else {},
             position=position,
         )
 
@@ -93,13 +97,18 @@ class Freezer:
         return await audience_rows.fill(self._engine, mailing, name, self._objects.open(name))
 
     async def _write(self, wanted: Wanted, path: Path) -> AudienceWriter:
+        found = await dynamic.settled(self._engine, wanted.lists, clock.now().date())
+        lists = [*wanted.lists, *found]
         async with reading(self._engine).connect() as conn:
-            counts = await _by_provider(conn, wanted.lists)
+            counts = await _by_provider(conn, lists)
             writer = AudienceWriter(path, providers.lanes(counts), wanted.chunk_size)
             everyone = int(await conn.scalar(select(func.count()).select_from(CONTACTS)) or 0)
             many = sum(counts.values()) > max(_FEW, everyone // 20)
-            async for rows, blocks in _pages(conn, wanted.lists, many=many):
-                await asyncio.to_thread(writer.add, _judged(rows, blocks))
+            async for rows, blocks in _pages(conn, lists, many=many):
+                if wanted.by_zone:
+                    writer.zone_of = await contact_zones.of(conn, {row[1] for row in rows})
+                as_listed = [(*row[:2], found.get(row[2], row[2]), *row[3:]) for row in rows] if found else rows
+                await asyncio.to_thread(writer.add, _judged(as_listed, blocks))
         return writer
 
 

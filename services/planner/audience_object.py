@@ -1,9 +1,9 @@
 """The frozen audience as bytes: zlib-compressed JSON lines, named by the SHA-256 of these bytes.
 
-A recipient is `[contact, slot, [list, ...], lane, n, index]`, a contact left out `[contact, slot, [list, ...], null,
-reason]`; the last line is `{"end": true, ...}` with the counts, without it the object is not whole. Same rows in the
-same order give the same bytes, so freezing again after a crash finds the object already there. Ids only, nothing
-personal.
+A recipient is `[contact, slot, [list, ...], lane, n, index]` (and its time zone, where one matters), a contact left out
+`[contact, slot, [list, ...], null, reason]`; the last line is `{"end": true, ...}` with the counts, without it the
+object is not whole. Same rows in the same order give the same bytes, so freezing again after a crash finds the object
+already there. Ids only, nothing personal.
 """
 
 import hashlib
@@ -37,6 +37,7 @@ class Recipient:
     lane: str
     n: int
     index: int
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ class AudienceWriter:
     Attributes:
         lanes: Lane by provider.
         chunk_size: Most recipients of a chunk.
+        zone_of: Time zone by contact, of those that come next; a chunk has recipients of one zone.
+        zones: Recipients by time zone.
     """
 
     path: Path
@@ -86,7 +89,9 @@ class AudienceWriter:
     recipients: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     chunks_of: Counter[str] = field(default_factory=Counter)
-    _open: dict[str, _Open] = field(default_factory=dict)
+    zone_of: Mapping[str, str] = field(default_factory=dict)
+    zones: Counter[str] = field(default_factory=Counter)
+    _open: dict[tuple[str, str], _Open] = field(default_factory=dict)
     _zip: "zlib._Compress" = field(default_factory=lambda: zlib.compressobj(_LEVEL))
     _digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
@@ -100,9 +105,12 @@ class AudienceWriter:
                 continue
             contact, names, provider, size = row
             lane = self.lanes.get(provider, self.lanes[""])
-            chunk = self._room(lane, size + ROW_OVERHEAD + 30 * len(names))
-            lines.append(orjson.dumps([contact, SLOT, names, lane, chunk.n, chunk.size]))
+            zone = self.zone_of.get(contact, "")
+            chunk = self._room(lane, zone, size + ROW_OVERHEAD + 30 * len(names))
+            line = [contact, SLOT, names, lane, chunk.n, chunk.size]
+            lines.append(orjson.dumps([*line, zone] if zone else line))
             chunk.size += 1
+            self.zones[zone] += 1
             self.recipients += 1
         self._write(b"\n".join(lines) + b"\n" if lines else b"")
 
@@ -114,10 +122,10 @@ class AudienceWriter:
         self._append(self._zip.flush())
         return self._digest.hexdigest()
 
-    def _room(self, lane: str, weight: int) -> _Open:
-        chunk = self._open.get(lane)
+    def _room(self, lane: str, zone: str, weight: int) -> _Open:
+        chunk = self._open.get((lane, zone))
         if chunk is None or chunk.size >= self.chunk_size or (chunk.size and chunk.weight + weight > PAYLOAD_BYTES):
-            chunk = self._open[lane] = _Open(self.chunks)
+            chunk = self._open[lane, zone] = _Open(self.chunks)
             self.chunks += 1
             self.chunks_of[lane] += 1
         chunk.weight += weight
@@ -155,12 +163,12 @@ def _line(raw: Any) -> Line:  # noqa: ANN401 - parsed JSON
             return End(raw["recipients"], raw["skipped"], raw["chunks"], raw["lanes"])
         if raw[3] is None:
             return Skipped(raw[0], raw[2], raw[4])
-        return Recipient(raw[0], raw[2], raw[3], raw[4], raw[5])
+        return Recipient(raw[0], raw[2], *raw[3:7])
     except (TypeError, LookupError) as error:  # whoever fills the cache stops here and says so
         raise AudienceError(f"no line of an audience: {raw!r}") from error
 
 
 def pieces(recipients: Iterable[Recipient]) -> dict[int, Piece]:
     """Return how many recipients each chunk has in these lines."""
-    sizes: Counter[tuple[int, str]] = Counter((each.n, each.lane) for each in recipients)
-    return {n: Piece(n, lane, size) for (n, lane), size in sizes.items()}
+    sizes: Counter[tuple[int, str, str]] = Counter((each.n, each.lane, each.zone) for each in recipients)
+    return {n: Piece(n, lane, size, zone) for (n, lane, zone), size in sizes.items()}

@@ -4,7 +4,7 @@ Only reads, each in a snapshot of its own. The marks of what the process manager
 thing written here; losing them repeats a retry, which does no harm.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -102,29 +102,42 @@ class Board:
         async with self._reading.connect() as conn:
             return str(await conn.scalar(select(ACCOUNTS.c.paused).where(ACCOUNTS.c.id == account)) or "")
 
-    async def open_pieces(self, mailing: str) -> list[Piece]:
-        """Return the planned chunks whose first pass is open."""
-        c = CHUNKS.c
+    async def open_pieces(self, mailing: str, audience: int, zones: Collection[str] | None = None) -> list[Piece]:
+        """Return the planned chunks whose first pass is open, of these zones where zones matter."""
+        p, c = PIECES.c, CHUNKS.c
         query = select(c.n, c.lane, c.size).where(
             and_(c.mailing == mailing, c.finished.is_(False), c.passed.is_(False))
         )
+        if zones is not None:
+            query = query.join(PIECES, and_(p.audience == audience, p.n == c.n)).where(p.zone.in_(zones))
         async with self._reading.connect() as conn:
             return [Piece(int(n), lane, int(size)) for n, lane, size in await conn.execute(query)]
 
-    async def unplanned(self, mailing: str, audience: int, lanes: Iterable[str], limit: int) -> list[Piece]:
-        """Return the next chunks of each lane that have no plan, in order of their numbers."""
+    async def planned_since(self, mailing: str, since: int) -> list[tuple[int, int]]:
+        """Return when (milliseconds) and how many recipients were planned after `since`, in order of time."""
+        c = CHUNKS.c
+        query = select(c.planned_at, c.size).where(and_(c.mailing == mailing, c.planned_at > since))
+        async with self._reading.connect() as conn:
+            return [(int(at), int(size)) for at, size in await conn.execute(query.order_by(c.planned_at))]
+
+    async def unplanned(
+        self, mailing: str, audience: int, lanes: Iterable[str], limit: int, zones: Collection[str] | None = None
+    ) -> list[Piece]:
+        """Return the next chunks of each lane that have no plan, in order of their numbers; as `open_pieces`."""
         p, c = PIECES.c, CHUNKS.c
         planned = and_(c.mailing == mailing, c.n == p.n)
         query = (
-            select(p.n, p.lane, p.size)
+            select(p.n, p.lane, p.size, p.zone)
             .outerjoin(CHUNKS, planned)
             .where(and_(p.audience == audience, or_(c.n.is_(None), c.size == 0)))
             .order_by(p.n)
             .limit(limit)
         )
+        if zones is not None:
+            query = query.where(p.zone.in_(zones))
         async with self._reading.connect() as conn:
             rows = [row for lane in lanes for row in await conn.execute(query.where(p.lane == lane))]
-        return sorted((Piece(int(n), lane, int(size)) for n, lane, size in rows), key=attrgetter("n"))
+        return sorted((Piece(int(n), lane, int(size), zone) for n, lane, size, zone in rows), key=attrgetter("n"))
 
     async def finished(self, mailing: str, chunks: int) -> list[dict[str, int]]:
         """Return the totals of the finished chunks; nothing while there are fewer than `chunks`."""

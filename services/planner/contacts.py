@@ -1,13 +1,13 @@
 """Contacts: who can be written to, one row an address, with merge fields as JSON text.
 
 `upsert` takes a batch of imported rows into the transaction of the caller: new ones are inserted, changed ones updated,
-the rest left alone. A contact's id starts with its ordinal, so that rows that come together lie together on disk. Each
-belongs to a page of the directory; a page whose names or addresses changed is marked in the same transaction. `size` is
-what a contact takes in a payload.
+the rest left alone; what rules look at (`SEARCH`) goes with them. A contact's id starts with its ordinal, so that rows
+that come together lie together on disk. Each belongs to a page of the directory; a page whose names or addresses
+changed is marked in the same transaction. `size` is what a contact takes in a payload.
 """
 
 from base64 import b32encode
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -34,7 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.planner.incoming import Incoming, pack_fields, size_of
+from services.planner.incoming import Incoming, pack_fields, searched, size_of
 from services.planner.schema import METADATA, insert, values_of
 from shared import clock
 from shared.bulk import append_rows, fetch, insert_into, run_many, update_rows
@@ -56,6 +56,14 @@ CONTACTS = Table(
     Column("created", BigInteger, nullable=False),
     Column("updated", BigInteger, nullable=False),
 )
+SEARCH = Table(
+    "contact_search",
+    METADATA,
+    Column("contact", String(12), primary_key=True),
+    Column("text", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What rules look at, by contact: see `search_text`."""
 ORDINALS = Table(
     "contact_ordinals",
     METADATA,
@@ -130,8 +138,7 @@ async def upsert(conn: AsyncConnection, rows: Sequence[Incoming]) -> Upserted:
         elif (first := new.get(key)) is None:
             new[key] = row
         elif (laid := _laid_over(first.address, first.name or "", first.fields, row)) is not None:
-            address, name, fields = laid
-            new[key] = Incoming(address, key, first.provider, name, fields, size_of(*laid))
+            new[key] = first.laid(*laid)
             updated += 1
     ids = await _insert(conn, ordinal, new.values())
     await _change(conn, changed.values())
@@ -210,13 +217,16 @@ async def _insert(conn: AsyncConnection, ordinal: int, new: Collection[Incoming]
     _, put = _ordinal_sql(conn.dialect)
     await run_many(conn, put, [(places.stop,)])
     await append_rows(conn, CONTACTS, rows)
+    await append_rows(conn, SEARCH, [(of, row.search) for of, row in zip(ids, new, strict=True)])
     return ids
 
 
-async def _change(conn: AsyncConnection, changed: Iterable[_Known]) -> None:
+async def _change(conn: AsyncConnection, changed: Collection[_Known]) -> None:
     now = _now()
     rows = [(of, *laid, size_of(*laid), now) for of, *laid, _ in changed]
     await update_rows(conn, CONTACTS, ("id", "address", "name", "fields", "size", "updated"), rows)
+    texts = [(each.id, searched(each.address, each.name, each.fields)) for each in changed]
+    await update_rows(conn, SEARCH, ("contact", "text"), texts)
 
 
 def _now() -> int:

@@ -109,6 +109,7 @@ FILTERS = (
     subjects.ALL_CHUNKS,
     subjects.ALL_CONSENT,
     subjects.ALL_FEEDBACK,
+    subjects.ALL_ENGAGEMENT,
 )
 _CHUNK_EVENTS = (ChunkPlanned, ChunkStarted, RecipientsSettled, ChunkPassed, ChunkParked, ChunkFinished)
 _RETRY = (MailingResumed, WindowOpened, MailingCancelled, RateChanged)

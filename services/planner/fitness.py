@@ -1,19 +1,24 @@
 """The preflight of an account: gathers what `preflight` judges, from the log and from DNS."""
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from services.planner import preflight
 from services.planner.account import LOOPBACK
-from services.planner.dns import Dns
 from services.planner.parts import Parts
 from services.planner.signing import keys_of
 from shared.addresses import domain as domain_of
 from shared.contracts import commands
 from shared.contracts.commands import Answer, Refusal
 
+if TYPE_CHECKING:
+    from services.planner.dns import Dns
+
 
 async def account_preflight(parts: Parts, wanted: commands.Preflight) -> Answer | Refusal:
     """Check everything providers look at."""
+    from services.planner.dns import Dns  # noqa: PLC0415 - a tenth of the planner's start, and few accounts are added
+
     facts = {fact.id: fact for fact in await parts.board.accounts()}
     fact = facts.get(wanted.account)
     if fact is None or fact.state.added is None:
@@ -38,7 +43,7 @@ async def account_preflight(parts: Parts, wanted: commands.Preflight) -> Answer 
     return Answer(ok=True, data={"account": fact.id, "verdict": verdict, "checks": [each._asdict() for each in found]})
 
 
-async def _domain(asked: Dns, name: str, returns: str, signing: dict[str, str]) -> preflight.Domain:
+async def _domain(asked: "Dns", name: str, returns: str, signing: dict[str, str]) -> preflight.Domain:
     spf, dmarc, *published = await asyncio.gather(
         asked.texts(returns), asked.policy(name), *(asked.texts(record) for record in signing)
     )

@@ -31,6 +31,7 @@ from services.planner.idempotency import Act, once
 from services.planner.orders import Command
 from services.planner.parts import Parts
 from services.planner.redrive import redrive
+from services.planner.segments import requests as segments
 from services.planner.test_mails import Sample
 from shared import clock, tracing
 from shared.addresses import AddressError, domain, parse
@@ -170,6 +171,8 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
         limits=wanted.limits,
         retry_for=wanted.retry_for,
         stop=wanted.stop,
+        batch=wanted.batch or parts.settings.batch,
+        recipient_time=wanted.recipient_time,
     )
     account = await parts.account(wanted.account)
     order = orders.Draft(drafted, content.sender_address, campaign, account, edit)
@@ -192,10 +195,10 @@ async def freeze_audience(parts: Parts, wanted: commands.FreezeAudience, act: Ac
         campaign = await parts.campaign(state.draft.campaign)
         names = campaign.opened.lists if campaign.opened else []
         per_second = fan_out.rate(state.limits, *(await parts.account_of(state)).limits_on(clock.now()))
-        size = fan_out.chunk_size(per_second, parts.settings.chunk_size)
+        size = fan_out.chunk_size(per_second, parts.settings.chunk_size, state.draft.batch)
         await parts.directory.settled()  # reporting knows whom a mail goes to before it goes out
         began, whole = tracing.begin(), tracing.whole(wanted.mailing)
-        frozen = await parts.freezer.freeze(Wanted(wanted.mailing, names, size))
+        frozen = await parts.freezer.freeze(Wanted(wanted.mailing, names, size, state.draft.recipient_time))
         found = {"recipients": frozen.recipients, "skipped": sum(frozen.skipped.values()), "chunks": frozen.chunks}
         tracing.record("freeze audience", began, tracing.some(whole), parent=whole, what=found)
         return await _frozen(parts, wanted.mailing, act, frozen)
@@ -335,6 +338,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.SetPassword: administration.set_password,
     commands.RemoveUser: administration.remove_user,
     **consent_commands.HANDLERS,
+    commands.RuleList: segments.rule_list,
 }
 QUIETER = (commands.PauseMailing, commands.StopEverything, commands.CancelMailing, commands.ResumeAfterRestore)
 """What may be asked while the log is not trusted."""

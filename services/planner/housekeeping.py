@@ -1,7 +1,8 @@
 """Once at the start and then every few hours: what has to be forgotten is forgotten.
 
-Rows of the audit beyond their days, attempts to sign in that are long past, records of principals that a crash left
-behind, and retired signing keys that no mail needs. What fails is tried again the next time.
+What became of mails is made ready to be asked. Rows of the audit beyond their days, attempts to sign in that are long
+past, records of principals that a crash left behind, and retired signing keys that no mail needs are erased. What fails
+is tried again the next time.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import logging
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.planner import audit, signing
+from services.planner import audit, outcomes, signing
 from services.planner.parts import Parts
 from shared.eventlog.errors import EventLogError
 
@@ -38,6 +39,7 @@ class Housekeeping:
         parts = self._parts
         await audit.forget(parts.engine, parts.settings.audit_days)
         await parts.throttle.tidy()
+        await outcomes.freshen(parts.engine)
         swept = await parts.records.sweep(parts.principals.standings)
         if swept:
             logger.info("records of principals that nothing points to were erased", extra={"records": swept})

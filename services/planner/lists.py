@@ -36,6 +36,13 @@ CONFIRMATIONS = Table(
     Column("subject", Text, nullable=False),
 )
 """Lists that demand a confirmation, and the mail that asks for it."""
+LIST_RULES = Table(
+    "list_rules",
+    METADATA,
+    Column("list", String(24), primary_key=True),
+    Column("rule", Text, nullable=False),
+)
+"""Dynamic lists: whom the rule finds is on the list beside those who were put on it."""
 LIST_FIELDS = Table(
     "list_fields",
     METADATA,
@@ -81,9 +88,15 @@ async def names(conn: AsyncConnection, ids: Collection[str]) -> dict[str, str]:
 
 
 async def fields(conn: AsyncConnection, ids: Collection[str]) -> set[str]:
-    """Return the merge fields that contacts of these lists can have."""
-    rows = await conn.scalars(select(LIST_FIELDS.c.field).where(LIST_FIELDS.c.list.in_(ids)))
-    return set(rows)
+    """Return the merge fields that contacts of these lists can have; a rule finds contacts of any list."""
+    dynamic = await conn.scalar(select(LIST_RULES.c.list).where(LIST_RULES.c.list.in_(ids)).limit(1))
+    wanted = select(LIST_FIELDS.c.field).distinct()
+    return set(await conn.scalars(wanted if dynamic else wanted.where(LIST_FIELDS.c.list.in_(ids))))
+
+
+async def all_fields(conn: AsyncConnection) -> set[str]:
+    """Return the merge fields that any contact can have."""
+    return set(await conn.scalars(select(LIST_FIELDS.c.field).distinct()))
 
 
 async def add_fields(conn: AsyncConnection, list_id: str, wanted: Collection[str]) -> None:
@@ -111,11 +124,25 @@ async def overview(conn: AsyncConnection) -> list[dict[str, Any]]:
     """Return all lists with their number of members, by name."""
     members = select(MEMBERS.c.list, func.count().label("members")).group_by(MEMBERS.c.list).subquery()
     rows = await conn.execute(
-        select(LISTS.c.id, LISTS.c.name, func.coalesce(members.c.members, 0).label("members"), CONFIRMATIONS.c.account)
+        select(
+            LISTS.c.id,
+            LISTS.c.name,
+            func.coalesce(members.c.members, 0).label("members"),
+            CONFIRMATIONS.c.account,
+            LIST_RULES.c.rule,
+        )
         .outerjoin(members, members.c.list == LISTS.c.id)
+        .outerjoin(LIST_RULES, LIST_RULES.c.list == LISTS.c.id)
         .outerjoin(CONFIRMATIONS, CONFIRMATIONS.c.list == LISTS.c.id)
         .order_by(LISTS.c.name)
     )
     return [
-        {"id": row.id, "name": row.name, "members": row.members, "confirmed": row.account is not None} for row in rows
+        {
+            "id": row.id,
+            "name": row.name,
+            "members": row.members,
+            "confirmed": row.account is not None,
+            "rule": row.rule or "",
+        }
+        for row in rows
     ]

@@ -8,7 +8,8 @@ Rules:
 3. It is edited until sending starts; an edit drops the frozen audience and withdraws the start.
 4. The audience is frozen while it is planned, as often as wanted; it is fixed once a start is set.
 5. A start needs at least one frozen recipient, a working account, a known zone and an instant that is not past.
-6. `Tick` does what is due by its instant: start, open, close. A start outside the sending hours waits for them.
+6. `Tick` does what is due by its instant: start, open, close. A start outside the sending hours waits for them. Where
+   contacts have it at their own time, it starts and is open while it is in any of their zones.
 7. Pause and resume keep whether it had started. Resume reopens or waits, as the hours say, and needs the account.
 8. It completes only when the caller shows that every chunk of the audience is finished.
 9. It is deleted (hidden) only while nothing is or will be going out.
@@ -40,7 +41,7 @@ from services.planner.orders import (
     Tick,
     Unschedule,
 )
-from shared.contracts import ranges
+from shared.contracts import ranges, windows
 from shared.contracts.account import Limits
 from shared.contracts.commands import Refusal
 from shared.contracts.envelope import DomainEvent
@@ -100,8 +101,16 @@ class Mailing(BaseModel):
     def due(self) -> datetime | None:
         """When the next thing happens by itself, None while nothing will."""
         if self.status == "scheduled" and self.schedule is not None:
-            return schedule.start(self.schedule.at, self.schedule.hours, self.schedule.zone)
+            return windows.start(self.schedule, self.zones)
         return {"sending": self.until, "waiting": self.opens}.get(self.status)
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """The time zones whose windows are its own: those of its recipients, or that of its schedule."""
+        own = self.schedule.zone if self.schedule else "UTC"
+        if self.draft is None or not self.draft.recipient_time or self.audience is None:
+            return (own,)
+        return tuple(dict.fromkeys(zone or own for zone in self.audience.zones)) or (own,)
 
 
 Decision = list[DomainEvent] | Refusal
@@ -241,8 +250,8 @@ def _schedule(state: Mailing, command: Schedule) -> Decision:
     refusal = schedule.problem(wanted.hours, wanted.zone)
     if refusal is not None:
         return refusal
-    at = command.now if wanted.at is None else schedule.instant(wanted.at, wanted.zone)
-    deadline = None if wanted.deadline is None else schedule.instant(wanted.deadline, wanted.zone)
+    at = command.now if wanted.at is None else windows.instant(wanted.at, wanted.zone)
+    deadline = None if wanted.deadline is None else windows.instant(wanted.deadline, wanted.zone)
     scheduled = MailingScheduled(at=at, zone=wanted.zone, hours=wanted.hours, deadline=deadline)
     before = state.schedule
     if state.status == "scheduled" and before is not None:
@@ -253,9 +262,13 @@ def _schedule(state: Mailing, command: Schedule) -> Decision:
         return Refusal(code="audience_missing", message="Freeze the audience first.", field="mailing")
     if state.audience.recipients == 0:
         return Refusal(code="audience_empty", message="Nobody would get it: all contacts were left out.")
-    if at < command.now - LATE:
+    zones = state.model_copy(update={"schedule": scheduled}).zones
+    if max(windows.begins(scheduled, zone) for zone in zones) < command.now - LATE:
         return Refusal(code="start_in_past", message=f"{at:%Y-%m-%d %H:%M} UTC is past.", field="at")
-    if deadline is not None and deadline <= schedule.start(at, wanted.hours, wanted.zone):
+    refusal = schedule.closed(wanted.hours, wanted.zone, at)
+    if refusal is not None:
+        return refusal
+    if deadline is not None and deadline <= max(windows.start(scheduled, zones), command.now):
         return Refusal(code="deadline_too_early", message="The deadline comes before the start.", field="deadline")
     return command.account.refusal() or [scheduled]
 
@@ -278,7 +291,7 @@ def _tick(state: Mailing, command: Tick) -> Decision:
             return [MailingFailed(reason=f"{refusal.code}: {refusal.message}")]
         if planned.deadline is not None and planned.deadline <= command.now:
             return [MailingFailed(reason="deadline_passed: its deadline passed before the start")]
-    window = schedule.next_window(planned.hours, planned.zone, command.now)
+    window = windows.window_of(planned, state.zones, command.now)
     if not window.holds(command.now):
         return [WindowClosed(opens=window.opens)] if state.status == "sending" else []
     if state.status == "scheduled":
@@ -336,7 +349,7 @@ def _resume(state: Mailing, command: Resume) -> Decision:
         return refusal
     if not state.started:
         return [MailingResumed()]
-    window = schedule.next_window(state.schedule.hours, state.schedule.zone, command.now)
+    window = windows.window_of(state.schedule, state.zones, command.now)
     if window.holds(command.now):
         return [MailingResumed(until=window.closes)]
     return [MailingResumed(until=command.now), WindowClosed(opens=window.opens)]

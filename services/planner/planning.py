@@ -67,6 +67,7 @@ class Plan:
     checked: int
     draft: MailingDrafted
     expires_at: datetime | None = None
+    zone: str = ""
     began: int = field(default_factory=tracing.begin)
 
 
@@ -112,7 +113,9 @@ class Planning:
             raise PayloadError(f"mailing {mailing} has no frozen audience")
         deadline = state.schedule.deadline if state.schedule else None
         checked = state.audience.position
-        plan = Plan(mailing, piece.n, state.draft.account, piece.lane, "campaign", checked, state.draft, deadline)
+        zone = (piece.zone or state.schedule.zone) if state.schedule and state.draft.recipient_time else ""
+        account = state.draft.account
+        plan = Plan(mailing, piece.n, account, piece.lane, "campaign", checked, state.draft, deadline, zone)
         async with self._slots:
             fields = (await self.used(state.draft.content)).fields
             async with self._reading.connect() as conn:
@@ -168,6 +171,7 @@ class Planning:
             selectors=signing.selectors,
             expires_at=plan.expires_at,
             retry_for=draft.retry_for,
+            zone=plan.zone,
         )
         command = derived_id("plan", plan.mailing, str(plan.n), length=20)
         origin = Origin(command, "planner", clock.now(), correlation_id=plan.mailing)

@@ -18,6 +18,7 @@ from services.planner.audience import Freezer
 from services.planner.board import Board, MailingFact
 from services.planner.facts import millis
 from services.planner.mailing import FINAL, MailingDecider
+from services.planner.openings import Leave, leave
 from services.planner.orders import Command, Complete, Fail, Stop, Tick
 from services.planner.planning import PayloadError, Planning
 from services.planner.settings import PlannerSettings
@@ -125,10 +126,13 @@ class Process:
             self._ring(mailing, min(_FIRST_PAUSE * 2 ** (times - 1), _LONGEST_PAUSE))
 
     def _ring(self, mailing: str, seconds: float) -> None:
-        before = self._alarms.pop(mailing, None)
+        """Drive a mailing in so many seconds, unless an alarm rings sooner."""
+        loop, before = asyncio.get_running_loop(), self._alarms.pop(mailing, None)
         if before is not None:
+            if loop.time() < before.when() < loop.time() + seconds:
+                seconds = before.when() - loop.time()
             before.cancel()
-        self._alarms[mailing] = asyncio.get_running_loop().call_later(seconds, self.note, mailing)
+        self._alarms[mailing] = loop.call_later(seconds, self.note, mailing)
 
     async def run(self) -> None:
         """Drive everything that lives, then sweep for ever."""
@@ -239,16 +243,19 @@ class Process:
         if frozen is None or state.draft is None:
             return
         audience = await self._reach.freezer.ensure_cached(fact.id, frozen.object)
-        unplanned = await self._reach.board.unplanned(fact.id, audience, frozen.lanes, settings.most_open)
+        may = await self._leave(fact)
+        board = self._reach.board
+        unplanned = await board.unplanned(fact.id, audience, frozen.lanes, settings.most_open, may.zones)
         if not unplanned:
             return
         account = await self._reach.board.account(state.draft.account)
         chosen = fan_out.choose(
             fan_out.rate(state.limits, *account.limits_on(clock.now())),
-            await self._reach.board.open_pieces(fact.id),
+            await board.open_pieces(fact.id, audience, may.zones),
             unplanned,
             seconds=settings.ahead_seconds,
             most_open=settings.most_open,
+            most=may.most,
         )
         if not chosen:
             return
@@ -260,6 +267,16 @@ class Process:
             return
         await self._reach.facts_at(await self._reach.log.last_seq(subjects.plans_of(fact.id)), _FACTS_S)
         self.note(fact.id)
+
+    async def _leave(self, fact: MailingFact) -> Leave:
+        """Return what may be planned now, and wake up when there may be more."""
+        now, batch = clock.now(), fact.state.draft.batch if fact.state.draft else None
+        since = millis(now) - batch.minutes * 60_000 if batch else 0
+        planned = await self._reach.board.planned_since(fact.id, since) if batch else []
+        found = leave(fact.state, now, planned)
+        if found.more_at is not None:
+            self._ring(fact.id, (found.more_at - now).total_seconds() + 0.001)
+        return found
 
     async def _complete(self, fact: MailingFact) -> None:
         frozen = fact.state.audience

@@ -10,6 +10,7 @@ from services.planner.account import Account
 from services.planner.census import Census
 from services.planner.parts import Parts
 from services.planner.plain_text import text_from_html
+from services.planner.segments import requests as segments
 from shared import clock
 from shared.contracts import commands
 from shared.contracts.account import limits_on
@@ -155,6 +156,7 @@ QUERIES: dict[type[commands.Query], Query] = {
     commands.DomainKeys: signing.domain_keys,
     commands.Preflight: fitness.account_preflight,
     commands.Lists: all_lists,
+    commands.CountSegment: segments.count_segment,
     commands.ImportStatus: import_status,
     commands.RejectedRows: rejected_rows,
     commands.Draft: draft,

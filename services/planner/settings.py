@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from shared.contracts.mailing import Batch
 from shared.messaging.http.settings import HttpSettings
 
 
@@ -21,6 +22,8 @@ class PlannerSettings(HttpSettings):
         soft_bounces: An address is suppressed when so many mailings in 30 days bounced in a way that passes.
         append_unsubscribe: Whether a link to unsubscribe is appended to bodies that have none of their own.
         audit_days: How long the audit remembers who asked for what.
+        batch_size: A mailing that names no batch goes out in batches of so many recipients; 0: all at once.
+        batch_minutes: The period of such a batch.
     """
 
     http_port: int = Field(default=8027, ge=0, le=65_535)
@@ -35,3 +38,10 @@ class PlannerSettings(HttpSettings):
     soft_bounces: int = Field(default=5, ge=2, le=100)
     audit_days: int = Field(default=400, ge=1)
     append_unsubscribe: bool = True
+    batch_size: int = Field(default=0, ge=0, le=10_000_000)
+    batch_minutes: int = Field(default=60, ge=1, le=10_080)
+
+    @property
+    def batch(self) -> Batch | None:
+        """The batch of mailings that name none."""
+        return Batch(size=self.batch_size, minutes=self.batch_minutes) if self.batch_size else None

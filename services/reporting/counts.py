@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
-from services.reporting import outcomes
 from services.reporting.mailing import HANDLED, Mailing, evolve, millis
+from shared.contracts import outcomes
 from shared.contracts.campaign import CampaignClosed, CampaignOpened
 from shared.contracts.consent import OptedOut
 from shared.contracts.engagement import HitsRecorded

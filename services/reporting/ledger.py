@@ -19,14 +19,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.reporting import outcomes
-from services.reporting.outcomes import IN_DOUBT, NAMES, OUTCOME
-from shared.contracts import mailing
+from shared.contracts import mailing, outcomes
 from shared.contracts.consent import OptedOut
 from shared.contracts.engagement import HitsRecorded
 from shared.contracts.envelope import DomainEvent, EventRecord
 from shared.contracts.feedback import EVENTS as FEEDBACK
 from shared.contracts.feedback import sign_of
+from shared.contracts.outcomes import IN_DOUBT, NAMES, OUTCOME
 from shared.contracts.ranges import unpack
 from shared.contracts.sending import ChunkPlanned, RecipientsClaimed, RecipientsSettled
 

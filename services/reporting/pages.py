@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, and_, literal, literal_column, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.reporting import outcomes, returned, tables
+from services.reporting import returned, tables
 from services.reporting.queries import Data, iso
+from shared.contracts import outcomes
 from shared.contracts.verdicts import APPLE, OPENS, Judged
 
 FILTERS = (*outcomes.NAMES, *outcomes.STATUS, "opened", "clicked", "machines", "unsubscribed", *returned.FILTERS)

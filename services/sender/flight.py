@@ -19,6 +19,7 @@ from services.sender.suppression import Suppression
 from services.sender.window import Mail
 from shared.clock import boot_seconds, now
 from shared.contracts.sending import Group
+from shared.contracts.windows import Window, window_in
 from shared.providers import BUILT_IN, Providers
 
 CLAIM_OVER = "claim over"
@@ -47,6 +48,7 @@ class Watch:
     draining: Draining
     server_now: Callable[[], float]
     providers: Providers = BUILT_IN
+    own_window: Window | None = None
 
     def closed(self) -> str:
         """Return why nothing of this chunk may go out now, "" when it may."""
@@ -61,6 +63,8 @@ class Watch:
         if not self.mailing.sending:
             return self.mailing.why
         if self.mailing.until is not None and now() >= self.mailing.until:
+            return WINDOW_CLOSED
+        if (window := self._zone_window()) is not None and not window.holds(now()):
             return WINDOW_CLOSED
         if self.case.plan.expires_at is not None and now() >= self.case.plan.expires_at:
             return "deadline passed"
@@ -80,9 +84,21 @@ class Watch:
         return bool(self.account.suspended) and self.account.held(self.provider(index), now()) is not None
 
     def reopens(self) -> datetime | None:
-        """Return when a suspension ends that keeps all of this chunk, None where none does."""
+        """Return when a suspension ends that keeps all of this chunk, or its zone opens; None where neither does."""
         event = self.account.held(self.case.ref.lane, now())
-        return event.until if event is not None else None
+        if event is not None:
+            return event.until
+        window = self._zone_window() if self.mailing is not None and self.mailing.sending else None
+        return window.opens if window is not None and not window.holds(now()) else None
+
+    def _zone_window(self) -> Window | None:
+        """Return the window of the zone in which all recipients of this chunk live, None where the mailing's holds."""
+        if not self.case.plan.zone or self.mailing is None or self.mailing.scheduled is None:
+            return None
+        at = now()
+        if self.own_window is None or (self.own_window.closes is not None and self.own_window.closes <= at):
+            self.own_window = window_in(self.mailing.scheduled, self.case.plan.zone, at)
+        return self.own_window
 
     def blocked(self, index: int) -> str:
         """Return the id of the event that forbids mail to recipient `index`, "" where none does."""
@@ -100,7 +116,9 @@ class Watch:
     @property
     def timed(self) -> bool:
         """Whether time alone may forbid a mail."""
-        return self.case.plan.expires_at is not None or (self.mailing is not None and self.mailing.until is not None)
+        plan = self.case.plan
+        by_clock = plan.expires_at is not None or bool(plan.zone)
+        return by_clock or (self.mailing is not None and self.mailing.until is not None)
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from shared.contracts.mailing import (
     MailingFailed,
     MailingPaused,
     MailingResumed,
+    MailingScheduled,
     RateChanged,
     SendingStarted,
     WindowClosed,
@@ -47,6 +48,7 @@ class MailingGate:
         why: Why they may not.
         cancelled: Id of the event that cancelled it, "" while it is not.
         decisions: DoubtDecided by event id.
+        scheduled: Its start and hours, by which chunks with a time zone of their own are judged.
     """
 
     mailing: str
@@ -57,6 +59,7 @@ class MailingGate:
     cancelled: str = ""
     limits: Limits = field(default_factory=Limits)
     decisions: dict[str, DoubtDecided] = field(default_factory=dict)
+    scheduled: MailingScheduled | None = None
 
     def apply(self, commit: Commit) -> None:
         """Fold one commit; what was folded before is passed over."""
@@ -70,6 +73,8 @@ class MailingGate:
         match event:
             case MailingDrafted() | MailingEdited() | RateChanged():
                 self.limits = event.limits
+            case MailingScheduled():
+                self.scheduled = event
             case SendingStarted() | WindowOpened() | MailingResumed():
                 self.sending, self.why, self.until = True, "", event.until
             case WindowClosed():

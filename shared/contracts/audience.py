@@ -42,4 +42,17 @@ class ContactsSynced(DomainEvent):
     left: int = 0
 
 
-EVENTS = (ContactsImported, ContactsSynced)
+class ListRuled(DomainEvent):
+    """A list was given a rule, or its rule was taken away.
+
+    Attributes:
+        rule: Digest of the rule, "" where there is none any more; its words may name people.
+    """
+
+    TYPE: ClassVar[str] = "audience.list_ruled/1"
+
+    list: str
+    rule: str
+
+
+EVENTS = (ContactsImported, ContactsSynced, ListRuled)

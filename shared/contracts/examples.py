@@ -57,6 +57,8 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.RetireDomainKey: _KEY,
     commands.DomainKeys: {},
     commands.ImportContacts: _UPLOAD | {"parts": 1, "list": "readers", "columns": {"E-Mail": "email"}},
+    commands.RuleList: {"list": "grown up in Athens", "rule": "city = 'Athens' and birthday <= today - 18 years"},
+    commands.CountSegment: {"rule": "city = 'Athens' and birthday <= today - 18 years"},
     commands.ListConfirmation: {
         "list": "readers",
         "account": "a91kfm3xw2rb",
@@ -71,7 +73,11 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.FreezeAudience: _MAILING,
     commands.SendTest: _MAILING | {"to": ["editor@shop.example"]},
     commands.ScheduleMailing: _MAILING
-    | {"at": "2027-05-03T09:00:00", "zone": "Europe/Paris", "hours": {"start": "08:00", "end": "18:00"}},
+    | {
+        "at": "2027-05-03T09:00:00",
+        "zone": "Europe/Paris",
+        "hours": {"start": "08:00", "end": "18:00", "holidays": ["FR"]},
+    },
     commands.UnscheduleMailing: _MAILING,
     commands.PauseMailing: _MAILING | {"reason": "a wrong price"},
     commands.ResumeMailing: _MAILING,

@@ -101,4 +101,4 @@ def sign_of(event: DomainEvent) -> str:
     return "complaint" if isinstance(event, ComplaintReceived) else kind_of(event)
 
 
-EVENTS: tuple[type[Answer], ...] = (BounceReceived, ComplaintReceived, ReplyReceived, AutoReplyReceived)
+EVENTS = (BounceReceived, ComplaintReceived, ReplyReceived, AutoReplyReceived)

@@ -1,6 +1,6 @@
 """Events of a mailing (`evt.mailing.<id>`, written by the planner), in the order of its life."""
 
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,20 +16,43 @@ Tracking = Literal["off", "anonymous", "person"]
 DoubtDecision = Literal["resend", "accepted", "rejected"]
 
 
-class SendingHours(BaseModel):
-    """When mails may go out: every chosen weekday from `start` until before `end`, in the mailing's zone.
+class Span(BaseModel):
+    """A part of the day.
 
     Attributes:
         start: First local time of day.
-        end: Local time of day at which the window closes; before `start` it means the next day.
-        weekdays: 0 is Monday.
+        end: Local time of day at which it is over; not after `start` it means the next day.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     start: time
     end: time
+
+
+class SendingHours(Span):
+    """When mails may go out: on every chosen day from `start` until before `end`, in the mailing's zone.
+
+    Attributes:
+        weekdays: 0 is Monday.
+        more: Further windows of the same days.
+        holidays: Calendars whose public holidays are closed: a country (`CZ`), or a part of one (`DE-BY`).
+        closed: Other dates that are closed.
+    """
+
     weekdays: list[int] = Field(default=[0, 1, 2, 3, 4, 5, 6])
+    more: list[Span] = Field(default=[], max_length=5)
+    holidays: list[str] = Field(default=[], max_length=10)
+    closed: list[date] = Field(default=[], max_length=400)
+
+
+class Batch(BaseModel):
+    """So many recipients in any such period, all at once."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: int = Field(ge=1, le=10_000_000)
+    minutes: int = Field(default=60, ge=1, le=10_080)
 
 
 class StopRules(BaseModel):
@@ -54,6 +77,10 @@ class MailingDrafted(DomainEvent):
     """What shall be sent, by which account. `content` is the hash of the template in CONTENT.
 
     Without `stop` it never stops by itself.
+
+    Attributes:
+        batch: It goes out in batches.
+        recipient_time: Start and hours are those of each contact's own time zone.
     """
 
     TYPE: ClassVar[str] = "mailing.drafted/1"
@@ -69,6 +96,8 @@ class MailingDrafted(DomainEvent):
     limits: Limits = Limits()
     retry_for: int = 86_400
     stop: StopRules | None = None
+    batch: Batch | None = None
+    recipient_time: bool = False
 
 
 class MailingEdited(DomainEvent):
@@ -86,6 +115,8 @@ class MailingEdited(DomainEvent):
     limits: Limits = Limits()
     retry_for: int = 86_400
     stop: StopRules | None = None
+    batch: Batch | None = None
+    recipient_time: bool = False
 
 
 class TestSent(DomainEvent):
@@ -104,6 +135,7 @@ class AudienceFrozen(DomainEvent):
     Attributes:
         position: Sequence of EVENTS up to which suppression was taken into account.
         chunks: Chunks by lane: numbers run from 0 over all lanes.
+        zones: Recipients by time zone, "" for contacts without one; empty where zones do not matter.
     """
 
     TYPE: ClassVar[str] = "mailing.audience_frozen/1"
@@ -113,6 +145,7 @@ class AudienceFrozen(DomainEvent):
     skipped: dict[str, int] = {}
     chunks: int
     lanes: dict[str, int]
+    zones: dict[str, int] = {}
     position: int
 
 

@@ -37,6 +37,7 @@ class ChunkPlanned(DomainEvent):
         selectors: DKIM selectors, none where the relay signs.
         expires_at: The mailing's deadline: nothing goes out after it.
         retry_for: Seconds after the first claim during which a deferred recipient is tried again.
+        zone: Time zone of its recipients, whose windows are its own; "" where those of the mailing hold.
     """
 
     TYPE: ClassVar[str] = "plan.chunk_planned/1"
@@ -56,6 +57,7 @@ class ChunkPlanned(DomainEvent):
     selectors: list[str] = []
     expires_at: datetime | None = None
     retry_for: int = 86_400
+    zone: str = ""
 
 
 class ChunkStarted(DomainEvent):

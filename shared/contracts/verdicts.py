@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Literal, NamedTuple
 
+from shared.contracts.engagement import Hit
+
 Verdict = Literal["human", "proxy", "machine", "unknown"]
 
 OPENS = -1
@@ -76,6 +78,12 @@ class Fact(NamedTuple):
     method: str
     agent: str
     network: str
+
+
+def fact_of(hit: Hit) -> Fact:
+    """Return what rules look at of a hit."""
+    link = OPENS if hit.kind == "open" else ANY_CLICK if hit.link is None else hit.link
+    return Fact(link, round(hit.at.timestamp() * 1000), hit.method, hit.agent, hit.network)
 
 
 class Judged(NamedTuple):

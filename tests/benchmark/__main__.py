@@ -29,6 +29,7 @@ from tests.benchmark import (
     rates,
     relays,
     replay,
+    segments,
     starts,
     wire,
 )
@@ -60,6 +61,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Coroutine[None, None, None]
     "replay": _replay,
     "projection": lambda asked: projection.run(10_000 if asked.quick else projection.MAILS),
     "import": lambda asked: imports.run(asked.recipients or (10_000 if asked.quick else imports.ROWS)),
+    "segments": lambda asked: segments.run(asked.recipients or (10_000 if asked.quick else segments.CONTACTS_MANY)),
     "planning": lambda asked: planning.run(5_000 if asked.quick else planning.CONTACTS),
     "compose": lambda asked: compose.run(2_000 if asked.quick else compose.MAILS),
     "classify": lambda asked: classify.run(

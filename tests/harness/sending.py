@@ -25,7 +25,7 @@ from shared.contracts import subjects
 from shared.contracts.account import AccountAdded, AccountLimits, AccountTested, Limits, TlsMode
 from shared.contracts.content import Content, encode_rows
 from shared.contracts.envelope import Commit, DomainEvent, Origin
-from shared.contracts.mailing import DoubtPolicy, MailingDrafted, SendingStarted
+from shared.contracts.mailing import DoubtPolicy, MailingDrafted, MailingScheduled, SendingStarted
 from shared.contracts.sending import PAYLOAD_DIGEST_BYTES, ChunkPlanned
 from shared.contracts.subjects import ChunkRef
 from shared.eventlog.documents import Documents
@@ -138,6 +138,7 @@ class Sending:
         limits: Limits | None = None,
         doubt: DoubtPolicy = "hold",
         until_: datetime | None = None,
+        scheduled: MailingScheduled | None = None,
     ) -> None:
         """Draft and start a mailing."""
         body = self.content.encoded()
@@ -153,7 +154,8 @@ class Sending:
             doubt=doubt,
             limits=limits or Limits(),
         )
-        await self.append(subjects.mailing(mailing), drafted, SendingStarted(until=until_))
+        planned = [scheduled] if scheduled else []
+        await self.append(subjects.mailing(mailing), drafted, *planned, SendingStarted(until=until_))
 
     async def plan(
         self,
@@ -168,6 +170,7 @@ class Sending:
         lane: str = subjects.REST,
         names: Mapping[int, str] | None = None,
         selectors: Sequence[str] = (),
+        zone: str = "",
     ) -> ChunkRef:
         """Plan one chunk for `addresses`; `names` by index are other than usual."""
         rows = [
@@ -198,6 +201,7 @@ class Sending:
             doubt=doubt,
             token_key=self.keys.active,
             expires_at=expires_at,
+            zone=zone,
             retry_for=retry_for,
             selectors=list(selectors),
         )

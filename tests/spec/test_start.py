@@ -12,7 +12,7 @@ WEB = ("fastapi", "granian", "httpx", "nicegui", "starlette", "uvicorn")
 SQL = ("aiosqlite", "alembic", "asyncpg", "sqlalchemy")
 FOR_FEW = ("aiohttp", "inscriptis", "lxml", "nicegui", "opentelemetry.sdk", "shared.contracts.asyncapi", "typer")
 SPARED = {
-    "import services.planner.app": ("alembic", "httpx", *FOR_FEW),
+    "import services.planner.app": ("alembic", "dns", "httpx", *FOR_FEW),
     "import services.reporting.app": ("alembic", *FOR_FEW),
     "import services.sender.app": (*SQL, "fastapi", "granian", "httpx", "starlette", *FOR_FEW),
     "import services.tracker.app": (*SQL, "fastapi", "faststream", "httpx", "uvicorn", *FOR_FEW),

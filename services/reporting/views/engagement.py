@@ -17,10 +17,10 @@ from services.reporting.bulk import Upsert
 from services.reporting.counts import chunk_of
 from services.reporting.docket import Docket, Who
 from services.reporting.mailing import millis
-from shared.contracts.engagement import Hit, HitsRecorded
+from shared.contracts.engagement import HitsRecorded
 from shared.contracts.envelope import Commit
 from shared.contracts.sending import RecipientsSettled
-from shared.contracts.verdicts import ANY_CLICK, OPENS, RULES, Fact
+from shared.contracts.verdicts import RULES, Fact, fact_of
 from shared.database import in_turn
 
 TURN = "engagement"
@@ -56,12 +56,6 @@ class EngagementView:
         if told or again:
             await Docket(conn).judge(told, again)
             await _JUDGED_BY.run(conn, [(mailing, RULES.version) for mailing in sorted({who[0] for who in told})])
-
-
-def fact_of(hit: Hit) -> Fact:
-    """Return what rules look at."""
-    link = OPENS if hit.kind == "open" else ANY_CLICK if hit.link is None else hit.link
-    return Fact(link, millis(hit.at) or 0, hit.method, hit.agent, hit.network)
 
 
 async def _with_hits(conn: AsyncConnection, chunks: dict[deliveries.Chunk, set[int]]) -> set[Who]:

@@ -13,10 +13,11 @@ from typing import ClassVar, TypeVar
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.reporting import outcomes, tables
+from services.reporting import tables
 from services.reporting.bulk import Upsert
 from services.reporting.counts import COUNTED, Chunk, Counts, chunk_of, entity_of
 from services.reporting.mailing import Mailing
+from shared.contracts import outcomes
 from shared.contracts.campaign import CampaignClosed, CampaignOpened
 from shared.contracts.consent import OptedOut
 from shared.contracts.engagement import HitsRecorded

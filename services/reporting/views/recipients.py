@@ -13,11 +13,12 @@ from typing import ClassVar
 from sqlalchemy import bindparam, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.reporting import outcomes, tables
+from services.reporting import tables
 from services.reporting.bulk import Settle, Upsert
 from services.reporting.counts import chunk_of, entity_of
 from services.reporting.mailing import millis
 from shared.bulk import Row
+from shared.contracts import outcomes
 from shared.contracts.consent import OptedOut
 from shared.contracts.engagement import HitsRecorded
 from shared.contracts.envelope import Commit, EventRecord

@@ -28,9 +28,11 @@ from shared.contracts.answers.contacts import (
     ImportState,
     Lifted,
     ListRows,
+    ListRuled,
     OptInAnswer,
     OptOutAnswer,
     RejectedRowsPage,
+    Segment,
 )
 from shared.contracts.answers.domains import DomainKeyRow, DomainKeyRows
 from shared.contracts.answers.mailboxes import MailboxDone, MailboxRows, MailboxTried
@@ -98,6 +100,8 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.DeleteMailing: MailingDone,
     commands.Accounts: AccountRows,
     commands.Lists: ListRows,
+    commands.RuleList: ListRuled,
+    commands.CountSegment: Segment,
     commands.ListConfirmation: ConfirmationSet,
     commands.OptIn: OptInAnswer,
     commands.OptOut: OptOutAnswer,

@@ -14,6 +14,32 @@ class ListRow(Data):
     name: str
     members: int
     confirmed: bool = Field(description="Whether it demands a confirmation of whoever joins.")
+    rule: str = Field(default="", description="Whom it finds beside its members, which are those who were put on it.")
+
+
+class ListRuled(Data):
+    """The list as it is now, and how many contacts its rule finds."""
+
+    found: int
+    unknown_fields: list[str] = Field(description="Fields in the rule that no contact has.")
+    list: str
+
+
+class FoundContact(Data):
+    """One of those a rule finds."""
+
+    contact: str
+    address: str
+    name: str
+
+
+class Segment(Data):
+    """Whom a rule finds."""
+
+    count: int
+    rows: list[FoundContact]
+    next: str
+    unknown_fields: list[str]
 
 
 class ConfirmationSet(Data):

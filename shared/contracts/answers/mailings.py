@@ -5,7 +5,7 @@ from typing import Any
 from shared.contracts.account import Limits
 from shared.contracts.answers.base import Data, Paused
 from shared.contracts.content import AttachedFile
-from shared.contracts.mailing import StopRules
+from shared.contracts.mailing import Batch, StopRules
 
 
 class CampaignDone(Data):
@@ -75,6 +75,8 @@ class Written(Data):
     limits: Limits
     retry_for: int
     stop: StopRules | None
+    batch: Batch | None
+    recipient_time: bool
 
 
 class AudienceFrozenNow(MailingDone):

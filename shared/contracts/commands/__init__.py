@@ -46,6 +46,7 @@ from shared.contracts.commands.checks import (
 from shared.contracts.commands.contacts import (
     ConsentHistory,
     ContactProblems,
+    CountSegment,
     ImportContacts,
     ImportStatus,
     LiftSuppression,
@@ -55,6 +56,7 @@ from shared.contracts.commands.contacts import (
     OptOut,
     PreviewImport,
     RejectedRows,
+    RuleList,
     TakeFeedback,
 )
 from shared.contracts.commands.domains import (
@@ -141,6 +143,7 @@ __all__ = (
     "Command",
     "ConsentHistory",
     "ContactProblems",
+    "CountSegment",
     "DecideDoubt",
     "DeleteMailing",
     "DomainKeys",
@@ -199,6 +202,7 @@ __all__ = (
     "ResumeStopped",
     "RetireDomainKey",
     "RevokeToken",
+    "RuleList",
     "ScheduleMailing",
     "Secret",
     "SendTest",

@@ -31,9 +31,41 @@ class ImportContacts(Command):
 
 
 class Lists(Query):
-    """All lists -> {lists: [{id, name, members}]}."""
+    """All lists -> {lists: [{id, name, members, rule}]}."""
 
     NAME: ClassVar[str] = "list.list"
+
+
+class RuleList(Command):
+    """Make a list (made if new) dynamic: on it is whom the rule finds when an audience is frozen, beside its members.
+
+    Attributes:
+        list: Name or id.
+        rule: In the language of docs/segments.md; "" takes the rule away.
+    """
+
+    NAME: ClassVar[str] = "list.rule"
+
+    list: Name
+    rule: str = Field(default="", max_length=10_000)
+
+
+class CountSegment(Query):
+    """Whom a rule finds now -> {count, rows: [{contact, address, name}], next, unknown_fields}.
+
+    Attributes:
+        rule: As in `RuleList`.
+        limit: How many of them to show.
+        after: `next` of the page before.
+        list: Name or id of the list the rule is for, which it must not name.
+    """
+
+    NAME: ClassVar[str] = "segment.count"
+
+    rule: str = Field(max_length=10_000)
+    limit: int = Field(default=20, ge=0, le=1000)
+    after: str = Field(default="", max_length=12)
+    list: Name | Literal[""] = ""
 
 
 class ImportStatus(Query):

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.account import Limits
 from shared.contracts.commands.base import Command, Id, Name, Page, Query
-from shared.contracts.mailing import DoubtDecision, DoubtPolicy, SendingHours, StopRules, Tracking
+from shared.contracts.mailing import Batch, DoubtDecision, DoubtPolicy, SendingHours, StopRules, Tracking
 
 
 class OpenCampaign(Command):
@@ -60,6 +60,8 @@ class DraftMailing(Command):
     limits: Limits = Limits()
     retry_for: int = Field(default=86_400, ge=0, le=604_800)
     stop: StopRules = StopRules()
+    batch: Batch | None = None
+    recipient_time: bool = False
 
 
 class EditMailing(DraftMailing):

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.reporting import outcomes, tables
+from services.reporting import tables
 from services.reporting.views import VIEWS
+from shared.contracts import outcomes
 from shared.database import create_tables, reading
 from shared.eventlog.rebuild import table_hash
 from shared.eventlog.views import tables_of

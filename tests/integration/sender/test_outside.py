@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import orjson
 
@@ -15,9 +16,12 @@ from shared.contracts.mailing import (
     MailingFailed,
     MailingPaused,
     MailingResumed,
+    MailingScheduled,
+    SendingHours,
+    Span,
     WindowOpened,
 )
-from shared.contracts.sending import ChunkParked
+from shared.contracts.sending import ChunkParked, RecipientsClaimed
 from shared.eventlog.documents import Documents
 from tests.harness.sending import Sending
 from tests.harness.smtp import Act, Phase, ScriptedSmtp, Session
@@ -62,6 +66,25 @@ async def test_nothing_is_sent_after_the_window_ends(sending: Sending, relay: Sc
     await sending.append(subjects.mailing("m1"), WindowOpened(until=now() + timedelta(hours=1)))
     await sending.timers.fire(ref.due_retry)
     assert await sending.finished(ref) == {"accepted": 10}
+
+
+async def test_a_chunk_with_a_zone_of_its_own_waits_for_the_hours_there(sending: Sending, relay: ScriptedSmtp) -> None:
+    """It is midday in one zone, in the other the hours begin in two seconds: nobody there gets a mail before."""
+    at, tokyo = now(), ZoneInfo("Asia/Tokyo")
+    opens = (at + timedelta(seconds=2)).replace(microsecond=0) + timedelta(seconds=1)
+    here = Span(start=(at - timedelta(minutes=1)).time(), end=(at + timedelta(hours=1)).time())
+    there = Span(start=opens.astimezone(tokyo).time(), end=(opens + timedelta(hours=1)).astimezone(tokyo).time())
+    hours = SendingHours(start=here.start, end=here.end, more=[there])
+    scheduled = MailingScheduled(at=at - timedelta(days=2), hours=hours)
+    await sending.start_mailing("m1", scheduled=scheduled)
+    awake = await sending.plan("m1", 0, people(3, "awake"), zone="UTC")
+    asleep = await sending.plan("m1", 1, people(3, "asleep"), zone="Asia/Tokyo")
+    sending.start_sender()
+    assert await sending.finished(awake, asleep) == {"accepted": 6}
+    claims = await sending.log.load(subjects.chunk("m1", 1))
+    claimed = [c for c in claims if any(isinstance(record.event, RecipientsClaimed) for record in c.events)]
+    assert claimed[0].recorded_at >= opens
+    assert all("awake" in mail.recipient for mail in relay.accepted[:3])
 
 
 async def test_after_the_deadline_recipients_expire(sending: Sending, relay: ScriptedSmtp) -> None:

@@ -1,6 +1,6 @@
 """Rules of account, campaign, schedule, fan-out, completion, lanes and doubts."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,7 @@ from services.planner.fan_out import Piece
 from shared.contracts.account import AccountAdded, AccountEdited, AccountLimits, AccountTested, Limits, WarmUp
 from shared.contracts.campaign import CampaignClosed, CampaignOpened
 from shared.contracts.envelope import Commit, DomainEvent, EventRecord
-from shared.contracts.mailing import DoubtDecided, SendingHours
+from shared.contracts.mailing import DoubtDecided
 from shared.contracts.sending import Group, RecipientsClaimed, RecipientsSettled
 from shared.providers import BUILT_IN
 from tests.harness.decider_spec import spec
@@ -70,57 +70,6 @@ def test_a_campaign_is_opened_once_and_closed_for_good() -> None:
     it = spec(CampaignDecider()).when(Open(opened)).then(opened)
     it.when(Open(opened.model_copy(update={"name": "d"}))).then_refused("campaign_exists")
     it.when(Close()).then(CampaignClosed())
-
-
-def hours(start: str, end: str, *weekdays: int) -> SendingHours:
-    """Return sending hours."""
-    days = list(weekdays) or [0, 1, 2, 3, 4, 5, 6]
-    return SendingHours(start=time.fromisoformat(start), end=time.fromisoformat(end), weekdays=days)
-
-
-def utc(text: str) -> datetime:
-    """Return an instant."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("wanted", "after", "opens", "closes"),
-    [
-        (hours("09:00", "17:00", 0, 1, 2, 3, 4), "2026-02-28T12:00", "2026-03-02T08:00", "2026-03-02T16:00"),
-        (hours("22:00", "06:00"), "2026-03-02T01:00", "2026-03-01T21:00", "2026-03-02T05:00"),
-        # clocks go forward on 29 March 2026 at 02:00, back on 25 October at 03:00
-        (hours("02:30", "04:00", 6), "2026-03-28T23:00", "2026-03-29T01:30", "2026-03-29T02:00"),
-        (hours("02:30", "04:00", 6), "2026-10-24T23:00", "2026-10-25T00:30", "2026-10-25T03:00"),
-        (hours("00:00", "00:00", 5, 6), "2026-03-07T12:00", "2026-03-06T23:00", "2026-03-08T23:00"),
-    ],
-)
-def test_the_next_window_in_prague(wanted: SendingHours, after: str, opens: str, closes: str) -> None:
-    """Weekends, nights, both jumps of the clock, and days that touch."""
-    window = schedule.next_window(wanted, "Europe/Prague", utc(after))
-    assert (window.opens, window.closes) == (utc(opens), utc(closes))
-
-
-@given(
-    st.times(),
-    st.times(),
-    st.sets(st.integers(0, 6), min_size=1),
-    st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)),  # noqa: DTZ001 - made aware below
-    st.sampled_from(["Europe/Prague", "America/St_Johns", "Australia/Lord_Howe", "Africa/Casablanca"]),
-)
-def test_a_window_never_ends_before_it_matters(
-    start: time, end: time, days: set[int], after: datetime, zone: str
-) -> None:
-    """It is not over at the instant asked for, at most a fortnight away, and open at the instant it opens."""
-    wanted = SendingHours(start=start, end=end, weekdays=sorted(days))
-    asked = after.replace(tzinfo=UTC)
-    window = schedule.next_window(wanted, zone, asked)
-    assert window.closes is not None
-    assert window.opens < window.closes
-    assert window.closes > asked
-    assert window.opens - asked < timedelta(days=15)
-    if window.opens > asked:
-        again = schedule.next_window(wanted, zone, window.opens)
-        assert again.holds(window.opens)
 
 
 @pytest.mark.parametrize("zone", ["Mars/Base", "", "/etc/passwd", "../../etc", "Europe", "x\0y"])

@@ -12,6 +12,7 @@ from services.reporting.console.html import tag
 from services.reporting.console.listing import NONE, Column, Listing
 from services.reporting.console.live import later
 from services.reporting.console.pages.contact_consent import Consent
+from services.reporting.console.pages.contact_rule import Rule
 from shared.contracts import commands
 from shared.contracts.commands import Refusal
 
@@ -44,6 +45,7 @@ class _Contacts:
             self._import_card()
         self._section = Section(self._frame, tag("div", "", "stack"), self._lists)
         await self._section.draw()
+        Rule(self._frame, self._section)
         Consent(self._frame)
 
     async def _lists(self) -> None:
@@ -51,10 +53,18 @@ class _Contacts:
         if not lists:
             nothing("No list yet", "Import a CSV file with a column of e-mail addresses: it becomes a list.")
             return
-        columns = (Column("List", "wide"), Column("Whoever joins", "state"), Column("Contacts", "number"))
+        columns = (
+            Column("List", "wide"),
+            Column("Whoever joins", "state"),
+            Column("Rule", "wide"),
+            Column("Contacts", "number"),
+        )
         listing = Listing("Lists", columns)
         joins = {True: "has to confirm", False: NONE}
-        listing.fill([(one["name"], joins[one["confirmed"]], words.count(one["members"])) for one in lists])
+        rows = [
+            (one["name"], joins[one["confirmed"]], one["rule"] or NONE, words.count(one["members"])) for one in lists
+        ]
+        listing.fill(rows)
 
     def _import_card(self) -> None:
         with tag("section", "", "card", aria_labelledby="import-title"):

@@ -70,7 +70,7 @@ class _Draft:
             if written:
                 files = [{k: v for k, v in file.items() if k != "size"} for file in written["attachments"]]
                 self._kept = {"headers": written["headers"], "attachments": files}
-                self._kept |= {"stop": written["stop"]} if written.get("stop") else {}
+                self._kept |= {name: written[name] for name in ("stop", "batch", "recipient_time") if written.get(name)}
             self._form_of(campaigns, working, written)
 
     def _form_of(self, campaigns: list[Data], accounts: list[Data], written: Data) -> None:

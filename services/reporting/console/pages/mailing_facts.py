@@ -56,7 +56,10 @@ def _hours(status: Data) -> str:
     if not hours:
         return ""
     days = "" if len(hours["weekdays"]) == 7 else " " + ", ".join(_DAYS[day] for day in sorted(hours["weekdays"]))
-    return f"{hours['start'][:5]} to {hours['end'][:5]}{days} ({status['zone']})"
+    spans = ", ".join(f"{span['start'][:5]} to {span['end'][:5]}" for span in (hours, *hours.get("more", [])))
+    off = "".join(f", not on holidays of {calendar}" for calendar in hours.get("holidays", []))
+    closed = f", {words.many(len(hours['closed']), 'further day')} closed" if hours.get("closed") else ""
+    return f"{spans}{days}{off}{closed} ({status['zone']})"
 
 
 class Links:

@@ -114,19 +114,19 @@ class Steps:
                             form.text("from", "From", type="time")
                             form.text("until", "Until", type="time")
                         form.checks("days", "Only on", _DAYS, [day for day, _ in _DAYS])
+                        form.text("holidays", "Not on public holidays of", hint="Countries, or parts: CZ, DE-BY.")
                         form.text("not_after", "Not after", type="datetime-local")
                 form.buttons("Start or schedule")
 
     async def _schedule(self, values: Values) -> Refusal | None:
         fields: dict[str, object] = {**values.given("at", "zone")}
-        if values["from"] or values["until"]:
-            if not (values["from"] and values["until"]):
-                return Refusal(code="invalid", message="Give both hours, or none.", field="from")
-            days = [int(day) for day in values.all("days")]
-            fields["hours"] = {"start": values["from"], "end": values["until"], "weekdays": days}
-        elif len(values.all("days")) < 7:
-            days = [int(day) for day in values.all("days")]
-            fields["hours"] = {"start": "00:00", "end": "00:00", "weekdays": days}
+        if bool(values["from"]) != bool(values["until"]):
+            return Refusal(code="invalid", message="Give both hours, or none.", field="from")
+        days = [int(day) for day in values.all("days")]
+        holidays = values["holidays"].upper().replace(",", " ").split()
+        if values["from"] or len(days) < 7 or holidays:
+            start, end = values["from"] or "00:00", values["until"] or "00:00"
+            fields["hours"] = {"start": start, "end": end, "weekdays": days, "holidays": holidays}
         if values["not_after"]:
             fields["deadline"] = datetime.fromisoformat(values["not_after"])
         answer = await self._desk.tell(made(commands.ScheduleMailing, mailing=self._mailing, **fields))

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.reporting import outcomes
-from services.reporting.outcomes import ACCEPTED, IN_DOUBT, NAMES, PENDING, REJECTED
+from shared.contracts import outcomes
+from shared.contracts.outcomes import ACCEPTED, IN_DOUBT, NAMES, PENDING, REJECTED
 
 
 def test_a_sign_of_life_turns_doubt_into_accepted() -> None:

@@ -1,0 +1,178 @@
+"""Makes SQL of rules: a condition on the rows of `contact_search`, one row a contact, the text of `search_text`.
+
+Whatever a rule says goes in as a bound parameter; no SQL is made of text. Each condition is two-valued and means the
+same on SQLite and on PostgreSQL. A finder that is `paged` is for reading some contacts at a time: what stands in other
+tables is then looked up for each contact rather than gathered for all.
+"""
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Select, and_, collate, func, not_, or_, select
+
+from services.planner.contacts import CONTACTS, SEARCH
+from services.planner.facts import SUPPRESSION, millis
+from services.planner.lists import MEMBERS
+from services.planner.search_text import MOMENTS, US, fold, sortable
+from services.planner.segments.rule import (
+    Compare,
+    Consent,
+    Empty,
+    Engaged,
+    Every,
+    Flag,
+    How,
+    Match,
+    Not,
+    OneOf,
+    OnList,
+    Rule,
+    Some,
+)
+from shared.contracts.consent import EVERYTHING
+
+_FEW = 4
+"""Up to so many texts are looked for one by one; for more the value is taken out and compared."""
+_DAY = 24 * 3_600_000
+_ORDERS: Mapping[str, Callable[[Any, Any], ColumnElement[bool]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "=": operator.eq,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NamedList:
+    """A list as rules know it: its id, and its own rule where it has one."""
+
+    id: str
+    rule: Rule | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finder:
+    """Makes conditions for one kind of database; `lists` holds every list that a rule names, by that name."""
+
+    postgresql: bool
+    lists: Mapping[str, NamedList] = field(default_factory=dict)
+    paged: bool = False
+
+    def where(self, rule: Rule) -> ColumnElement[bool]:
+        """Return the condition that a row of SEARCH fulfils whose contact the rule finds."""
+        match rule:
+            case Not():
+                return not_(self.where(rule.rule))
+            case Every():
+                return and_(*map(self.where, rule.rules))
+            case Some():
+                return or_(*map(self.where, rule.rules))
+            case OnList():
+                return self._on_list(self.lists[rule.list])
+            case Consent():
+                return self._consent(rule)
+            case _:
+                return self._text(rule)
+
+    def _text(self, rule: Compare | Match | OneOf | Empty | Flag | Engaged) -> ColumnElement[bool]:
+        match rule:
+            case Compare():
+                return self._compare(rule)
+            case Match():
+                return self._match(rule)
+            case OneOf():
+                return self._one_of(rule)
+            case Empty():
+                return self._at(f"{US}{rule.field}=") == 0
+            case Flag():
+                return self._has(f"{US}{rule.name}!")
+            case Engaged():
+                raise NotImplementedError("refused before it comes here")
+
+    def _at(self, piece: str, of: ColumnElement[str] | None = None) -> ColumnElement[int]:
+        """Return where a piece of text stands, from 1; 0 where it does not."""
+        text = SEARCH.c.text if of is None else of
+        return func.strpos(text, piece) if self.postgresql else func.instr(text, piece)
+
+    def _has(self, piece: str) -> ColumnElement[bool]:
+        return self._at(piece) > 0
+
+    def _compare(self, rule: Compare) -> ColumnElement[bool]:
+        match rule.value:
+            case str():
+                return self._has(f"{US}{rule.field}={fold(rule.value)}{US}")
+            case date() if rule.field in MOMENTS:
+                found = _moment(CONTACTS.c[rule.field], rule.how, rule.value)
+                return self._among(select(CONTACTS.c.id.label("contact")).where(found))
+            case date():
+                return self._sorted(f"{US}{rule.field}@", rule.how, rule.value.isoformat())
+            case _:
+                return self._sorted(f"{US}{rule.field}#", rule.how, sortable(rule.value))
+
+    def _sorted(self, key: str, how: str, wanted: str) -> ColumnElement[bool]:
+        if how == "=":
+            return self._has(key + wanted)
+        stands: Any = func.substr(SEARCH.c.text, self._at(key) + len(key), len(wanted))
+        if self.postgresql:
+            stands = collate(stands, "C")
+        return and_(self._has(key), _ORDERS[how](stands, wanted))
+
+    def _match(self, rule: Match) -> ColumnElement[bool]:
+        key, wanted = f"{US}{rule.field}=", fold(rule.text)
+        if rule.how == "starts":
+            return self._has(key + wanted)
+        if rule.how == "contains":
+            return and_(self._has(key), self._has(wanted), self._at(wanted, self._value(key)) > 0)
+        end = func.right(self._value(key), len(wanted))
+        if not self.postgresql:
+            end = func.substr(self._value(key), -len(wanted))
+        return and_(self._has(key), self._has(wanted + US), end == wanted)
+
+    def _value(self, key: str) -> ColumnElement[str]:
+        """Return the folded value behind `key`; anything where there is none."""
+        if self.postgresql:
+            return func.split_part(func.split_part(SEARCH.c.text, key, 2), US, 1)
+        rest = func.substr(SEARCH.c.text, self._at(key) + len(key))
+        return func.substr(rest, 1, self._at(US, rest) - 1)
+
+    def _one_of(self, rule: OneOf) -> ColumnElement[bool]:
+        key, texts = f"{US}{rule.field}=", sorted({fold(text) for text in rule.texts})
+        if len(texts) <= _FEW:
+            return or_(*(self._has(f"{key}{text}{US}") for text in texts))
+        return and_(self._has(key), self._value(key).in_(texts))
+
+    def _among(self, some: Select[Any]) -> ColumnElement[bool]:
+        """Return whether the contact is in the column `contact` of a query."""
+        if not self.paged:
+            return SEARCH.c.contact.in_(some)
+        (contact,) = some.selected_columns
+        return some.where(contact == SEARCH.c.contact).correlate(SEARCH).exists()
+
+    def _on_list(self, named: NamedList) -> ColumnElement[bool]:
+        put = self._among(select(MEMBERS.c.contact).where(MEMBERS.c.list == named.id))
+        return put if named.rule is None else or_(self.where(named.rule), put)
+
+    def _consent(self, rule: Consent) -> ColumnElement[bool]:
+        scope = self.lists[rule.list].id if rule.list else EVERYTHING
+        s, c = SUPPRESSION.c, CONTACTS.c
+        standing = (s.scope == scope) & (s.blocked == rule.state)
+        return self._among(
+            select(c.id.label("contact")).join(SUPPRESSION, s.address_key == c.address_key).where(standing)
+        )
+
+
+def _moment(column: Column[int], how: How, day: date) -> ColumnElement[bool]:
+    """Return the condition on when a contact was made or changed, by days of UTC."""
+    begins = millis(datetime(day.year, day.month, day.day, tzinfo=UTC))
+    ends = begins + _DAY
+    match how:
+        case "=":
+            return column.between(begins, ends - 1)
+        case "<" | ">=":
+            return _ORDERS[how](column, begins)
+        case _:
+            return _ORDERS["<" if how == "<=" else ">="](column, ends)
