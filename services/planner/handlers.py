@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from services.planner import (
     administration,
+    campaigns,
     consent_commands,
     fan_out,
     feedback,
@@ -24,7 +25,7 @@ from services.planner.account import AccountDecider, Add, Edit, RecordTest, prob
 from services.planner.attachments import attach
 from services.planner.audience import Wanted, digest
 from services.planner.audience_rows import forget_others
-from services.planner.campaign import CampaignDecider, Open
+from services.planner.campaign import Campaign
 from services.planner.content import freeze_content
 from services.planner.doubts import open_doubts
 from services.planner.idempotency import Act, once
@@ -37,7 +38,6 @@ from shared import clock, tracing
 from shared.addresses import AddressError, domain, parse
 from shared.contracts import commands, subjects
 from shared.contracts.account import AccountAdded, AccountEdited, AccountTested
-from shared.contracts.campaign import CampaignOpened
 from shared.contracts.commands import Answer, Refusal
 from shared.contracts.mailing import AudienceFrozen, MailingDrafted
 from shared.database import reading
@@ -117,18 +117,6 @@ async def import_contacts(parts: Parts, wanted: commands.ImportContacts, act: Ac
     return accepted if isinstance(accepted, Refusal) else Answer(ok=True, data=accepted)
 
 
-async def open_campaign(parts: Parts, wanted: commands.OpenCampaign, act: Act) -> Result:
-    """Open a campaign on lists that exist."""
-    campaign = act.new_id("campaign")
-    async with reading(parts.engine).connect() as conn:
-        ids, unknown = await lists.resolve(conn, wanted.lists)
-    if unknown:
-        return Refusal(code="list_unknown", message=f"There is no list {', '.join(unknown)}.", field="lists")
-    opened = CampaignOpened(**wanted.model_dump(exclude={"lists"}), lists=ids)
-    done = await handle(parts.log, CampaignDecider(), subjects.campaign(campaign), Open(opened), act.origin())
-    return done if isinstance(done, Refusal) else Answer(ok=True, position=done.seq, data={"campaign": campaign})
-
-
 async def draft_mailing(parts: Parts, wanted: commands.DraftMailing, act: Act) -> Result:
     """Freeze the content and draft the mailing."""
     return await _draft(parts, wanted, act, act.new_id("mailing"))
@@ -175,7 +163,7 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
         recipient_time=wanted.recipient_time,
     )
     account = await parts.account(wanted.account)
-    order = orders.Draft(drafted, content.sender_address, campaign, account, edit)
+    order = orders.Draft(drafted, content.sender_address, campaign, account, clock.now().date(), edit)
     done = await parts.order(act, mailing, order)
     if isinstance(done, Refusal):
         return done
@@ -245,7 +233,8 @@ def _bad_address(address: str, field: str) -> Refusal | None:
 async def schedule_mailing(parts: Parts, wanted: commands.ScheduleMailing, act: Act) -> Result:
     """Set the start."""
     state = await parts.mailing(wanted.mailing)
-    order = orders.Schedule(wanted, clock.now(), await parts.account_of(state))
+    campaign = await parts.campaign(state.draft.campaign) if state.draft else Campaign()
+    order = orders.Schedule(wanted, clock.now(), await parts.account_of(state), campaign)
     return await parts.order(act, wanted.mailing, order)
 
 
@@ -306,7 +295,6 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.ImportContacts: import_contacts,
     commands.TakeFeedback: feedback.take_feedback,
     commands.LiftSuppression: feedback.lift_suppression,
-    commands.OpenCampaign: open_campaign,
     commands.DraftMailing: draft_mailing,
     commands.EditMailing: edit_mailing,
     commands.FreezeAudience: freeze_audience,
@@ -337,6 +325,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.ChangePermissions: administration.change_permissions,
     commands.SetPassword: administration.set_password,
     commands.RemoveUser: administration.remove_user,
+    **campaigns.HANDLERS,
     **consent_commands.HANDLERS,
     commands.RuleList: segments.rule_list,
 }

@@ -5,7 +5,17 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from services.planner import administration, audience_rows, audit, fitness, imports, lists, mailboxes, signing
+from services.planner import (
+    administration,
+    audience_rows,
+    audit,
+    fitness,
+    foresight,
+    imports,
+    lists,
+    mailboxes,
+    signing,
+)
 from services.planner.account import Account
 from services.planner.census import Census
 from services.planner.parts import Parts
@@ -163,6 +173,7 @@ QUERIES: dict[type[commands.Query], Query] = {
     commands.PreviewImport: import_preview,
     commands.Audience: audience,
     commands.Census: census,
+    commands.Forecast: foresight.ask,
     commands.Tokens: administration.tokens,
     commands.Users: administration.users,
     commands.AuditTrail: audit.trail,
