@@ -11,6 +11,15 @@ from shared.contracts.commands.accounts import (
     ResealSecrets,
     TestAccount,
 )
+from shared.contracts.commands.audience import (
+    AddRecipients,
+    Audience,
+    ChooseSources,
+    ChosenSources,
+    FreezeAudience,
+    ListFrom,
+    RemoveRecipients,
+)
 from shared.contracts.commands.base import (
     Answer,
     Command,
@@ -75,7 +84,6 @@ from shared.contracts.commands.mailboxes import (
 )
 from shared.contracts.commands.mailings import (
     Attachment,
-    Audience,
     CancelMailing,
     ChangeRate,
     CloseCampaign,
@@ -87,7 +95,6 @@ from shared.contracts.commands.mailings import (
     EditCampaign,
     EditMailing,
     Forecast,
-    FreezeAudience,
     OpenCampaign,
     PauseMailing,
     ResumeMailing,
@@ -132,6 +139,7 @@ __all__ = (
     "AddAccount",
     "AddDomainKey",
     "AddMailbox",
+    "AddRecipients",
     "AddUser",
     "Answer",
     "Attachment",
@@ -143,6 +151,8 @@ __all__ = (
     "ChangePassword",
     "ChangePermissions",
     "ChangeRate",
+    "ChooseSources",
+    "ChosenSources",
     "CloseCampaign",
     "CloseSession",
     "Command",
@@ -172,6 +182,7 @@ __all__ = (
     "LiftSuppression",
     "Links",
     "ListConfirmation",
+    "ListFrom",
     "Lists",
     "LogLines",
     "LogTrust",
@@ -202,6 +213,7 @@ __all__ = (
     "RejectedRows",
     "RejudgeHits",
     "RemoveMailbox",
+    "RemoveRecipients",
     "RemoveUser",
     "Request",
     "ResealSecrets",
