@@ -46,6 +46,14 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class Approve:
+    """Approve of this plan. `second`: whoever asks had no part in it."""
+
+    plan: str
+    second: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Unschedule:
     """Withdraw the start."""
 
@@ -142,6 +150,7 @@ Command = (
     Draft
     | Freeze
     | Schedule
+    | Approve
     | Unschedule
     | Tick
     | Pause

@@ -74,6 +74,7 @@ from shared.contracts.commands.mailboxes import (
     TestMailbox,
 )
 from shared.contracts.commands.mailings import (
+    ApproveMailing,
     Attachment,
     Audience,
     CancelMailing,
@@ -134,6 +135,7 @@ __all__ = (
     "AddMailbox",
     "AddUser",
     "Answer",
+    "ApproveMailing",
     "Attachment",
     "Audience",
     "AuditTrail",
