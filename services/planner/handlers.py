@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 from services.planner import (
     administration,
+    audience_commands,
     campaigns,
     consent_commands,
-    fan_out,
     feedback,
     lists,
     mailboxes,
@@ -23,8 +23,7 @@ from services.planner import (
 )
 from services.planner.account import AccountDecider, Add, Edit, RecordTest, problem
 from services.planner.attachments import attach
-from services.planner.audience import Wanted, digest
-from services.planner.audience_rows import forget_others
+from services.planner.audience import digest
 from services.planner.campaign import Campaign
 from services.planner.content import freeze_content
 from services.planner.doubts import open_doubts
@@ -34,7 +33,7 @@ from services.planner.parts import Parts
 from services.planner.redrive import redrive
 from services.planner.segments import requests as segments
 from services.planner.test_mails import Sample
-from shared import clock, tracing
+from shared import clock
 from shared.addresses import AddressError, domain, parse
 from shared.contracts import commands, subjects
 from shared.contracts.account import AccountAdded, AccountEdited, AccountTested
@@ -44,13 +43,10 @@ from shared.database import reading
 from shared.eventlog.handling import handle
 from shared.keys import KeyRingError
 from shared.messaging.answers import Caller, CommandRouter
-from shared.steps import step
 
 C = TypeVar("C", bound=commands.Command)
 Result = Answer | Refusal
 Handler = Callable[[Parts, Any, Act], Awaitable[Result]]
-
-_NO_MAILING = Refusal(code="mailing_unknown", message="There is no such mailing.", field="mailing")
 
 
 async def add_account(parts: Parts, wanted: commands.AddAccount, act: Act) -> Result:
@@ -170,38 +166,6 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
     return done.model_copy(update={"data": {**done.data, "links": content.links}})
 
 
-async def freeze_audience(parts: Parts, wanted: commands.FreezeAudience, act: Act) -> Result:
-    """Freeze the audience of a mailing's campaign; one at a time for each mailing."""
-    async with parts.freezing[wanted.mailing]:
-        state = await parts.mailing(wanted.mailing)
-        if state.draft is None:
-            return _NO_MAILING
-        if await parts.committed(act, subjects.mailing(wanted.mailing)) and state.audience is not None:
-            return await _frozen(parts, wanted.mailing, act, state.audience)
-        if state.status != "planned":
-            return Refusal(code="audience_fixed", message="The audience is fixed: withdraw the start first.")
-        campaign = await parts.campaign(state.draft.campaign)
-        names = campaign.opened.lists if campaign.opened else []
-        per_second = fan_out.rate(state.limits, *(await parts.account_of(state)).limits_on(clock.now()))
-        size = fan_out.chunk_size(per_second, parts.settings.chunk_size, state.draft.batch)
-        await parts.directory.settled()  # reporting knows whom a mail goes to before it goes out
-        began, whole = tracing.begin(), tracing.whole(wanted.mailing)
-        frozen = await parts.freezer.freeze(Wanted(wanted.mailing, names, size, state.draft.recipient_time))
-        found = {"recipients": frozen.recipients, "skipped": sum(frozen.skipped.values()), "chunks": frozen.chunks}
-        tracing.record("freeze audience", began, tracing.some(whole), parent=whole, what=found)
-        return await _frozen(parts, wanted.mailing, act, frozen)
-
-
-async def _frozen(parts: Parts, mailing: str, act: Act, frozen: AudienceFrozen) -> Result:
-    done = await parts.order(act, mailing, orders.Freeze(frozen))
-    if isinstance(done, Refusal):
-        return done
-    step("freeze.appended")
-    await forget_others(parts.engine, mailing, frozen.object)
-    data = {"recipients": frozen.recipients, "skipped": frozen.skipped, "chunks": frozen.chunks, "lanes": frozen.lanes}
-    return done.model_copy(update={"data": {**done.data, **data}})
-
-
 async def send_test(parts: Parts, wanted: commands.SendTest, act: Act) -> Result:
     """Plan a test mail to each address."""
     for place, address in enumerate(wanted.to):
@@ -209,7 +173,7 @@ async def send_test(parts: Parts, wanted: commands.SendTest, act: Act) -> Result
             return refusal
     state = await parts.mailing(wanted.mailing)
     if state.draft is None or state.status == "deleted":
-        return _NO_MAILING
+        return audience_commands.NO_MAILING
     if refusal := (await parts.account_of(state)).refusal():
         return refusal
     campaign = await parts.campaign(state.draft.campaign)
@@ -305,7 +269,6 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.LiftSuppression: feedback.lift_suppression,
     commands.DraftMailing: draft_mailing,
     commands.EditMailing: edit_mailing,
-    commands.FreezeAudience: freeze_audience,
     commands.SendTest: send_test,
     commands.ScheduleMailing: schedule_mailing,
     commands.ApproveMailing: approve_mailing,
@@ -334,6 +297,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.ChangePermissions: administration.change_permissions,
     commands.SetPassword: administration.set_password,
     commands.RemoveUser: administration.remove_user,
+    **audience_commands.HANDLERS,
     **campaigns.HANDLERS,
     **consent_commands.HANDLERS,
     commands.RuleList: segments.rule_list,

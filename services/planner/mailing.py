@@ -7,7 +7,8 @@ Rules:
 2. It is drafted and edited on a campaign that takes mailings, by a tested, working account, as one of that account's
    senders. It goes out between the dates of its campaign.
 3. It is edited until sending starts; an edit drops the frozen audience and withdraws the start.
-4. The audience is frozen while it is planned, as often as wanted; it is fixed once a start is set.
+4. The audience is frozen while it is planned, as often as wanted; it is fixed once a start is set. Until then its
+   sources are chosen and recipients added and removed, each of which drops what was frozen (`choosing`).
 5. A start needs at least one frozen recipient, a working account, a known zone and an instant that is not past.
 6. `Tick` does what is due by its instant: start, open, close. A start outside the sending hours waits for them. Where
    contacts have it at their own time, it starts and is open while it is in any of their zones.
@@ -21,12 +22,14 @@ Rules:
 12. A command repeated emits nothing.
 """
 
-from services.planner import schedule
+from services.planner import choosing, schedule
 from services.planner.approval import NOT_APPROVED
 from services.planner.mailing_state import FINAL, Mailing, Status, changes
 from services.planner.orders import (
+    AddRecipients,
     Approve,
     Cancel,
+    Choose,
     Command,
     Complete,
     Decide,
@@ -36,6 +39,7 @@ from services.planner.orders import (
     Freeze,
     Pause,
     Rate,
+    RemoveRecipients,
     Resume,
     Schedule,
     Stop,
@@ -102,6 +106,10 @@ class MailingDecider:
             repeated = isinstance(command, Delete | Tick | Complete | Fail | Stop)
             return [] if repeated else Refusal(code="mailing_deleted", message="The mailing was deleted.")
         match command:
+            case Choose() | AddRecipients() | RemoveRecipients():
+                if state.status != "planned":
+                    return Refusal(code="audience_fixed", message="The audience is fixed: withdraw the start first.")
+                return choosing.decide(state.chosen, command)
             case Freeze() | Schedule() | Approve() | Unschedule() | Tick() | Test():
                 return _before(state, command)
             case _:

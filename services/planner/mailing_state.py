@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from services.planner import choosing
 from services.planner.approval import plan_of
 from shared.contracts import windows
 from shared.contracts.account import Limits
@@ -26,7 +27,10 @@ from shared.contracts.mailing import (
     MailingScheduled,
     MailingUnscheduled,
     RateChanged,
+    RecipientAdded,
+    RecipientRemoved,
     SendingStarted,
+    SourcesChosen,
     TestSent,
     WindowClosed,
     WindowOpened,
@@ -54,6 +58,7 @@ class Mailing(BaseModel):
     status: Status = "none"
     draft: MailingDrafted | None = None
     audience: AudienceFrozen | None = None
+    chosen: choosing.Chosen = choosing.Chosen()
     schedule: MailingScheduled | None = None
     started: bool = False
     until: datetime | None = None
@@ -103,6 +108,8 @@ def changes(state: Mailing, event: DomainEvent) -> dict[str, object]:
                 campaign=campaign, **{name: getattr(event, name) for name in type(event).model_fields}
             )
             return {"draft": draft, "limits": event.limits, "audience": None}
+        case SourcesChosen() | RecipientAdded() | RecipientRemoved():
+            return {"chosen": choosing.evolve(state.chosen, event), "audience": None}
         case AudienceFrozen():
             return {"audience": event}
         case TestSent():

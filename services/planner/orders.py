@@ -11,6 +11,7 @@ from services.planner.campaign import Campaign
 from shared.contracts.account import Limits
 from shared.contracts.commands import ScheduleMailing
 from shared.contracts.mailing import AudienceFrozen, DoubtDecision, MailingDrafted, TestSent
+from shared.contracts.sources import Sources
 
 _ANY = Campaign()
 """One without dates."""
@@ -33,6 +34,28 @@ class Freeze:
     """Fix the audience that stands in the AUDIENCE object."""
 
     frozen: AudienceFrozen
+
+
+@dataclass(frozen=True, slots=True)
+class Choose:
+    """Choose where the audience comes from; `lists` are those of the campaign."""
+
+    sources: Sources
+    lists: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AddRecipients:
+    """Let contacts get it as well."""
+
+    contacts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRecipients:
+    """Let contacts not get it."""
+
+    contacts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +172,9 @@ class Delete:
 Command = (
     Draft
     | Freeze
+    | Choose
+    | AddRecipients
+    | RemoveRecipients
     | Schedule
     | Approve
     | Unschedule

@@ -73,6 +73,20 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.DeleteCampaign: {"campaign": "c7m2hs0k4tqd"},
     commands.DraftMailing: _DRAFT,
     commands.EditMailing: _DRAFT | _MAILING,
+    commands.ChooseSources: _MAILING
+    | {
+        "sources": {
+            "lists": ["readers"],
+            "mailings": [{"mailing": "b7k2m9x0q3fd", "group": "read"}],
+            "helper": {"list": "Berlin", "mode": "only"},
+            "exclude": ["staff"],
+            "cap": {"mails": 3, "days": 7},
+        }
+    },
+    commands.ChosenSources: _MAILING,
+    commands.AddRecipients: _MAILING | {"addresses": ["ann@example.com"]},
+    commands.RemoveRecipients: _MAILING | {"contacts": ["000000k3x9qa"]},
+    commands.ListFrom: _MAILING | {"group": "read", "list": "read the May news"},
     commands.FreezeAudience: _MAILING,
     commands.SendTest: _MAILING | {"to": ["editor@shop.example"]},
     commands.ScheduleMailing: _MAILING

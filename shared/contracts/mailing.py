@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.account import Limits
 from shared.contracts.envelope import DomainEvent
+from shared.contracts.sources import Sources
 
 STOPPED = "everything was stopped"
 """How the reason of a pause begins that one command caused for all mailings."""
@@ -118,6 +119,30 @@ class MailingEdited(DomainEvent):
     stop: StopRules | None = None
     batch: Batch | None = None
     recipient_time: bool = False
+
+
+class SourcesChosen(DomainEvent):
+    """Where the audience comes from; it has to be frozen anew."""
+
+    TYPE: ClassVar[str] = "mailing.sources_chosen/1"
+
+    sources: Sources
+
+
+class RecipientAdded(DomainEvent):
+    """These contacts shall get it as well, each chosen by hand; the audience has to be frozen anew."""
+
+    TYPE: ClassVar[str] = "mailing.recipient_added/1"
+
+    contacts: list[str]
+
+
+class RecipientRemoved(DomainEvent):
+    """These contacts shall not get it, whatever they are on; the audience has to be frozen anew."""
+
+    TYPE: ClassVar[str] = "mailing.recipient_removed/1"
+
+    contacts: list[str]
 
 
 class TestSent(DomainEvent):
@@ -281,6 +306,9 @@ class MailingDeleted(DomainEvent):
 EVENTS = (
     MailingDrafted,
     MailingEdited,
+    SourcesChosen,
+    RecipientAdded,
+    RecipientRemoved,
     TestSent,
     AudienceFrozen,
     MailingScheduled,

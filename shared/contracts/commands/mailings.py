@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.account import Limits
-from shared.contracts.commands.base import Command, Id, Name, Page, Query
+from shared.contracts.commands.base import Command, Id, Name, Query
 from shared.contracts.mailing import Batch, DoubtDecision, DoubtPolicy, LateRule, SendingHours, StopRules, Tracking
 
 
@@ -93,14 +93,6 @@ class EditMailing(DraftMailing):
     """Replace the draft as a whole, until sending starts."""
 
     NAME: ClassVar[str] = "mailing.edit"
-
-    mailing: Id
-
-
-class FreezeAudience(Command):
-    """Fix who gets it: one mail per address, a reason for each contact left out."""
-
-    NAME: ClassVar[str] = "mailing.audience"
 
     mailing: Id
 
@@ -210,15 +202,6 @@ class DeleteMailing(Command):
     NAME: ClassVar[str] = "mailing.delete"
 
     mailing: Id
-
-
-class Audience(Page):
-    """The frozen audience -> {rows: [{contact, address, name, lane, n, index, skipped}], next, recipients, skipped}."""
-
-    NAME: ClassVar[str] = "mailing.audience.list"
-
-    mailing: Id
-    only: Literal["all", "recipients", "skipped"] = "all"
 
 
 class Forecast(Query):
