@@ -83,6 +83,7 @@ from shared.contracts.commands.mailboxes import (
     TestMailbox,
 )
 from shared.contracts.commands.mailings import (
+    ApproveMailing,
     Attachment,
     CancelMailing,
     ChangeRate,
@@ -142,6 +143,7 @@ __all__ = (
     "AddRecipients",
     "AddUser",
     "Answer",
+    "ApproveMailing",
     "Attachment",
     "Audience",
     "AuditTrail",
