@@ -23,9 +23,10 @@ def register(console: "Console") -> None:
         mailings,
         me,
         parked,
+        sources,
     )
 
-    work = (mailings, campaign, draft, mailing, audience, contacts)
+    work = (mailings, campaign, draft, mailing, audience, sources, contacts)
     for page in (*work, accounts, mailboxes, health, parked, access, me):
         page.register(console)
 
