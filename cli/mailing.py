@@ -10,10 +10,11 @@ import typer
 from cli import audience, choices, reports
 from cli.commands import KeyOption, MailingArgument, command, group
 from cli.errors import InputError
+from cli.output import pairs
 from cli.session import Session, read_file
 from shared.contracts import commands
 from shared.contracts.account import Limits
-from shared.contracts.mailing import Batch, DoubtPolicy, StopRules, Tracking
+from shared.contracts.mailing import Batch, DoubtPolicy, LateRule, StopRules, Tracking
 
 app = group("mailing", "Mailings: draft, audience, test, schedule, follow.")
 
@@ -234,6 +235,7 @@ async def schedule(
     ] = [],  # noqa: B006 - typer reads the default, nobody changes it
     closed: Annotated[list[str], typer.Option("--closed", help="Not on this date either; repeatable.")] = [],  # noqa: B006
     deadline: Annotated[str, typer.Option("--deadline", help="Nothing goes out after this local time.")] = "",
+    late: Annotated[LateRule, typer.Option("--late", help="If its start is found too late, after an outage.")] = "send",
     key: KeyOption = "",
 ) -> None:
     """Start it at a time, or at once; by itself, within hours and days if given.
@@ -247,9 +249,32 @@ async def schedule(
         zone=zone,
         hours=choices.hours(hours, days, holidays, closed),
         deadline=choices.local_time(deadline) if deadline else None,
+        late=late,
     )
     answer = await session.ask(wanted, key=key)
     session.out.done(answer, f"Scheduled. Follow it: posthaste mailing status {mailing} --watch")
+
+
+@command(app, "forecast")
+async def forecast(session: Session, mailing: MailingArgument) -> None:
+    """Tell when a mailing will be finished, under its windows, limits, batches and lanes as they are now.
+
+    Example: `posthaste mailing forecast b7k2m9x0q3fd`
+    """
+    answer = await session.ask(commands.Forecast(mailing=mailing))
+    if session.out.as_json:
+        session.out.json(answer)
+        return
+    rate = f"{answer['per_second'] * 3600:g} an hour" + (" (assumed: nothing limits it)" if answer["assumed"] else "")
+    shown = {
+        "Starts": answer["starts_at"] or "not within sight",
+        "Finished": answer["finishes_at"] or "not within sight",
+        "To send": answer["left"],
+        "Too late for": answer["expired"],
+        "At most": rate,
+        "Others on the account": answer["sharing"],
+    }
+    session.out.screen.print(pairs(shown))
 
 
 @command(app, "unschedule")

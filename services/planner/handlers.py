@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from services.planner import (
     administration,
     audience_commands,
+    campaigns,
     consent_commands,
     feedback,
     lists,
@@ -23,7 +24,7 @@ from services.planner import (
 from services.planner.account import AccountDecider, Add, Edit, RecordTest, problem
 from services.planner.attachments import attach
 from services.planner.audience import digest
-from services.planner.campaign import CampaignDecider, Open
+from services.planner.campaign import Campaign
 from services.planner.content import freeze_content
 from services.planner.doubts import open_doubts
 from services.planner.idempotency import Act, once
@@ -36,7 +37,6 @@ from shared import clock
 from shared.addresses import AddressError, domain, parse
 from shared.contracts import commands, subjects
 from shared.contracts.account import AccountAdded, AccountEdited, AccountTested
-from shared.contracts.campaign import CampaignOpened
 from shared.contracts.commands import Answer, Refusal
 from shared.contracts.mailing import MailingDrafted
 from shared.database import reading
@@ -113,18 +113,6 @@ async def import_contacts(parts: Parts, wanted: commands.ImportContacts, act: Ac
     return accepted if isinstance(accepted, Refusal) else Answer(ok=True, data=accepted)
 
 
-async def open_campaign(parts: Parts, wanted: commands.OpenCampaign, act: Act) -> Result:
-    """Open a campaign on lists that exist."""
-    campaign = act.new_id("campaign")
-    async with reading(parts.engine).connect() as conn:
-        ids, unknown = await lists.resolve(conn, wanted.lists)
-    if unknown:
-        return Refusal(code="list_unknown", message=f"There is no list {', '.join(unknown)}.", field="lists")
-    opened = CampaignOpened(**wanted.model_dump(exclude={"lists"}), lists=ids)
-    done = await handle(parts.log, CampaignDecider(), subjects.campaign(campaign), Open(opened), act.origin())
-    return done if isinstance(done, Refusal) else Answer(ok=True, position=done.seq, data={"campaign": campaign})
-
-
 async def draft_mailing(parts: Parts, wanted: commands.DraftMailing, act: Act) -> Result:
     """Freeze the content and draft the mailing."""
     return await _draft(parts, wanted, act, act.new_id("mailing"))
@@ -171,7 +159,7 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
         recipient_time=wanted.recipient_time,
     )
     account = await parts.account(wanted.account)
-    order = orders.Draft(drafted, content.sender_address, campaign, account, edit)
+    order = orders.Draft(drafted, content.sender_address, campaign, account, clock.now().date(), edit)
     done = await parts.order(act, mailing, order)
     if isinstance(done, Refusal):
         return done
@@ -209,7 +197,8 @@ def _bad_address(address: str, field: str) -> Refusal | None:
 async def schedule_mailing(parts: Parts, wanted: commands.ScheduleMailing, act: Act) -> Result:
     """Set the start."""
     state = await parts.mailing(wanted.mailing)
-    order = orders.Schedule(wanted, clock.now(), await parts.account_of(state))
+    campaign = await parts.campaign(state.draft.campaign) if state.draft else Campaign()
+    order = orders.Schedule(wanted, clock.now(), await parts.account_of(state), campaign)
     return await parts.order(act, wanted.mailing, order)
 
 
@@ -270,7 +259,6 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.ImportContacts: import_contacts,
     commands.TakeFeedback: feedback.take_feedback,
     commands.LiftSuppression: feedback.lift_suppression,
-    commands.OpenCampaign: open_campaign,
     commands.DraftMailing: draft_mailing,
     commands.EditMailing: edit_mailing,
     commands.SendTest: send_test,
@@ -301,6 +289,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.SetPassword: administration.set_password,
     commands.RemoveUser: administration.remove_user,
     **audience_commands.HANDLERS,
+    **campaigns.HANDLERS,
     **consent_commands.HANDLERS,
     commands.RuleList: segments.rule_list,
 }

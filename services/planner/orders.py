@@ -4,7 +4,7 @@ They are made by the request handlers and by the process manager; they never tra
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from services.planner.account import Account
 from services.planner.campaign import Campaign
@@ -13,15 +13,19 @@ from shared.contracts.commands import ScheduleMailing
 from shared.contracts.mailing import AudienceFrozen, DoubtDecision, MailingDrafted, TestSent
 from shared.contracts.sources import Sources
 
+_ANY = Campaign()
+"""One without dates."""
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Draft or, with `edit`, replace the draft; `sender` is the From address of its content."""
+    """Draft or, with `edit`, replace the draft, on the day `today`; `sender` is the From address of its content."""
 
     drafted: MailingDrafted
     sender: str
     campaign: Campaign
     account: Account
+    today: date
     edit: bool = False
 
 
@@ -61,6 +65,7 @@ class Schedule:
     wanted: ScheduleMailing
     now: datetime
     account: Account
+    campaign: Campaign = _ANY
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,17 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from services.planner import administration, audience_rows, audit, fitness, imports, lists, mailboxes, signing
+from services.planner import (
+    administration,
+    audience_rows,
+    audit,
+    fitness,
+    foresight,
+    imports,
+    lists,
+    mailboxes,
+    signing,
+)
 from services.planner.account import Account
 from services.planner.audience_commands import NO_MAILING
 from services.planner.census import Census
@@ -179,6 +189,7 @@ QUERIES: dict[type[commands.Query], Query] = {
     commands.Audience: audience,
     commands.ChosenSources: chosen_sources,
     commands.Census: census,
+    commands.Forecast: foresight.ask,
     commands.Tokens: administration.tokens,
     commands.Users: administration.users,
     commands.AuditTrail: audit.trail,

@@ -59,7 +59,9 @@ def _imported(event: audience.ContactsImported) -> str:
 
 _SENTENCES: dict[type[DomainEvent], Callable[[Any], str]] = {
     campaign.CampaignOpened: lambda e: f"Campaign {e.name!r} opened",
+    campaign.CampaignEdited: lambda e: f"Campaign {e.name!r} edited",
     campaign.CampaignClosed: lambda _: "Campaign closed",
+    campaign.CampaignDeleted: lambda _: "Campaign deleted",
     mailing.MailingDrafted: lambda e: f"Mailing {e.name!r} drafted",
     mailing.MailingEdited: lambda e: f"Mailing {e.name!r} edited",
     mailing.SourcesChosen: lambda _: "Sources of the audience chosen",

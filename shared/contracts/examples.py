@@ -68,6 +68,9 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.OptIn: {"address": "ann@example.com", "list": "readers", "name": "Ann"},
     commands.OptOut: {"address": "ann@example.com", "list": "readers"},
     commands.OpenCampaign: {"name": "May", "lists": ["readers"]},
+    commands.EditCampaign: {"campaign": "c7m2hs0k4tqd", "name": "May", "lists": ["readers"], "ends_on": "2027-05-31"},
+    commands.CloseCampaign: {"campaign": "c7m2hs0k4tqd"},
+    commands.DeleteCampaign: {"campaign": "c7m2hs0k4tqd"},
     commands.DraftMailing: _DRAFT,
     commands.EditMailing: _DRAFT | _MAILING,
     commands.ChooseSources: _MAILING
@@ -110,6 +113,7 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.ImportStatus: _UPLOAD,
     commands.RejectedRows: _UPLOAD | {"limit": 20},
     commands.PreviewImport: _UPLOAD,
+    commands.Forecast: _MAILING,
     commands.Audience: _MAILING | {"only": "skipped"},
     commands.Campaigns: {},
     commands.Mailings: {"campaign": "c7m2hs0k4tqd"},

@@ -14,6 +14,7 @@ STOPPED = "everything was stopped"
 
 DoubtPolicy = Literal["hold", "resend"]
 Tracking = Literal["off", "anonymous", "person"]
+LateRule = Literal["send", "ask", "skip"]
 DoubtDecision = Literal["resend", "accepted", "rejected"]
 
 
@@ -175,7 +176,12 @@ class AudienceFrozen(DomainEvent):
 
 
 class MailingScheduled(DomainEvent):
-    """It starts by itself at `at`. After `deadline` nothing goes out."""
+    """It starts by itself at `at`. After `deadline` nothing goes out.
+
+    Attributes:
+        late: What becomes of a start that is found too late, after an outage: it goes out, it is paused until somebody
+            resumes it, or it is cancelled.
+    """
 
     TYPE: ClassVar[str] = "mailing.scheduled/1"
 
@@ -183,6 +189,7 @@ class MailingScheduled(DomainEvent):
     zone: str = "UTC"
     hours: SendingHours | None = None
     deadline: datetime | None = None
+    late: LateRule = "send"
 
 
 class MailingUnscheduled(DomainEvent):

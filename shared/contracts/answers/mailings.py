@@ -113,6 +113,21 @@ class AudienceFrozenNow(MailingDone):
     lanes: dict[str, int]
 
 
+class Foreseen(Data):
+    """When a mailing will be finished; docs/planning.md explains the fields."""
+
+    mailing: str
+    status: str
+    starts_at: str
+    finishes_at: str
+    left: int
+    sent: int
+    expired: int
+    per_second: float
+    assumed: bool
+    sharing: int
+
+
 class TestSentNow(Data):
     """The test, under whose id its status can be asked."""
 

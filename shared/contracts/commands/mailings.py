@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.account import Limits
 from shared.contracts.commands.base import Command, Id, Name, Query
-from shared.contracts.mailing import Batch, DoubtDecision, DoubtPolicy, SendingHours, StopRules, Tracking
+from shared.contracts.mailing import Batch, DoubtDecision, DoubtPolicy, LateRule, SendingHours, StopRules, Tracking
 
 
 class OpenCampaign(Command):
@@ -20,6 +20,30 @@ class OpenCampaign(Command):
     lists: list[str] = Field(min_length=1)
     starts_on: date | None = None
     ends_on: date | None = None
+
+
+class EditCampaign(OpenCampaign):
+    """Replace a campaign as a whole."""
+
+    NAME: ClassVar[str] = "campaign.edit"
+
+    campaign: Id
+
+
+class CloseCampaign(Command):
+    """Take no more mailings; what is scheduled goes out."""
+
+    NAME: ClassVar[str] = "campaign.close"
+
+    campaign: Id
+
+
+class DeleteCampaign(Command):
+    """Hide a campaign of which no mailing goes out or will; its history is kept."""
+
+    NAME: ClassVar[str] = "campaign.delete"
+
+    campaign: Id
 
 
 class Attachment(BaseModel):
@@ -91,6 +115,7 @@ class ScheduleMailing(Command):
     zone: str = "UTC"
     hours: SendingHours | None = None
     deadline: datetime | None = None
+    late: LateRule = "send"
 
 
 class UnscheduleMailing(Command):
@@ -165,6 +190,14 @@ class DeleteMailing(Command):
     """Hide a mailing that is not running; its history is kept."""
 
     NAME: ClassVar[str] = "mailing.delete"
+
+    mailing: Id
+
+
+class Forecast(Query):
+    """When it will be finished, under its limits, windows and lanes as they are now."""
+
+    NAME: ClassVar[str] = "mailing.forecast"
 
     mailing: Id
 
