@@ -220,3 +220,7 @@ async def test_sources_are_chosen_on_a_page(window: Open, stock: Stock) -> None:
     await page.get_by_role("link", name="← Sources").click()
     await page.get_by_role("button", name="Fix the recipients").click()
     await page.get_by_text("will get it.").wait_for()
+    await page.get_by_role("link", name="See who").click()
+    await page.get_by_label("Search for an address or a name").fill("ADDED@")
+    await page.get_by_role("button", name="Search").click()
+    await page.get_by_role("rowheader", name="added@shop.example").wait_for()
