@@ -119,6 +119,7 @@ async def test_every_page_fits_a_phone(window: Open, stock: Stock) -> None:
         f"/mailings/{stock.planned}",
         f"/mailings/{stock.planned}/edit",
         f"/mailings/{stock.planned}/sources",
+        f"{mailing}/follow-up",
     ):
         await site.goto(path)
         name = (
@@ -224,3 +225,18 @@ async def test_sources_are_chosen_on_a_page(window: Open, stock: Stock) -> None:
     await page.get_by_label("Search for an address or a name").fill("ADDED@")
     await page.get_by_role("button", name="Search").click()
     await page.get_by_role("rowheader", name="added@shop.example").wait_for()
+
+
+@pytest.mark.feature("F3")
+async def test_a_number_becomes_a_list(window: Open, stock: Stock) -> None:
+    """From the recipients of what was sent to a list, and on to a campaign."""
+    site = await window()
+    page = site.page
+    await site.sign_in(ANN)
+    await site.goto(f"/mailings/{stock.sent}")
+    await page.get_by_role("link", name="Follow up").click()
+    await page.get_by_label("Name of the list").fill("Once more")
+    await page.get_by_role("button", name="Make the list").click()
+    await page.get_by_text("on “Once more”").wait_for()
+    await page.get_by_role("link", name="Open a campaign with it").click()
+    await page.get_by_text("Once more").first.wait_for()

@@ -17,6 +17,7 @@ def register(console: "Console") -> None:
         campaign,
         contacts,
         draft,
+        follow_up,
         health,
         mailboxes,
         mailing,
@@ -26,7 +27,7 @@ def register(console: "Console") -> None:
         sources,
     )
 
-    work = (mailings, campaign, draft, mailing, audience, sources, contacts)
+    work = (mailings, campaign, draft, mailing, audience, sources, follow_up, contacts)
     for page in (*work, accounts, mailboxes, health, parked, access, me):
         page.register(console)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from services.reporting.console.mount import Console
 
 _EARLIER = 50
-_GROUPS = (
+GROUPS = (
     ("all", "All recipients"),
     ("sent", "Who got it"),
     ("read", "Who read it"),
@@ -62,7 +62,7 @@ class _Sources:
                 "lists", "Lists of the campaign", own, self._own if sources["lists"] is None else sources["lists"]
             )
             form.choice("mailing", "Earlier mailing", await self._earlier(campaign), first["mailing"])
-            form.choice("group", "Of it", _GROUPS, first["group"])
+            form.choice("group", "Of it", GROUPS, first["group"])
             form.choice("helper", "Helper list", (("", "None"), *lists), helper.get("list", ""))
             form.choice("mode", "What it does", _MODES, helper.get("mode", "add"))
             form.checks("exclude", "Leave out who is on", lists, sources["exclude"])
