@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import orjson
 
+from services.planner.address_kinds import flags
 from services.planner.search_text import search_text
 from shared.addresses import domain
 
@@ -49,13 +50,13 @@ def incoming(
     empty = [field for field, value in fields.items() if not value] if "" in fields.values() else ()
     packed = pack_fields(fields)
     provider = domains.get(domain(address), "")
-    size, search = size_of(address, name or "", packed), search_text(address, name or "", fields)
+    size, search = size_of(address, name or "", packed), search_text(address, name or "", fields, flags(address))
     return Incoming(address, address_key, provider, name, packed, size, empty, search)
 
 
 def searched(address: str, name: str, fields: str) -> str:
     """Return what rules look at, of a contact with packed fields."""
-    return search_text(address, name, orjson.loads(fields))
+    return search_text(address, name, orjson.loads(fields), flags(address))
 
 
 def size_of(address: str, name: str, fields: str) -> int:

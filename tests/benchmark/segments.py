@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import date
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -83,7 +84,7 @@ async def _filled(url: str, contacts: int) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
-def _rows(numbers: Sequence[int], ids: Sequence[str]) -> Iterator[tuple[object, ...]]:
+def _rows(numbers: Sequence[int], ids: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     for i, of in zip(numbers, ids, strict=True):
         mixed = i * 2654435761 & 0xFFFFFFFF
         fields = {

@@ -20,6 +20,7 @@ class Person:
     fields: Mapping[str, str] = field(default_factory=dict)
     lists: frozenset[str] = frozenset()
     blocked: Mapping[str, str] = field(default_factory=dict)
+    results: tuple[tuple[str, str, date], ...] = ()  # mailing, what happened, on which day
     created: datetime = datetime(2026, 1, 1, tzinfo=UTC)
 
     def value(self, name: str) -> str:
@@ -41,6 +42,9 @@ def finds(rule: r.Rule, who: Person, rules: Mapping[str, r.Rule]) -> bool:
             return rule.list in who.lists or (rule.list in rules and finds(rules[rule.list], who, rules))
         case r.Consent():
             return who.blocked.get(rule.list or "*") == rule.state
+        case r.Engaged():
+            happened = [each for each in who.results if each[1] == rule.act and rule.mailing in ("", each[0])]
+            return any(rule.since is None or day >= rule.since for _, _, day in happened)
         case r.Empty():
             return who.value(rule.field) == ""
         case r.OneOf():

@@ -4,6 +4,7 @@ import orjson
 import sqlalchemy as sa
 from alembic import op
 
+from services.planner.address_kinds import flags
 from services.planner.search_text import search_text
 
 revision = "0012"
@@ -33,7 +34,7 @@ def upgrade() -> None:
     last = ""
     while rows := conn.execute(some.where(contacts.c.id > last)).all():
         last = rows[-1].id
-        made = [(row.id, search_text(row.address, row.name, _fields(row.fields))) for row in rows]
+        made = [(row.id, search_text(row.address, row.name, _fields(row.fields), flags(row.address))) for row in rows]
         conn.execute(search.insert(), [{"contact": contact, "text": text} for contact, text in made])
 
 

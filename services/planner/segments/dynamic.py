@@ -14,14 +14,14 @@ from typing import Any
 from sqlalchemy import and_, delete, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.planner import lists
+from services.planner import lists, outcomes
 from services.planner.contacts import CONTACTS, SEARCH
 from services.planner.lists import LIST_RULES, MEMBERS
 from services.planner.schema import insert
 from services.planner.search_text import MOMENTS, WELL_KNOWN
 from services.planner.segments.finding import Finder, NamedList
 from services.planner.segments.grammar import MOST_CONDITIONS, RuleError, parse
-from services.planner.segments.rule import Engaged, OnList, Rule, conditions, fields_in, lists_in
+from services.planner.segments.rule import OnList, Rule, conditions, fields_in, lists_in
 from shared.contracts.commands import Refusal
 from shared.database import in_turn, is_postgresql, reading
 from shared.ids import derived_id
@@ -60,10 +60,6 @@ async def known(conn: AsyncConnection, text: str, today: date, of: str = "") -> 
     if _size(rule, found) > MOST_CONDITIONS:
         message = f"With the rules of the lists it names it has more than {MOST_CONDITIONS} conditions."
         return Refusal(code="rule_too_large", message=message, field="rule")
-    whole = [rule, *(each.rule for each in found.values() if each.rule is not None)]
-    if any(isinstance(each, Engaged) for one in whole for each in conditions(one)):
-        message = "What came of mailings cannot be asked for yet."
-        return Refusal(code="rule_not_supported", message=message, field="rule")
     return Known(rule, found)
 
 
@@ -151,7 +147,11 @@ def found_id(list_id: str) -> str:
 
 
 async def settled(engine: AsyncEngine, wanted: Sequence[str], today: date) -> dict[str, str]:
-    """Make members of whom the rules of lists find today; return the ids under which they stand -> their list."""
+    """Make members of whom the rules of lists find today; return the ids under which they stand -> their list.
+
+    Raises:
+        UnreadableRuleError: A rule cannot be read.
+    """
     async with reading(engine).connect() as conn:
         rules = await conn.execute(
             select(LIST_RULES.c.list, LIST_RULES.c.rule)
@@ -159,6 +159,8 @@ async def settled(engine: AsyncEngine, wanted: Sequence[str], today: date) -> di
             .order_by(LIST_RULES.c.list)
         )
         found = {str(row.list): await known(conn, row.rule, today, row.list) for row in rules}
+    if found:
+        await outcomes.freshen(engine)
     for list_id, asked in found.items():
         if isinstance(asked, Known):
             await _settle(engine, found_id(list_id), asked)

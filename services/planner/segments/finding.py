@@ -6,6 +6,7 @@ tables is then looked up for each contact rather than gathered for all.
 """
 
 import operator
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -14,10 +15,12 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Select, and_, collate, func, not_, or_, select
 
 from services.planner.contacts import CONTACTS, SEARCH
-from services.planner.facts import SUPPRESSION, millis
+from services.planner.facts import SUPPRESSION
 from services.planner.lists import MEMBERS
+from services.planner.outcomes import RESULTS
 from services.planner.search_text import MOMENTS, US, fold, sortable
 from services.planner.segments.rule import (
+    Act,
     Compare,
     Consent,
     Empty,
@@ -33,10 +36,24 @@ from services.planner.segments.rule import (
     Some,
 )
 from shared.contracts.consent import EVERYTHING
+from shared.contracts.outcomes import ACCEPTED, NAMES
 
 _FEW = 4
 """Up to so many texts are looked for one by one; for more the value is taken out and compared."""
 _DAY = 24 * 3_600_000
+_WILD = re.compile(r"[*?\[]")
+_BEHIND = " "
+"""Comes behind the separator and before all that numbers and dates are made of."""
+_LAST = "~"
+"""Comes behind all that numbers and dates are made of."""
+_WHEN: Mapping[Act, str] = {
+    "received": "settled_at",
+    "opened": "opened_at",
+    "clicked": "clicked_at",
+    "bounced": "bounced_at",
+    "complained": "complained_at",
+    "unsubscribed": "unsubscribed_at",
+}
 _ORDERS: Mapping[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -75,10 +92,12 @@ class Finder:
                 return self._on_list(self.lists[rule.list])
             case Consent():
                 return self._consent(rule)
+            case Engaged():
+                return self._engaged(rule)
             case _:
                 return self._text(rule)
 
-    def _text(self, rule: Compare | Match | OneOf | Empty | Flag | Engaged) -> ColumnElement[bool]:
+    def _text(self, rule: Compare | Match | OneOf | Empty | Flag) -> ColumnElement[bool]:
         match rule:
             case Compare():
                 return self._compare(rule)
@@ -87,19 +106,21 @@ class Finder:
             case OneOf():
                 return self._one_of(rule)
             case Empty():
-                return self._at(f"{US}{rule.field}=") == 0
+                return not_(self._has(f"{US}{rule.field}="))
             case Flag():
                 return self._has(f"{US}{rule.name}!")
-            case Engaged():
-                raise NotImplementedError("refused before it comes here")
 
     def _at(self, piece: str, of: ColumnElement[str] | None = None) -> ColumnElement[int]:
         """Return where a piece of text stands, from 1; 0 where it does not."""
         text = SEARCH.c.text if of is None else of
         return func.strpos(text, piece) if self.postgresql else func.instr(text, piece)
 
-    def _has(self, piece: str) -> ColumnElement[bool]:
-        return self._at(piece) > 0
+    def _has(self, *pieces: str) -> ColumnElement[bool]:
+        """Return whether pieces of text stand there, one behind the other; each has to be somewhere on PostgreSQL."""
+        if self.postgresql:
+            return and_(*(self._at(piece) > 0 for piece in pieces))
+        glob = "*".join(("", *(_WILD.sub(r"[\g<0>]", piece) for piece in pieces), ""))
+        return SEARCH.c.text.bool_op("GLOB")(glob)  # half the time of instr(): it jumps to the first character
 
     def _compare(self, rule: Compare) -> ColumnElement[bool]:
         match rule.value:
@@ -116,21 +137,27 @@ class Finder:
     def _sorted(self, key: str, how: str, wanted: str) -> ColumnElement[bool]:
         if how == "=":
             return self._has(key + wanted)
-        stands: Any = func.substr(SEARCH.c.text, self._at(key) + len(key), len(wanted))
+        beyond = wanted + _BEHIND  # what stands there goes on with a separator, which comes before this
+        least, limit = {"<": (False, wanted), "<=": (False, beyond), ">": (True, beyond), ">=": (True, wanted)}[how]
+        missing = "" if least else _LAST
+        rest: ColumnElement[str] = func.coalesce(func.nullif(func.split_part(SEARCH.c.text, key, 2), ""), missing)
         if self.postgresql:
-            stands = collate(stands, "C")
-        return and_(self._has(key), _ORDERS[how](stands, wanted))
+            rest = collate(rest, "C")
+        else:
+            stands = func.nullif(self._at(key), 0) + len(key)
+            rest = func.coalesce(func.substr(SEARCH.c.text, stands, len(beyond)), missing)
+        return rest >= limit if least else rest < limit
 
     def _match(self, rule: Match) -> ColumnElement[bool]:
         key, wanted = f"{US}{rule.field}=", fold(rule.text)
         if rule.how == "starts":
             return self._has(key + wanted)
         if rule.how == "contains":
-            return and_(self._has(key), self._has(wanted), self._at(wanted, self._value(key)) > 0)
+            return and_(self._has(key, wanted), self._at(wanted, self._value(key)) > 0)
         end = func.right(self._value(key), len(wanted))
         if not self.postgresql:
             end = func.substr(self._value(key), -len(wanted))
-        return and_(self._has(key), self._has(wanted + US), end == wanted)
+        return and_(self._has(key, wanted + US), end == wanted)
 
     def _value(self, key: str) -> ColumnElement[str]:
         """Return the folded value behind `key`; anything where there is none."""
@@ -164,10 +191,24 @@ class Finder:
             select(c.id.label("contact")).join(SUPPRESSION, s.address_key == c.address_key).where(standing)
         )
 
+    def _engaged(self, rule: Engaged) -> ColumnElement[bool]:
+        r = RESULTS.c
+        at = r[_WHEN[rule.act]]
+        came = [at.is_not(None) if rule.since is None else at >= _begins(rule.since)]
+        if rule.act == "received":
+            came.append(r.outcome == NAMES[ACCEPTED])
+        if rule.mailing:
+            came.append(r.mailing == rule.mailing)
+        return self._among(select(r.contact).where(*came))
+
+
+def _begins(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+
 
 def _moment(column: Column[int], how: How, day: date) -> ColumnElement[bool]:
     """Return the condition on when a contact was made or changed, by days of UTC."""
-    begins = millis(datetime(day.year, day.month, day.day, tzinfo=UTC))
+    begins = _begins(day) * 1000
     ends = begins + _DAY
     match how:
         case "=":

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from services.planner import lists
+from services.planner import lists, outcomes
 from services.planner.idempotency import Act
 from services.planner.parts import Parts
 from services.planner.segments import dynamic
@@ -19,6 +19,7 @@ async def rule_list(parts: Parts, wanted: commands.RuleList, act: Act) -> Answer
     """Look at the rule, then give it to the list and record that it has another one."""
     rule, today = wanted.rule.strip(), clock.now().date()
     found, slips = 0, list[str]()
+    await outcomes.freshen(parts.engine)
     async with reading(parts.engine).connect() as conn:
         ids, _ = await lists.resolve(conn, [wanted.list])
         if not rule and not ids:
@@ -43,6 +44,7 @@ async def count_segment(parts: Parts, wanted: commands.CountSegment) -> Answer |
     """Count whom a rule finds, and show some of them."""
     if not wanted.rule.strip():
         return _NO_RULE
+    await outcomes.freshen(parts.engine)
     async with reading(parts.engine).connect() as conn:
         of = (await lists.resolve(conn, [wanted.list]))[0] if wanted.list else []
         asked = await dynamic.known(conn, wanted.rule, clock.now().date(), of[0] if of else "")

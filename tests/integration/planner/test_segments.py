@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from operator import itemgetter
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from services.planner.contacts import CONTACTS, SEARCH
 from services.planner.facts import SUPPRESSION
 from services.planner.incoming import pack_fields, searched
 from services.planner.lists import MEMBERS
+from services.planner.outcomes import RESULTS
 from services.planner.schema import METADATA
 from services.planner.segments import dynamic
 from services.planner.segments.dynamic import Known
@@ -23,6 +26,7 @@ from services.planner.segments.rule import (
     Compare,
     Consent,
     Empty,
+    Engaged,
     Every,
     Match,
     Not,
@@ -38,7 +42,7 @@ from tests.harness.segments import Person, finds
 
 TODAY = date(2026, 11, 28)
 _NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
-_TABLES = (CONTACTS, SEARCH, MEMBERS, SUPPRESSION, lists.LISTS, lists.LIST_RULES)
+_TABLES = (CONTACTS, SEARCH, MEMBERS, SUPPRESSION, RESULTS, lists.LISTS, lists.LIST_RULES)
 _FIELDS = ("city", "City", "cit", "points", "x.y-z", "straße", "kind")
 _TEXTS = (
     *(
@@ -94,6 +98,9 @@ _numbers = st.decimals(-1000, 1000, places=1) | st.sampled_from(
 )
 _days = st.dates(date(2025, 12, 30), date(2026, 1, 3)) | st.sampled_from([TODAY, date(1, 1, 1), date(9999, 12, 31)])
 _orders = st.sampled_from(("=", "<", "<=", ">", ">="))
+_acts = st.sampled_from(("received", "opened", "clicked", "bounced", "complained", "unsubscribed"))
+_mailings = st.sampled_from(("m1", "m2"))
+_lately = st.dates(date(2026, 11, 25), date(2026, 11, 28))
 _conditions = st.one_of(
     st.builds(Compare, _names, st.just("="), _literals),
     st.builds(Compare, _names, _orders, _numbers | _days),
@@ -102,6 +109,7 @@ _conditions = st.one_of(
     st.builds(OneOf, _names, st.lists(_literals, min_size=1, max_size=7).map(tuple)),
     st.builds(Empty, _names),
     st.builds(OnList, _lists),
+    st.builds(Engaged, _acts, st.just("") | _mailings, st.none() | _lately),
     st.builds(Consent, st.sampled_from(("opted_out", "suppressed", "unconfirmed")), st.just("") | _lists),
 )
 _rules = st.recursive(
@@ -124,6 +132,7 @@ _people = st.lists(
         blocked=st.dictionaries(
             st.just("*") | _lists, st.sampled_from(("opted_out", "suppressed", "unconfirmed")), max_size=2
         ),
+        results=st.lists(st.tuples(_mailings, _acts, _lately), max_size=3, unique_by=itemgetter(0)).map(tuple),
         created=st.integers(-86_400, 2 * 86_400).map(lambda after: _NEW_YEAR + timedelta(seconds=after)),
     ),
     min_size=1,
@@ -161,7 +170,7 @@ def test_databases_find_whom_a_rule_means(database: Database) -> None:
 
 def _numbered(place: int, who: Person) -> Person:
     fields = {name: value.strip() for name, value in who.fields.items() if value.strip()}
-    return Person(f"c{place:011d}", who.address, who.name, fields, who.lists, who.blocked, who.created)
+    return replace(who, id=f"c{place:011d}", fields=fields)
 
 
 async def _put(conn: AsyncConnection, people: Sequence[Person]) -> None:
@@ -174,6 +183,11 @@ async def _put(conn: AsyncConnection, people: Sequence[Person]) -> None:
         more = {"fields": fields, "page": 0, "size": 1, "created": at, "updated": at}
         await conn.execute(CONTACTS.insert().values(row | more))
         await conn.execute(SEARCH.insert().values(contact=who.id, text=searched(who.address, who.name, fields)))
+        for mailing, act, day in who.results:
+            at = int(datetime(day.year, day.month, day.day, 9, tzinfo=UTC).timestamp())
+            where = {"mailing": mailing, "n": 0, "idx": place, "contact": who.id, "outcome": "rejected"}
+            taken = {"outcome": "accepted", "settled_at": at}
+            await conn.execute(RESULTS.insert().values(where | (taken if act == "received" else {f"{act}_at": at})))
         for name in who.lists:
             await conn.execute(MEMBERS.insert().values(list=lists.id_of(name), contact=who.id))
         for name, blocked in who.blocked.items():

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.planner.address_kinds import flags
 from services.planner.search_text import fold, search_text, sortable
 from services.planner.segments.grammar import DEEPEST, MOST_CONDITIONS, RuleError, parse
 from services.planner.segments.rule import (
@@ -160,6 +161,23 @@ def test_the_text_of_a_contact() -> None:
     ]
     assert fold("STRASSE") == fold("Straße")
     assert fold("e\u0301") == fold("É")
+
+
+@pytest.mark.parametrize(
+    ("address", "wanted"),
+    [
+        ("ann@x.example", ()),
+        ("INFO@x.example", ("role",)),
+        ("postmaster+x@x.example", ("role",)),
+        ("infos@x.example", ()),
+        ("ann@Mailinator.com", ("disposable",)),
+        ("no-reply@deep.mailinator.com", ("role", "disposable")),
+        ("ann@com", ()),
+    ],
+)
+def test_what_an_address_is(address: str, wanted: tuple[str, ...]) -> None:
+    """Of a function, of a throw-away provider or one of its subdomains, whatever the case."""
+    assert flags(address) == wanted
 
 
 def test_the_document_holds_to_the_parser() -> None:
