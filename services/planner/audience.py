@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.planner import audience_rows, contact_zones, providers
+from services.planner import audience_rows, blocked_domains, contact_zones, providers
 from services.planner.audience_object import AudienceWriter, Skipped
 from services.planner.contacts import CONTACTS
 from services.planner.facts import SUPPRESSION
@@ -104,7 +104,9 @@ class Freezer:
             writer = AudienceWriter(path, providers.lanes(counts), wanted.chunk_size)
             everyone = int(await conn.scalar(select(func.count()).select_from(CONTACTS)) or 0)
             many = sum(counts.values()) > max(_FEW, everyone // 20)
+            blocked = await blocked_domains.names(conn)
             async for rows, blocks in _pages(conn, lists, many=many):
+                blocked_domains.mark(rows, blocks, blocked)
                 if wanted.by_zone:
                     writer.zone_of = await contact_zones.of(conn, {row[1] for row in rows})
                 as_listed = [(*row[:2], found.get(row[2], row[2]), *row[3:]) for row in rows] if found else rows

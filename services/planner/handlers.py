@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from services.planner import (
     administration,
     consent_commands,
+    domain_commands,
     fan_out,
     feedback,
     lists,
@@ -339,6 +340,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.RemoveUser: administration.remove_user,
     **consent_commands.HANDLERS,
     commands.RuleList: segments.rule_list,
+    commands.BlockDomain: domain_commands.block,
 }
 QUIETER = (commands.PauseMailing, commands.StopEverything, commands.CancelMailing, commands.ResumeAfterRestore)
 """What may be asked while the log is not trusted."""

@@ -5,7 +5,17 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from services.planner import administration, audience_rows, audit, fitness, imports, lists, mailboxes, signing
+from services.planner import (
+    administration,
+    audience_rows,
+    audit,
+    domain_commands,
+    fitness,
+    imports,
+    lists,
+    mailboxes,
+    signing,
+)
 from services.planner.account import Account
 from services.planner.census import Census
 from services.planner.parts import Parts
@@ -156,6 +166,7 @@ QUERIES: dict[type[commands.Query], Query] = {
     commands.DomainKeys: signing.domain_keys,
     commands.Preflight: fitness.account_preflight,
     commands.Lists: all_lists,
+    commands.BlockedDomains: domain_commands.listed,
     commands.CountSegment: segments.count_segment,
     commands.ImportStatus: import_status,
     commands.RejectedRows: rejected_rows,

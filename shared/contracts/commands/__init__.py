@@ -44,6 +44,8 @@ from shared.contracts.commands.checks import (
     ViewHealth,
 )
 from shared.contracts.commands.contacts import (
+    BlockDomain,
+    BlockedDomains,
     ConsentHistory,
     ContactProblems,
     CountSegment,
@@ -133,6 +135,8 @@ __all__ = (
     "Attachment",
     "Audience",
     "AuditTrail",
+    "BlockDomain",
+    "BlockedDomains",
     "Campaigns",
     "CancelMailing",
     "Census",
