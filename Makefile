@@ -65,6 +65,10 @@ test-postgres: ## All tests with PostgreSQL under planner and reporting
 spec: $(READY) ## Only the rules, without servers: a few seconds
 	$(BIN)/python -m pytest -q tests/spec
 
+.PHONY: features
+features: $(READY) ## Which tests prove which feature; fails where a built one has none
+	$(BIN)/python -m tests.features
+
 .PHONY: chaos
 chaos: $(READY) ## Kill, freeze and starve everything, one scenario after the other
 	POSTHASTE_CHAOS=all $(BIN)/python -m pytest tests/chaos -v

@@ -13,14 +13,22 @@ from shared.contracts import commands
 app = group("campaign", "Campaigns: what mailings belong to, with lists and dates.")
 
 
+Name = Annotated[str, typer.Option("--name", help="What people call it.")]
+OfList = Annotated[list[str], typer.Option("--list", help="List by name or id; repeatable.")]
+Kind = Annotated[Literal["email", "newsletter"], typer.Option("--kind")]
+Starts = Annotated[str, typer.Option("--starts", help="First day on which its mailings go out, 2026-12-01.")]
+Ends = Annotated[str, typer.Option("--ends", help="Last day; from that day on it takes no new ones.")]
+CampaignArgument = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Campaign by id or name.")]
+
+
 @command(app, "open")
 async def open_campaign(
     session: Session,
-    name: Annotated[str, typer.Option("--name", help="What people call it.")],
-    of_list: Annotated[list[str], typer.Option("--list", help="List by name or id; repeatable.")],
-    kind: Annotated[Literal["email", "newsletter"], typer.Option("--kind")] = "email",
-    starts: Annotated[str, typer.Option("--starts", help="First day, 2026-12-01.")] = "",
-    ends: Annotated[str, typer.Option("--ends", help="Last day.")] = "",
+    name: Name,
+    of_list: OfList,
+    kind: Kind = "email",
+    starts: Starts = "",
+    ends: Ends = "",
     key: KeyOption = "",
 ) -> None:
     """Open a campaign on one or more lists.
@@ -30,6 +38,52 @@ async def open_campaign(
     wanted = commands.OpenCampaign(name=name, kind=kind, lists=of_list, starts_on=_day(starts), ends_on=_day(ends))
     answer = await session.ask(wanted, key=key)
     session.out.done(answer, f"Opened campaign {answer['campaign']}. Next: posthaste mailing draft --help")
+
+
+@command(app, "edit")
+async def edit_campaign(
+    session: Session,
+    campaign: CampaignArgument,
+    name: Name,
+    of_list: OfList,
+    kind: Kind = "email",
+    starts: Starts = "",
+    ends: Ends = "",
+    key: KeyOption = "",
+) -> None:
+    """Replace a campaign as a whole; mailings that were scheduled before keep their dates.
+
+    Example: `posthaste campaign edit "Spring sale" --name "Spring sale" --list Customers --ends 2027-04-30`
+    """
+    wanted = commands.EditCampaign(
+        campaign=await choices.campaign_id(session, campaign),
+        name=name,
+        kind=kind,
+        lists=of_list,
+        starts_on=_day(starts),
+        ends_on=_day(ends),
+    )
+    session.out.done(await session.ask(wanted, key=key), "Edited.")
+
+
+@command(app, "close")
+async def close_campaign(session: Session, campaign: CampaignArgument, key: KeyOption = "") -> None:
+    """Let a campaign take no more mailings; what is scheduled goes out.
+
+    Example: `posthaste campaign close "Spring sale"`
+    """
+    wanted = commands.CloseCampaign(campaign=await choices.campaign_id(session, campaign))
+    session.out.done(await session.ask(wanted, key=key), "Closed: it takes no more mailings.")
+
+
+@command(app, "delete")
+async def delete_campaign(session: Session, campaign: CampaignArgument, key: KeyOption = "") -> None:
+    """Hide a campaign of which no mailing goes out or will; its history is kept.
+
+    Example: `posthaste campaign delete "Spring sale"`
+    """
+    wanted = commands.DeleteCampaign(campaign=await choices.campaign_id(session, campaign))
+    session.out.done(await session.ask(wanted, key=key), "Deleted: hidden from lists.")
 
 
 def _day(text: str) -> date | None:
@@ -45,4 +99,4 @@ async def list_campaigns(session: Session) -> None:
     columns = {"campaign": "Id", "name": "Name", "kind": "Kind", "lists": "Lists", "starts_on": "From", "ends_on": "To"}
     answer = await session.ask(commands.Campaigns())
     empty = "No campaign yet: posthaste campaign open --help"
-    session.out.rows(answer, "campaigns", columns | {"mailings": "Mailings"}, empty=empty)
+    session.out.rows(answer, "campaigns", columns | {"status": "Status", "mailings": "Mailings"}, empty=empty)

@@ -22,6 +22,7 @@ Username = Annotated[str, typer.Option("--username", help="Whom to log in as.")]
 Folder = Annotated[list[str] | None, typer.Option("--folder", help="Folder to read; repeatable. INBOX by itself.")]
 Since = Annotated[str, typer.Option("--since", metavar="DATE", help="Leave alone what came before that day.")]
 Target = Annotated[str, typer.Option("--target", help="Folder to move to what was read; else it stays.")]
+Sent = Annotated[str, typer.Option("--sent", help="Folder of what people of ours sent by their mail programs.")]
 Interval = Annotated[int, typer.Option("--interval", help="Seconds from one look to the next.")]
 Which = Annotated[str, typer.Argument(metavar="MAILBOX", help="Id or name.")]
 
@@ -38,6 +39,7 @@ async def add(
     since: Since = "",
     target: Target = "",
     interval: Interval = 300,
+    sent: Sent = "",
     key: KeyOption = "",
 ) -> None:
     """Read a mailbox from now on.
@@ -57,6 +59,7 @@ async def add(
         "since": since or None,
         "target": target,
         "interval": interval,
+        "sent": sent,
     }
     answer = await session.ask(commands.AddMailbox.model_validate(wanted), key=key)
     session.out.done(
@@ -77,6 +80,7 @@ async def edit(
     since: Annotated[str | None, typer.Option("--since", metavar="DATE", help='First day; "" means all.')] = None,
     target: Annotated[str | None, typer.Option("--target", help='Folder to move to; "" moves nothing.')] = None,
     interval: Interval = 0,
+    sent: Annotated[str | None, typer.Option("--sent", help='Folder of what people of ours sent; "" for none.')] = None,
     password: Annotated[bool, typer.Option("--password", help="Ask for a new password.")] = False,
     key: KeyOption = "",
 ) -> None:
@@ -92,6 +96,7 @@ async def edit(
     wanted = {name: row[name] for name in _FIELDS} | {name: value for name, value in given.items() if value}
     wanted |= {} if since is None else {"since": since or None}
     wanted |= {} if target is None else {"target": target}
+    wanted |= {} if sent is None else {"sent": sent}
     wanted |= {"mailbox": row["mailbox"], "password": _password() if password else None}
     answer = await session.ask(commands.EditMailbox.model_validate(wanted), key=key)
     session.out.done(answer, f"Changed mailbox {row['mailbox']}.")
@@ -147,7 +152,7 @@ async def remove(session: Session, mailbox: Which, key: KeyOption = "") -> None:
 
 
 _PORTS = {"tls": 993, "starttls": 143, "none": 143}
-_FIELDS = ("name", "host", "port", "security", "username", "folders", "since", "target", "interval")
+_FIELDS = ("name", "host", "port", "security", "username", "folders", "since", "target", "interval", "sent")
 
 
 async def _row(session: Session, given: str) -> dict[str, Any]:

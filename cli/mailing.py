@@ -3,24 +3,21 @@
 from dataclasses import dataclass
 from mimetypes import guess_type
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
-from cli import choices, reports
+from cli import audience, choices, reports
 from cli.commands import KeyOption, MailingArgument, command, group
 from cli.errors import InputError
-from cli.output import pairs, table
+from cli.output import pairs
 from cli.session import Session, read_file
 from shared.contracts import commands
 from shared.contracts.account import Limits
-from shared.contracts.mailing import Batch, DoubtPolicy, StopRules, Tracking
+from shared.contracts.mailing import Batch, DoubtPolicy, LateRule, StopRules, Tracking
 
 app = group("mailing", "Mailings: draft, audience, test, schedule, follow.")
 
-_SHOWN = 20
-
-Only = Literal["all", "recipients", "skipped"]
 Name = Annotated[str, typer.Option("--name", help="What people call it.")]
 Campaign = Annotated[str, typer.Option("--campaign", help="Campaign by id or name.")]
 Account = Annotated[str, typer.Option("--account", help="SMTP account by id or name.")]
@@ -206,42 +203,6 @@ async def edit(
     session.out.done(answer, f"Edited. Next: posthaste mailing audience {mailing}")
 
 
-@command(app, "audience")
-async def audience(
-    session: Session,
-    mailing: MailingArgument,
-    show: Annotated[bool, typer.Option("--show", help="Only show what is frozen, do not freeze anew.")] = False,
-    only: Annotated[Only, typer.Option("--only", help="Which rows to show.")] = "all",
-    after: Annotated[str, typer.Option("--after", help="Go on after this cursor.")] = "",
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000)] = _SHOWN,
-    key: KeyOption = "",
-) -> None:
-    """Freeze who gets it: one mail per address, a reason for each contact left out. Then show the first rows.
-
-    Example: `posthaste mailing audience b7k2m9x0q3fd --only skipped`
-    """
-    if not show and not after:
-        await session.ask(commands.FreezeAudience(mailing=mailing), key=key)
-    answer = await session.ask(commands.Audience(mailing=mailing, only=only, after=after, limit=limit))
-    if session.out.as_json:
-        session.out.json(answer)
-        return
-    session.out.screen.print(pairs({"Recipients": answer["recipients"], "Left out": answer["skipped"]}))
-    columns = {
-        "contact": "Contact",
-        "address": "Address",
-        "name": "Name",
-        "lane": "Lane",
-        "skipped": "Left out because",
-    }
-    session.out.screen.print(table(answer["rows"], columns))
-    if answer.get("next"):
-        session.out.note(f"[dim]There are more: --show --after {answer['next']}[/dim]")
-    session.out.note(
-        f"Next: posthaste mailing test {mailing} --to you@example.com, posthaste mailing schedule {mailing}"
-    )
-
-
 @command(app, "test")
 async def test(
     session: Session,
@@ -274,6 +235,7 @@ async def schedule(
     ] = [],  # noqa: B006 - typer reads the default, nobody changes it
     closed: Annotated[list[str], typer.Option("--closed", help="Not on this date either; repeatable.")] = [],  # noqa: B006
     deadline: Annotated[str, typer.Option("--deadline", help="Nothing goes out after this local time.")] = "",
+    late: Annotated[LateRule, typer.Option("--late", help="If its start is found too late, after an outage.")] = "send",
     key: KeyOption = "",
 ) -> None:
     """Start it at a time, or at once; by itself, within hours and days if given.
@@ -287,9 +249,32 @@ async def schedule(
         zone=zone,
         hours=choices.hours(hours, days, holidays, closed),
         deadline=choices.local_time(deadline) if deadline else None,
+        late=late,
     )
     answer = await session.ask(wanted, key=key)
     session.out.done(answer, f"Scheduled. Follow it: posthaste mailing status {mailing} --watch")
+
+
+@command(app, "forecast")
+async def forecast(session: Session, mailing: MailingArgument) -> None:
+    """Tell when a mailing will be finished, under its windows, limits, batches and lanes as they are now.
+
+    Example: `posthaste mailing forecast b7k2m9x0q3fd`
+    """
+    answer = await session.ask(commands.Forecast(mailing=mailing))
+    if session.out.as_json:
+        session.out.json(answer)
+        return
+    rate = f"{answer['per_second'] * 3600:g} an hour" + (" (assumed: nothing limits it)" if answer["assumed"] else "")
+    shown = {
+        "Starts": answer["starts_at"] or "not within sight",
+        "Finished": answer["finishes_at"] or "not within sight",
+        "To send": answer["left"],
+        "Too late for": answer["expired"],
+        "At most": rate,
+        "Others on the account": answer["sharing"],
+    }
+    session.out.screen.print(pairs(shown))
 
 
 @command(app, "unschedule")
@@ -356,5 +341,5 @@ async def delete(session: Session, mailing: MailingArgument, key: KeyOption = ""
     session.out.done(await session.ask(commands.DeleteMailing(mailing=mailing), key=key), "Deleted: hidden from lists.")
 
 
-for _name, _work in reports.COMMANDS.items():
+for _name, _work in (audience.COMMANDS | reports.COMMANDS).items():
     command(app, _name)(_work)

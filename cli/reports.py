@@ -126,6 +126,7 @@ _IF_ANY = {
     "machines": "Not by people",
     "bounced": "Bounced",
     "reply": "Answer",
+    "answered": "Answered by us",
     "reason": "Reason",
     "comment": "Comment",
 }

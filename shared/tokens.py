@@ -23,6 +23,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from hashlib import sha256
 from urllib.parse import urlsplit
 
 from shared.keys import KeyRing
@@ -44,6 +45,7 @@ MAX_LISTS = 24
 EVERYTHING = "*"
 ANONYMOUS = -1
 
+_BLOCK = 64
 _MAC_BYTES = 15
 _NO_KEY = bytes(32)
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
@@ -116,17 +118,20 @@ class OptInToken:
 
 
 class _Key:
-    """HMAC-SHA256 (RFC 2104) begun with one key, and copied for each MAC: to begin anew takes half as long again."""
+    """HMAC-SHA256 (RFC 2104) begun with one key, its two hashes copied for each MAC: half the time of `hmac`'s copy."""
 
-    __slots__ = ("_begun",)
+    __slots__ = ("_inner", "_outer")
 
     def __init__(self, key: bytes) -> None:
-        self._begun = hmac.new(key, digestmod="sha256")
+        block = (key if len(key) <= _BLOCK else sha256(key).digest()).ljust(_BLOCK, b"\0")
+        self._inner = sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
 
     def digest(self, signed: bytes) -> bytes:
-        mac = self._begun.copy()
-        mac.update(signed)
-        return mac.digest()
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(signed)
+        outer.update(inner.digest())
+        return outer.digest()
 
     def mac(self, signed: bytes) -> bytes:
         """120 bits as 20 URL-safe characters."""

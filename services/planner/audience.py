@@ -1,32 +1,31 @@
 """Freezing an audience: who gets the mailing, in which chunk, and why each of the others does not.
 
-In go the lists of the campaign; contacts are read in pages ordered by address key, so memory holds one page. Out comes
-the AUDIENCE object (put under its hash), its cache in SQL, and the AudienceFrozen to append. Suppression is as the
-facts have it after the last consent that stood in the log when freezing began. Every step can be repeated after a
-crash.
+In go the lists of the campaign, or whatever sources were chosen (`audience_sources`); contacts are read in pages
+ordered by address key, so memory holds one page. Out comes the AUDIENCE object (put under its hash), its cache in SQL,
+and the AudienceFrozen to append. Suppression is as the facts have it after the last consent that stood in the log when
+freezing began. Every step can be repeated after a crash.
 """
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import Table, and_, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.planner import audience_rows, blocked_domains, contact_zones, providers
-from services.planner.audience_object import AudienceWriter, Skipped
+from services.planner import audience_rows, blocked_domains, contact_zones, outcomes, providers
+from services.planner.audience_object import AudienceWriter
+from services.planner.audience_rules import Blocks, Row, judged
+from services.planner.audience_sources import CHOSEN, LEFT_OUT, Combined, combine, scratch
+from services.planner.choosing import Chosen
 from services.planner.contacts import CONTACTS
 from services.planner.facts import SUPPRESSION
 from services.planner.lists import MEMBERS
 from services.planner.segments import dynamic
 from shared import clock
-from shared.addresses import AddressError, parse
-from shared.contracts.consent import EVERYTHING
 from shared.contracts.mailing import AudienceFrozen
 from shared.database import reading
 from shared.eventlog.objects import Objects
@@ -34,22 +33,26 @@ from shared.ids import new_id
 from shared.steps import step
 
 PAGE = 4_000
-_FREE: dict[str, str] = {}
 _FEW = 3 * PAGE
-
-Row = tuple[str, str, str, str, str, int]  # address key, contact, list, address, provider, bytes
-Blocks = dict[str, dict[str, str]]  # address key -> scope -> opted_out, unconfirmed or suppressed
-_WORST = ("suppressed", "unconfirmed")
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to freeze: for which mailing, from which lists, in chunks of how many at most, with a zone each or none."""
+    """What to freeze: for which mailing, from which lists, in chunks of how many at most.
+
+    Attributes:
+        chosen: Sources beside the lists, who is left out, and who was added and removed by hand.
+        scope: List whose opt-outs count for contacts that no list gives: the first of the campaign.
+        sources: Mailing -> AUDIENCE object, of those that are a source.
+    """
 
     mailing: str
     lists: Sequence[str]
     chunk_size: int
     by_zone: bool = False
+    chosen: Chosen = field(default_factory=Chosen)
+    scope: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 class Freezer:
@@ -97,21 +100,49 @@ class Freezer:
         return await audience_rows.fill(self._engine, mailing, name, self._objects.open(name))
 
     async def _write(self, wanted: Wanted, path: Path) -> AudienceWriter:
-        found = await dynamic.settled(self._engine, wanted.lists, clock.now().date())
-        lists = [*wanted.lists, *found]
-        async with reading(self._engine).connect() as conn:
-            counts = await _by_provider(conn, lists)
-            writer = AudienceWriter(path, providers.lanes(counts), wanted.chunk_size)
-            everyone = int(await conn.scalar(select(func.count()).select_from(CONTACTS)) or 0)
-            many = sum(counts.values()) > max(_FEW, everyone // 20)
-            blocked = await blocked_domains.names(conn)
-            async for rows, blocks in _pages(conn, lists, many=many):
-                blocked_domains.mark(rows, blocks, blocked)
-                if wanted.by_zone:
-                    writer.zone_of = await contact_zones.of(conn, {row[1] for row in rows})
-                as_listed = [(*row[:2], found.get(row[2], row[2]), *row[3:]) for row in rows] if found else rows
-                await asyncio.to_thread(writer.add, _judged(as_listed, blocks))
-        return writer
+        sources = wanted.chosen.sources
+        named = {*wanted.lists, *sources.exclude, *([sources.helper.list] if sources.helper else ())}
+        found = await dynamic.settled(self._engine, sorted(named), clock.now().date())
+        if wanted.chosen.plain:
+            async with reading(self._engine).connect() as conn:
+                return await _write(conn, wanted, path, _Given(MEMBERS, found, [*wanted.lists, *found]))
+        audiences = {mailing: await self.ensure_cached(mailing, name) for mailing, name in wanted.sources.items()}
+        await outcomes.freshen(self._engine)
+        now = int(clock.now().timestamp())
+        combined = Combined(wanted.chosen, wanted.lists, wanted.scope, now, found, audiences)
+        async with scratch(self._engine) as conn:
+            await combine(conn, combined)
+            step("freeze.combined")
+            return await _write(conn, wanted, path, _Given(CHOSEN, found))
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """The table that says who is on which list.
+
+    Attributes:
+        found: Ids under which stand whom rules of lists find -> their list.
+        lists: Which of them count; None: all of them, less `LEFT_OUT`.
+    """
+
+    table: Table
+    found: Mapping[str, str]
+    lists: Sequence[str] | None = None
+
+
+async def _write(conn: AsyncConnection, wanted: Wanted, path: Path, given: _Given) -> AudienceWriter:
+    counts = await _by_provider(conn, given)
+    writer = AudienceWriter(path, providers.lanes(counts), wanted.chunk_size)
+    everyone = int(await conn.scalar(select(func.count()).select_from(CONTACTS)) or 0)
+    many = sum(counts.values()) > max(_FEW, everyone // 20)
+    found, blocked = given.found, await blocked_domains.names(conn)
+    async for rows, blocks in _pages(conn, given, many=many):
+        blocked_domains.mark(rows, blocks, blocked)
+        if wanted.by_zone:
+            writer.zone_of = await contact_zones.of(conn, {row[1] for row in rows})
+        as_listed = [(*row[:2], found.get(row[2], row[2]), *row[3:]) for row in rows] if found else rows
+        await asyncio.to_thread(writer.add, judged(as_listed, blocks))
+    return writer
 
 
 async def _file(path: Path) -> AsyncIterator[bytes]:
@@ -120,8 +151,11 @@ async def _file(path: Path) -> AsyncIterator[bytes]:
             yield piece
 
 
-async def _by_provider(conn: AsyncConnection, lists: Sequence[str]) -> dict[str, int]:
-    members = select(MEMBERS.c.contact).where(MEMBERS.c.list.in_(lists)).distinct().subquery()
+async def _by_provider(conn: AsyncConnection, given: _Given) -> dict[str, int]:
+    everybody = select(given.table.c.contact)
+    if given.lists is not None:
+        everybody = everybody.where(given.table.c.list.in_(given.lists))
+    members = everybody.distinct().subquery()
     rows = await conn.execute(
         select(CONTACTS.c.provider, func.count())
         .join(members, members.c.contact == CONTACTS.c.id)
@@ -130,14 +164,17 @@ async def _by_provider(conn: AsyncConnection, lists: Sequence[str]) -> dict[str,
     return {str(row[0]): int(row[1]) for row in rows}
 
 
-async def _pages(conn: AsyncConnection, lists: Sequence[str], *, many: bool) -> AsyncIterator[tuple[list[Row], Blocks]]:
+async def _pages(conn: AsyncConnection, given: _Given, *, many: bool) -> AsyncIterator[tuple[list[Row], Blocks]]:
     """Yield rows ordered by address; all rows of one address come in one page."""
-    c, m = CONTACTS.c, MEMBERS.c
-    member = and_(m.contact == c.id, m.list.in_(lists))
-    columns = select(func.coalesce(c.address_key, ""), c.id, m.list, c.address, c.provider, c.size)
+    c, m = CONTACTS.c, given.table.c
+    member = m.contact == c.id if given.lists is None else and_(m.contact == c.id, m.list.in_(given.lists))
+    why = literal("") if given.lists is not None else func.coalesce(LEFT_OUT.c.reason, "")
+    columns = select(func.coalesce(c.address_key, ""), c.id, m.list, c.address, c.provider, c.size, why)
     # Where most contacts are on the lists, the outer join has SQLite walk along the addresses; an inner one would let
     # it read the lists first and sort all of them for every page.
-    ordered = columns.join_from(CONTACTS, MEMBERS, member, isouter=many).order_by(c.address_key, c.id, m.list)
+    ordered = columns.join_from(CONTACTS, given.table, member, isouter=many).order_by(c.address_key, c.id, m.list)
+    if given.lists is None:
+        ordered = ordered.outerjoin(LEFT_OUT, LEFT_OUT.c.contact == c.id)
     nobody = [_row(row) for row in await conn.execute(ordered.where(c.address_key.is_(None)))]
     if nobody:
         yield [row for row in nobody if row[2]], {}
@@ -162,7 +199,7 @@ async def _pages(conn: AsyncConnection, lists: Sequence[str], *, many: bool) -> 
 
 
 def _row(row: Sequence[Any]) -> Row:
-    return row[0], row[1], row[2] or "", row[3], row[4], row[5]
+    return row[0], row[1], row[2] or "", row[3], row[4], row[5], row[6]
 
 
 async def _blocks(conn: AsyncConnection, first: str, last: str) -> Blocks:
@@ -174,40 +211,6 @@ async def _blocks(conn: AsyncConnection, first: str, last: str) -> Blocks:
     for key, scope, blocked in rows:
         blocks.setdefault(key, {})[scope] = blocked
     return blocks
-
-
-def _judged(rows: Iterable[Row], blocks: Blocks) -> list[tuple[str, list[str], str, int] | Skipped]:
-    judged: list[tuple[str, list[str], str, int] | Skipped] = []
-    for key, same in groupby(rows, itemgetter(0)):
-        first, *others = same
-        names = list(dict.fromkeys([first[2], *(row[2] for row in others)]))
-        if not key or not first[3]:
-            left_out = dict.fromkeys([first[1], *(row[1] for row in others)])
-            judged += [Skipped(contact, [], "no_address") for contact in left_out]
-            continue
-        for contact in dict.fromkeys(row[1] for row in others) if others else ():
-            if contact != first[1]:
-                judged.append(Skipped(contact, [], "duplicate"))
-        blocked = blocks.get(key, _FREE)
-        left = [name for name in names if name not in blocked] if blocked else names
-        if EVERYTHING in blocked:
-            judged.append(Skipped(first[1], names, blocked[EVERYTHING]))
-        elif not left:
-            why = {blocked[name] for name in names}
-            judged.append(Skipped(first[1], names, next((one for one in _WORST if one in why), "opted_out")))
-        elif not _valid(first[3]):
-            judged.append(Skipped(first[1], names, "invalid_address"))
-        else:
-            judged.append((first[1], left, first[4], first[5]))
-    return judged
-
-
-def _valid(address: str) -> bool:
-    try:
-        parse(address)
-    except AddressError:  # left out with its reason
-        return False
-    return True
 
 
 def digest(data: bytes) -> str:

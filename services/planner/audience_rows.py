@@ -8,13 +8,14 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Integer, String, Table, Text, delete, select, update
+from sqlalchemy import Boolean, Column, ColumnElement, Integer, String, Table, Text, delete, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.planner.audience_object import AudienceError, AudienceReader, Line, Recipient, Skipped, pieces
 from services.planner.contacts import CONTACTS
 from services.planner.schema import METADATA, execute_many, insert, values_of
 from shared.bulk import append_rows
+from shared.contracts.commands import Audience
 from shared.database import in_turn, reading
 
 SLICE = 2_000
@@ -164,26 +165,38 @@ def is_cursor(after: str) -> bool:
     return _CURSOR.fullmatch(after) is not None
 
 
-async def page(conn: AsyncConnection, audience: int, only: str, after: str, limit: int) -> list[dict[str, Any]]:
+async def page(conn: AsyncConnection, audience: int, wanted: Audience) -> list[dict[str, Any]]:
     """Return rows after the cursor `after`, recipients before those left out; each row holds its own `cursor`."""
-    kind, _, place = after.partition(":")
+    kind, _, place = wanted.after.partition(":")
     found: list[dict[str, Any]] = []
-    if only != "skipped" and kind in ("", "r"):
+    if wanted.only != "skipped" and kind in ("", "r"):
         n, _, index = place.partition(":")
-        found = await _recipients(conn, audience, int(n or 0), int(index or -1), limit)
+        r = ROWS.c
+        behind = (r.n > int(n or 0)) | ((r.n == int(n or 0)) & (r.idx > int(index or -1)))
+        found = await _recipients(conn, behind & _holds(wanted.search) & (r.audience == audience), wanted.limit)
         place = ""
-    if only != "recipients" and len(found) < limit:
-        found += await _left_out(conn, audience, int(place or 0), limit - len(found))
+    if wanted.only != "recipients" and len(found) < wanted.limit:
+        s = SKIPPED.c
+        some = (s.audience == audience) & (s.line > int(place or 0)) & _holds(wanted.search)
+        found += await _left_out(conn, some, wanted.limit - len(found))
     return found
 
 
-async def _recipients(conn: AsyncConnection, audience: int, n: int, index: int, limit: int) -> list[dict[str, Any]]:
+def _holds(search: str) -> ColumnElement[bool]:
+    """Return the condition that address or name of a contact holds these characters."""
+    c = CONTACTS.c
+    if not search:
+        return true()
+    return c.address.icontains(search, autoescape=True) | c.name.icontains(search, autoescape=True)
+
+
+async def _recipients(conn: AsyncConnection, some: ColumnElement[bool], limit: int) -> list[dict[str, Any]]:
     r, c, p = ROWS.c, CONTACTS.c, PIECES.c
     rows = await conn.execute(
         select(r.contact, c.address, c.name, p.lane, r.n, r.idx)
         .outerjoin(CONTACTS, c.id == r.contact)
         .join(PIECES, (p.audience == r.audience) & (p.n == r.n))
-        .where((r.audience == audience) & ((r.n > n) | ((r.n == n) & (r.idx > index))))
+        .where(some)
         .order_by(r.n, r.idx)
         .limit(limit)
     )
@@ -202,12 +215,12 @@ async def _recipients(conn: AsyncConnection, audience: int, n: int, index: int, 
     ]
 
 
-async def _left_out(conn: AsyncConnection, audience: int, line: int, limit: int) -> list[dict[str, Any]]:
+async def _left_out(conn: AsyncConnection, some: ColumnElement[bool], limit: int) -> list[dict[str, Any]]:
     s, c = SKIPPED.c, CONTACTS.c
     rows = await conn.execute(
         select(s.line, s.contact, c.address, c.name, s.reason)
         .outerjoin(CONTACTS, c.id == s.contact)
-        .where((s.audience == audience) & (s.line > line))
+        .where(some)
         .order_by(s.line)
         .limit(limit)
     )

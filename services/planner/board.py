@@ -113,6 +113,19 @@ class Board:
         async with self._reading.connect() as conn:
             return [Piece(int(n), lane, int(size)) for n, lane, size in await conn.execute(query)]
 
+    async def left(self, mailing: str, audience: int) -> dict[tuple[str, str], int]:
+        """Return how many recipients are not sent to yet, by lane and time zone."""
+        p, c = PIECES.c, CHUNKS.c
+        answered = func.coalesce(c.accepted + c.bounced + c.refused, 0)
+        query = (
+            select(p.lane, p.zone, func.sum(p.size - answered))
+            .outerjoin(CHUNKS, and_(c.mailing == mailing, c.n == p.n))
+            .where(and_(p.audience == audience, or_(c.finished.is_(None), c.finished.is_(False))))
+            .group_by(p.lane, p.zone)
+        )
+        async with self._reading.connect() as conn:
+            return {(lane, zone): int(count) for lane, zone, count in await conn.execute(query)}
+
     async def planned_since(self, mailing: str, since: int) -> list[tuple[int, int]]:
         """Return when (milliseconds) and how many recipients were planned after `since`, in order of time."""
         c = CHUNKS.c

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 
 from services.planner import (
     administration,
+    audience_commands,
+    campaigns,
     consent_commands,
     domain_commands,
-    fan_out,
     feedback,
     lists,
     mailboxes,
@@ -23,9 +24,8 @@ from services.planner import (
 )
 from services.planner.account import AccountDecider, Add, Edit, RecordTest, problem
 from services.planner.attachments import attach
-from services.planner.audience import Wanted, digest
-from services.planner.audience_rows import forget_others
-from services.planner.campaign import CampaignDecider, Open
+from services.planner.audience import digest
+from services.planner.campaign import Campaign
 from services.planner.content import freeze_content
 from services.planner.doubts import open_doubts
 from services.planner.idempotency import Act, once
@@ -34,24 +34,20 @@ from services.planner.parts import Parts
 from services.planner.redrive import redrive
 from services.planner.segments import requests as segments
 from services.planner.test_mails import Sample
-from shared import clock, tracing
+from shared import clock
 from shared.addresses import AddressError, domain, parse
 from shared.contracts import commands, subjects
 from shared.contracts.account import AccountAdded, AccountEdited, AccountTested
-from shared.contracts.campaign import CampaignOpened
 from shared.contracts.commands import Answer, Refusal
-from shared.contracts.mailing import AudienceFrozen, MailingDrafted
+from shared.contracts.mailing import MailingDrafted
 from shared.database import reading
 from shared.eventlog.handling import handle
 from shared.keys import KeyRingError
 from shared.messaging.answers import Caller, CommandRouter
-from shared.steps import step
 
 C = TypeVar("C", bound=commands.Command)
 Result = Answer | Refusal
 Handler = Callable[[Parts, Any, Act], Awaitable[Result]]
-
-_NO_MAILING = Refusal(code="mailing_unknown", message="There is no such mailing.", field="mailing")
 
 
 async def add_account(parts: Parts, wanted: commands.AddAccount, act: Act) -> Result:
@@ -118,18 +114,6 @@ async def import_contacts(parts: Parts, wanted: commands.ImportContacts, act: Ac
     return accepted if isinstance(accepted, Refusal) else Answer(ok=True, data=accepted)
 
 
-async def open_campaign(parts: Parts, wanted: commands.OpenCampaign, act: Act) -> Result:
-    """Open a campaign on lists that exist."""
-    campaign = act.new_id("campaign")
-    async with reading(parts.engine).connect() as conn:
-        ids, unknown = await lists.resolve(conn, wanted.lists)
-    if unknown:
-        return Refusal(code="list_unknown", message=f"There is no list {', '.join(unknown)}.", field="lists")
-    opened = CampaignOpened(**wanted.model_dump(exclude={"lists"}), lists=ids)
-    done = await handle(parts.log, CampaignDecider(), subjects.campaign(campaign), Open(opened), act.origin())
-    return done if isinstance(done, Refusal) else Answer(ok=True, position=done.seq, data={"campaign": campaign})
-
-
 async def draft_mailing(parts: Parts, wanted: commands.DraftMailing, act: Act) -> Result:
     """Freeze the content and draft the mailing."""
     return await _draft(parts, wanted, act, act.new_id("mailing"))
@@ -176,43 +160,11 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
         recipient_time=wanted.recipient_time,
     )
     account = await parts.account(wanted.account)
-    order = orders.Draft(drafted, content.sender_address, campaign, account, edit)
+    order = orders.Draft(drafted, content.sender_address, campaign, account, clock.now().date(), edit)
     done = await parts.order(act, mailing, order)
     if isinstance(done, Refusal):
         return done
     return done.model_copy(update={"data": {**done.data, "links": content.links}})
-
-
-async def freeze_audience(parts: Parts, wanted: commands.FreezeAudience, act: Act) -> Result:
-    """Freeze the audience of a mailing's campaign; one at a time for each mailing."""
-    async with parts.freezing[wanted.mailing]:
-        state = await parts.mailing(wanted.mailing)
-        if state.draft is None:
-            return _NO_MAILING
-        if await parts.committed(act, subjects.mailing(wanted.mailing)) and state.audience is not None:
-            return await _frozen(parts, wanted.mailing, act, state.audience)
-        if state.status != "planned":
-            return Refusal(code="audience_fixed", message="The audience is fixed: withdraw the start first.")
-        campaign = await parts.campaign(state.draft.campaign)
-        names = campaign.opened.lists if campaign.opened else []
-        per_second = fan_out.rate(state.limits, *(await parts.account_of(state)).limits_on(clock.now()))
-        size = fan_out.chunk_size(per_second, parts.settings.chunk_size, state.draft.batch)
-        await parts.directory.settled()  # reporting knows whom a mail goes to before it goes out
-        began, whole = tracing.begin(), tracing.whole(wanted.mailing)
-        frozen = await parts.freezer.freeze(Wanted(wanted.mailing, names, size, state.draft.recipient_time))
-        found = {"recipients": frozen.recipients, "skipped": sum(frozen.skipped.values()), "chunks": frozen.chunks}
-        tracing.record("freeze audience", began, tracing.some(whole), parent=whole, what=found)
-        return await _frozen(parts, wanted.mailing, act, frozen)
-
-
-async def _frozen(parts: Parts, mailing: str, act: Act, frozen: AudienceFrozen) -> Result:
-    done = await parts.order(act, mailing, orders.Freeze(frozen))
-    if isinstance(done, Refusal):
-        return done
-    step("freeze.appended")
-    await forget_others(parts.engine, mailing, frozen.object)
-    data = {"recipients": frozen.recipients, "skipped": frozen.skipped, "chunks": frozen.chunks, "lanes": frozen.lanes}
-    return done.model_copy(update={"data": {**done.data, **data}})
 
 
 async def send_test(parts: Parts, wanted: commands.SendTest, act: Act) -> Result:
@@ -222,7 +174,7 @@ async def send_test(parts: Parts, wanted: commands.SendTest, act: Act) -> Result
             return refusal
     state = await parts.mailing(wanted.mailing)
     if state.draft is None or state.status == "deleted":
-        return _NO_MAILING
+        return audience_commands.NO_MAILING
     if refusal := (await parts.account_of(state)).refusal():
         return refusal
     campaign = await parts.campaign(state.draft.campaign)
@@ -246,7 +198,8 @@ def _bad_address(address: str, field: str) -> Refusal | None:
 async def schedule_mailing(parts: Parts, wanted: commands.ScheduleMailing, act: Act) -> Result:
     """Set the start."""
     state = await parts.mailing(wanted.mailing)
-    order = orders.Schedule(wanted, clock.now(), await parts.account_of(state))
+    campaign = await parts.campaign(state.draft.campaign) if state.draft else Campaign()
+    order = orders.Schedule(wanted, clock.now(), await parts.account_of(state), campaign)
     return await parts.order(act, wanted.mailing, order)
 
 
@@ -307,10 +260,8 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.ImportContacts: import_contacts,
     commands.TakeFeedback: feedback.take_feedback,
     commands.LiftSuppression: feedback.lift_suppression,
-    commands.OpenCampaign: open_campaign,
     commands.DraftMailing: draft_mailing,
     commands.EditMailing: edit_mailing,
-    commands.FreezeAudience: freeze_audience,
     commands.SendTest: send_test,
     commands.ScheduleMailing: schedule_mailing,
     commands.UnscheduleMailing: _plain(lambda _: orders.Unschedule()),
@@ -338,6 +289,8 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.ChangePermissions: administration.change_permissions,
     commands.SetPassword: administration.set_password,
     commands.RemoveUser: administration.remove_user,
+    **audience_commands.HANDLERS,
+    **campaigns.HANDLERS,
     **consent_commands.HANDLERS,
     commands.RuleList: segments.rule_list,
     commands.BlockDomain: domain_commands.block,

@@ -118,6 +118,9 @@ def problem(wanted: MailboxSettings) -> Refusal | None:
         )
     if len({_folded(folder) for folder in wanted.folders}) < len(wanted.folders):
         return Refusal(code="folder_invalid", message="A folder stands there twice.", field="folders")
+    if wanted.sent and _folded(wanted.sent) in map(_folded, [*wanted.folders, wanted.target]):
+        message = "What people of ours sent is in a folder of its own, not in one that is read for answers."
+        return Refusal(code="folder_invalid", message=message, field="sent")
     if wanted.target and _folded(wanted.target) in map(_folded, wanted.folders):
         message = "What was read cannot be moved into a folder that is read: choose another one."
         return Refusal(code="folder_invalid", message=message, field="target")

@@ -4,12 +4,15 @@ Pure: the caller puts every fact a decision needs (time, account, campaign, froz
 Rules:
 1. Planned -> scheduled -> sending -> completed. While a window is closed it waits; paused, failed and cancelled are
    its other states. Cancelled and completed are final (a doubt may still be decided on).
-2. It is drafted and edited on an open campaign, by a tested, working account, as one of that account's senders.
+2. It is drafted and edited on a campaign that takes mailings, by a tested, working account, as one of that account's
+   senders. It goes out between the dates of its campaign.
 3. It is edited until sending starts; an edit drops the frozen audience and withdraws the start.
-4. The audience is frozen while it is planned, as often as wanted; it is fixed once a start is set.
+4. The audience is frozen while it is planned, as often as wanted; it is fixed once a start is set. Until then its
+   sources are chosen and recipients added and removed, each of which drops what was frozen (`choosing`).
 5. A start needs at least one frozen recipient, a working account, a known zone and an instant that is not past.
 6. `Tick` does what is due by its instant: start, open, close. A start outside the sending hours waits for them. Where
    contacts have it at their own time, it starts and is open while it is in any of their zones.
+   One that is found too late goes out, is paused or cancelled, as its schedule says.
 7. Pause and resume keep whether it had started. Resume reopens or waits, as the hours say, and needs the account.
 8. It completes only when the caller shows that every chunk of the audience is finished.
 9. It is deleted (hidden) only while nothing is or will be going out.
@@ -17,14 +20,16 @@ Rules:
 11. A command repeated emits nothing.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from services.planner import schedule
+from services.planner import choosing, schedule
 from services.planner.orders import (
+    AddRecipients,
     Cancel,
+    Choose,
     Command,
     Complete,
     Decide,
@@ -34,6 +39,7 @@ from services.planner.orders import (
     Freeze,
     Pause,
     Rate,
+    RemoveRecipients,
     Resume,
     Schedule,
     Stop,
@@ -60,7 +66,10 @@ from shared.contracts.mailing import (
     MailingScheduled,
     MailingUnscheduled,
     RateChanged,
+    RecipientAdded,
+    RecipientRemoved,
     SendingStarted,
+    SourcesChosen,
     TestSent,
     WindowClosed,
     WindowOpened,
@@ -69,8 +78,9 @@ from shared.contracts.mailing import (
 Status = Literal[
     "none", "planned", "scheduled", "sending", "waiting", "paused", "failed", "completed", "cancelled", "deleted"
 ]
+LATE = "late"
+"""How the reason begins of what became of a start that was found too late."""
 FINAL: tuple[Status, ...] = ("completed", "cancelled", "deleted")
-LATE = timedelta(minutes=1)
 
 
 class Mailing(BaseModel):
@@ -79,6 +89,7 @@ class Mailing(BaseModel):
     Attributes:
         until: End of the open window, None where there are no sending hours.
         opens: When the next window opens, while `waiting`.
+        may_be_late: Somebody resumed it before it started, so its start is wanted, however late.
         decided: What was decided on doubts: (chunk, packed indexes, decision).
     """
 
@@ -87,11 +98,13 @@ class Mailing(BaseModel):
     status: Status = "none"
     draft: MailingDrafted | None = None
     audience: AudienceFrozen | None = None
+    chosen: choosing.Chosen = choosing.Chosen()
     schedule: MailingScheduled | None = None
     started: bool = False
     until: datetime | None = None
     opens: datetime | None = None
     resumes: int = 0
+    may_be_late: bool = False
     limits: Limits = Limits()
     tests: tuple[str, ...] = ()
     decided: tuple[tuple[int, str, DoubtDecision], ...] = ()
@@ -137,6 +150,10 @@ class MailingDecider:
             repeated = isinstance(command, Delete | Tick | Complete | Fail | Stop)
             return [] if repeated else Refusal(code="mailing_deleted", message="The mailing was deleted.")
         match command:
+            case Choose() | AddRecipients() | RemoveRecipients():
+                if state.status != "planned":
+                    return Refusal(code="audience_fixed", message="The audience is fixed: withdraw the start first.")
+                return choosing.decide(state.chosen, command)
             case Freeze() | Schedule() | Unschedule() | Tick() | Test():
                 return _before(state, command)
             case _:
@@ -153,6 +170,8 @@ def _changes(state: Mailing, event: DomainEvent) -> dict[str, object]:
                 campaign=campaign, **{name: getattr(event, name) for name in type(event).model_fields}
             )
             return {"draft": draft, "limits": event.limits, "audience": None}
+        case SourcesChosen() | RecipientAdded() | RecipientRemoved():
+            return {"chosen": choosing.evolve(state.chosen, event), "audience": None}
         case AudienceFrozen():
             return {"audience": event}
         case TestSent():
@@ -168,7 +187,7 @@ def _changes(state: Mailing, event: DomainEvent) -> dict[str, object]:
 def _moves(state: Mailing, event: DomainEvent) -> dict[str, object]:  # noqa: C901 - one return a rule
     match event:
         case MailingScheduled():
-            return {"status": "scheduled", "schedule": event}
+            return {"status": "scheduled", "schedule": event, "may_be_late": False}
         case MailingUnscheduled():
             return {"status": "planned", "schedule": None}
         case SendingStarted():
@@ -181,7 +200,7 @@ def _moves(state: Mailing, event: DomainEvent) -> dict[str, object]:  # noqa: C9
             return {"status": "paused", "reason": event.reason}
         case MailingResumed():
             status = "sending" if state.started else "scheduled"
-            again = {"resumes": state.resumes + 1, "reason": ""}
+            again = {"resumes": state.resumes + 1, "reason": "", "may_be_late": True}
             return {"status": status, "until": event.until, "opens": None, **again}
         case MailingFailed():
             return {"status": "failed", "reason": event.reason}
@@ -205,10 +224,9 @@ def _draft(state: Mailing, command: Draft) -> Decision:
         return Refusal(code="mailing_exists", message="The mailing was already drafted otherwise.")
     if state.started or state.status in FINAL:
         return Refusal(code="mailing_started", message="Its content is fixed since sending started.", field="mailing")
-    if command.campaign.opened is None:
-        return Refusal(code="campaign_unknown", message="There is no such campaign.", field="campaign")
-    if command.campaign.closed:
-        return Refusal(code="campaign_closed", message="The campaign takes no more mailings.", field="campaign")
+    closed = command.campaign.refusal(command.today)
+    if closed is not None:
+        return closed
     if state.draft is not None and state.draft.campaign != wanted.campaign:
         return Refusal(code="campaign_fixed", message="A mailing stays in its campaign.", field="campaign")
     refusal = command.account.refusal(command.sender)
@@ -252,7 +270,9 @@ def _schedule(state: Mailing, command: Schedule) -> Decision:
         return refusal
     at = command.now if wanted.at is None else windows.instant(wanted.at, wanted.zone)
     deadline = None if wanted.deadline is None else windows.instant(wanted.deadline, wanted.zone)
-    scheduled = MailingScheduled(at=at, zone=wanted.zone, hours=wanted.hours, deadline=deadline)
+    ends = schedule.last_instant(command.campaign, wanted.zone)
+    deadline = min(filter(None, (deadline, ends)), default=None)
+    scheduled = MailingScheduled(at=at, zone=wanted.zone, hours=wanted.hours, deadline=deadline, late=wanted.late)
     before = state.schedule
     if state.status == "scheduled" and before is not None:
         same = before.model_copy(update={"at": at}) == scheduled
@@ -263,14 +283,8 @@ def _schedule(state: Mailing, command: Schedule) -> Decision:
     if state.audience.recipients == 0:
         return Refusal(code="audience_empty", message="Nobody would get it: all contacts were left out.")
     zones = state.model_copy(update={"schedule": scheduled}).zones
-    if max(windows.begins(scheduled, zone) for zone in zones) < command.now - LATE:
-        return Refusal(code="start_in_past", message=f"{at:%Y-%m-%d %H:%M} UTC is past.", field="at")
-    refusal = schedule.closed(wanted.hours, wanted.zone, at)
-    if refusal is not None:
-        return refusal
-    if deadline is not None and deadline <= max(windows.start(scheduled, zones), command.now):
-        return Refusal(code="deadline_too_early", message="The deadline comes before the start.", field="deadline")
-    return command.account.refusal() or [scheduled]
+    untimely = schedule.untimely(scheduled, zones, command.campaign, command.now)
+    return untimely or command.account.refusal() or [scheduled]
 
 
 def _unschedule(state: Mailing) -> Decision:
@@ -291,6 +305,9 @@ def _tick(state: Mailing, command: Tick) -> Decision:
             return [MailingFailed(reason=f"{refusal.code}: {refusal.message}")]
         if planned.deadline is not None and planned.deadline <= command.now:
             return [MailingFailed(reason="deadline_passed: its deadline passed before the start")]
+        if planned.late != "send" and not state.may_be_late and command.now - due > schedule.TOO_LATE:
+            reason = f"{LATE}: its start was due at {due:%Y-%m-%d %H:%M} UTC"
+            return [MailingPaused(reason=reason) if planned.late == "ask" else MailingCancelled(reason=reason)]
     window = windows.window_of(planned, state.zones, command.now)
     if not window.holds(command.now):
         return [WindowClosed(opens=window.opens)] if state.status == "sending" else []

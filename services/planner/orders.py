@@ -4,23 +4,28 @@ They are made by the request handlers and by the process manager; they never tra
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from services.planner.account import Account
 from services.planner.campaign import Campaign
 from shared.contracts.account import Limits
 from shared.contracts.commands import ScheduleMailing
 from shared.contracts.mailing import AudienceFrozen, DoubtDecision, MailingDrafted, TestSent
+from shared.contracts.sources import Sources
+
+_ANY = Campaign()
+"""One without dates."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Draft or, with `edit`, replace the draft; `sender` is the From address of its content."""
+    """Draft or, with `edit`, replace the draft, on the day `today`; `sender` is the From address of its content."""
 
     drafted: MailingDrafted
     sender: str
     campaign: Campaign
     account: Account
+    today: date
     edit: bool = False
 
 
@@ -32,12 +37,35 @@ class Freeze:
 
 
 @dataclass(frozen=True, slots=True)
+class Choose:
+    """Choose where the audience comes from; `lists` are those of the campaign."""
+
+    sources: Sources
+    lists: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AddRecipients:
+    """Let contacts get it as well."""
+
+    contacts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRecipients:
+    """Let contacts not get it."""
+
+    contacts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """Set the start as asked for at `now`."""
 
     wanted: ScheduleMailing
     now: datetime
     account: Account
+    campaign: Campaign = _ANY
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +164,9 @@ class Delete:
 Command = (
     Draft
     | Freeze
+    | Choose
+    | AddRecipients
+    | RemoveRecipients
     | Schedule
     | Unschedule
     | Tick

@@ -11,12 +11,14 @@ from services.planner import (
     audit,
     domain_commands,
     fitness,
+    foresight,
     imports,
     lists,
     mailboxes,
     signing,
 )
 from services.planner.account import Account
+from services.planner.audience_commands import NO_MAILING
 from services.planner.census import Census
 from services.planner.parts import Parts
 from services.planner.plain_text import text_from_html
@@ -110,7 +112,7 @@ async def draft(parts: Parts, wanted: commands.Draft) -> Answer | Refusal:
     """Tell what the author wrote."""
     written = (await parts.mailing(wanted.mailing)).draft
     if written is None:
-        return Refusal(code="mailing_unknown", message="There is no such mailing.", field="mailing")
+        return NO_MAILING
     content = Content.model_validate_json(await parts.contents.get(written.content))
     wrote = written.model_dump(mode="json", exclude={"content", "links"})
     told = content.model_dump(
@@ -138,6 +140,20 @@ async def import_preview(parts: Parts, wanted: commands.PreviewImport) -> Answer
     return seen if isinstance(seen, Refusal) else Answer(ok=True, data=seen)
 
 
+async def chosen_sources(parts: Parts, wanted: commands.ChosenSources) -> Answer | Refusal:
+    """Tell what was chosen of the audience."""
+    state = await parts.mailing(wanted.mailing)
+    if state.draft is None:
+        return NO_MAILING
+    campaign = await parts.campaign(state.draft.campaign)
+    chosen, sources = state.chosen, state.chosen.sources
+    ids = [*(campaign.opened.lists if campaign.opened else ()), *(sources.lists or ()), *sources.exclude]
+    async with reading(parts.engine).connect() as conn:
+        named = await lists.names(conn, [*ids, *([sources.helper.list] if sources.helper else ())])
+    data = {"mailing": wanted.mailing, "sources": sources.model_dump(mode="json"), "lists": named}
+    return Answer(ok=True, data=data | {"added": list(chosen.added), "removed": list(chosen.removed)})
+
+
 async def audience(parts: Parts, wanted: commands.Audience) -> Answer | Refusal:
     """List the frozen audience with names and reasons."""
     frozen = (await parts.mailing(wanted.mailing)).audience
@@ -147,7 +163,7 @@ async def audience(parts: Parts, wanted: commands.Audience) -> Answer | Refusal:
         return _BAD_CURSOR
     cached = await parts.freezer.ensure_cached(wanted.mailing, frozen.object)
     async with reading(parts.engine).connect() as conn:
-        rows = await audience_rows.page(conn, cached, wanted.only, wanted.after, wanted.limit)
+        rows = await audience_rows.page(conn, cached, wanted)
     cursors = [row.pop("cursor") for row in rows]
     after = cursors[-1] if len(rows) == wanted.limit else ""
     data = {"rows": rows, "next": after, "recipients": frozen.recipients, "skipped": frozen.skipped}
@@ -173,7 +189,9 @@ QUERIES: dict[type[commands.Query], Query] = {
     commands.Draft: draft,
     commands.PreviewImport: import_preview,
     commands.Audience: audience,
+    commands.ChosenSources: chosen_sources,
     commands.Census: census,
+    commands.Forecast: foresight.ask,
     commands.Tokens: administration.tokens,
     commands.Users: administration.users,
     commands.AuditTrail: audit.trail,

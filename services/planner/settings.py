@@ -24,6 +24,7 @@ class PlannerSettings(HttpSettings):
         audit_days: How long the audit remembers who asked for what.
         batch_size: A mailing that names no batch goes out in batches of so many recipients; 0: all at once.
         batch_minutes: The period of such a batch.
+        forecast_rate: Mails a second that a forecast assumes where nothing limits them.
     """
 
     http_port: int = Field(default=8027, ge=0, le=65_535)
@@ -40,6 +41,7 @@ class PlannerSettings(HttpSettings):
     append_unsubscribe: bool = True
     batch_size: int = Field(default=0, ge=0, le=10_000_000)
     batch_minutes: int = Field(default=60, ge=1, le=10_080)
+    forecast_rate: float = Field(default=200.0, gt=0)
 
     @property
     def batch(self) -> Batch | None:

@@ -13,7 +13,7 @@ import orjson
 
 from services.reporting.mailing import HANDLED, Mailing, evolve, millis
 from shared.contracts import outcomes
-from shared.contracts.campaign import CampaignClosed, CampaignOpened
+from shared.contracts.campaign import CampaignClosed, CampaignDeleted, CampaignEdited, CampaignOpened
 from shared.contracts.consent import OptedOut
 from shared.contracts.engagement import HitsRecorded
 from shared.contracts.envelope import DomainEvent, EventRecord
@@ -50,7 +50,7 @@ class Counts:
     mailings: dict[str, Mailing] = field(default_factory=dict)
     chunks: dict[Key, Chunk] = field(default_factory=dict)
     campaigns: dict[str, tuple[object, ...]] = field(default_factory=dict)
-    closed: set[str] = field(default_factory=set)
+    changed: dict[str, dict[str, str]] = field(default_factory=dict)
     _before: dict[Key, list[int]] = field(default_factory=dict)
 
     def loaded(self, key: Key, chunk: Chunk) -> None:
@@ -181,14 +181,30 @@ def _opened(counts: Counts, record: EventRecord, event: CampaignOpened) -> None:
     counts.campaigns[campaign] = (campaign, event.name, event.kind, lists, *dates, "open", millis(record.time))
 
 
+def _edited(counts: Counts, record: EventRecord, event: CampaignEdited) -> None:
+    dates = {"starts_on": str(event.starts_on or ""), "ends_on": str(event.ends_on or "")}
+    lists = orjson.dumps(event.lists).decode()
+    _changed(counts, record, {"name": event.name, "kind": event.kind, "lists": lists, **dates})
+
+
 def _closed(counts: Counts, record: EventRecord, _event: CampaignClosed) -> None:
-    counts.closed.add(entity_of(record.subject))
+    _changed(counts, record, {"status": "closed"})
+
+
+def _deleted(counts: Counts, record: EventRecord, _event: CampaignDeleted) -> None:
+    _changed(counts, record, {"status": "deleted"})
+
+
+def _changed(counts: Counts, record: EventRecord, values: dict[str, str]) -> None:
+    counts.changed.setdefault(entity_of(record.subject), {}).update(values)
 
 
 _STEPS: dict[type[DomainEvent], Callable[[Counts, EventRecord, Any], None]] = {
     **dict.fromkeys(HANDLED, _of_mailing),
     CampaignOpened: _opened,
+    CampaignEdited: _edited,
     CampaignClosed: _closed,
+    CampaignDeleted: _deleted,
     TestSent: _test_sent,
     ChunkPlanned: _planned,
     RecipientsSettled: _settled,

@@ -58,6 +58,9 @@ class Known:
 _CHANGES: dict[type[DomainEvent], tuple[feed.Change, Callable[[Any], Data]]] = {
     mailing.MailingDrafted: ("drafted", lambda e: {"campaign": e.campaign}),
     mailing.MailingEdited: ("edited", lambda _: {}),
+    mailing.SourcesChosen: ("edited", lambda _: {}),
+    mailing.RecipientAdded: ("edited", lambda _: {}),
+    mailing.RecipientRemoved: ("edited", lambda _: {}),
     mailing.AudienceFrozen: ("audience_frozen", lambda e: {"recipients": e.recipients}),
     mailing.MailingScheduled: ("scheduled", lambda e: _at(e.at)),
     mailing.MailingUnscheduled: ("unscheduled", lambda _: {}),

@@ -252,7 +252,10 @@ def _came_back(ledger: Ledger, _record: EventRecord, event: Any) -> None:  # noq
 
 _STEPS: dict[type[DomainEvent], Callable[[Ledger, EventRecord, Any], None]] = {
     mailing.AudienceFrozen: _frozen,
-    mailing.MailingEdited: lambda ledger, _, __: setattr(ledger, "frozen", None),
+    **dict.fromkeys(
+        (mailing.MailingEdited, mailing.SourcesChosen, mailing.RecipientAdded, mailing.RecipientRemoved),
+        lambda ledger, _, __: setattr(ledger, "frozen", None),
+    ),
     mailing.MailingCompleted: lambda ledger, _, __: ledger.end("completed"),
     mailing.MailingCancelled: lambda ledger, _, __: ledger.end("cancelled"),
     mailing.MailingResumed: lambda ledger, _, __: ledger.end(""),

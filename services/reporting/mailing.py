@@ -89,6 +89,11 @@ def _drafted(row: Mailing, event: events.MailingDrafted, at: int) -> None:
 
 def _edited(row: Mailing, event: events.MailingEdited, _at: int) -> None:
     _describe(row, event)
+    _dropped(row, event, _at)
+
+
+def _dropped(row: Mailing, _event: DomainEvent, _at: int) -> None:
+    """Forget the frozen audience: it has to be frozen anew."""
     row.recipients, row.audience, row.left_out, row.chunks, row.audience_position = None, "", "{}", 0, 0
 
 
@@ -160,6 +165,9 @@ def _deleted(row: Mailing, _event: events.MailingDeleted, _at: int) -> None:
 _STEPS: dict[type[DomainEvent], Callable[[Mailing, Any, int], None]] = {
     events.MailingDrafted: _drafted,
     events.MailingEdited: _edited,
+    events.SourcesChosen: _dropped,
+    events.RecipientAdded: _dropped,
+    events.RecipientRemoved: _dropped,
     events.AudienceFrozen: _frozen,
     events.MailingScheduled: _scheduled,
     events.MailingUnscheduled: _unscheduled,

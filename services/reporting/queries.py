@@ -42,7 +42,7 @@ def iso(millis: int | None) -> str:
 
 
 async def campaigns(conn: AsyncConnection) -> list[Data]:
-    """Return all campaigns, newest first, with how many mailings each has."""
+    """Return all campaigns that are not deleted, newest first, with how many mailings each has."""
     mailing, campaign = tables.mailings.c, tables.campaigns.c
     many = (
         select(mailing.campaign, func.count().label("mailings"))
@@ -53,6 +53,7 @@ async def campaigns(conn: AsyncConnection) -> list[Data]:
     query = (
         select(tables.campaigns, func.coalesce(many.c.mailings, 0).label("mailings"))
         .outerjoin_from(tables.campaigns, many, many.c.campaign == campaign.campaign)
+        .where(campaign.status != "deleted")
         .order_by(campaign.opened_at.desc(), campaign.campaign)
     )
     return [

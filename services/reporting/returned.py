@@ -73,12 +73,17 @@ async def of_recipients(
     query = (
         select(came.n, came.idx, came.kind, came.reason, note.text)
         .outerjoin_from(tables.returns, tables.notes, note.key == came.note)
-        .where(came.mailing == mailing, tuple_(came.n, came.idx).in_(keys), came.kind.in_(NUMBERS), _stands())
+        .where(
+            came.mailing == mailing,
+            tuple_(came.n, came.idx).in_(keys),
+            came.kind.in_((*NUMBERS, "answer-sent")),
+            _stands(),
+        )
         .order_by(came.seq)
     )
     found: dict[tuple[int, int], Data] = {}
     for n, idx, kind, reason, text in await conn.execute(query) if keys else ():
-        one = found.setdefault((n, idx), {"bounced": "", "complained": False, "replied": False, "reply": ""})
+        one = found.setdefault((n, idx), dict(NOTHING))
         match kind:
             case "bounce":
                 one["bounced"] = reason
@@ -86,7 +91,9 @@ async def of_recipients(
                 one["complained"] = True
             case "reply":
                 one |= {"replied": True, "reply": text or one["reply"]}
+            case "answer-sent":
+                one |= {"answered": text or "yes"}
     return found
 
 
-NOTHING: Data = {"bounced": "", "complained": False, "replied": False, "reply": ""}
+NOTHING: Data = {"bounced": "", "complained": False, "replied": False, "reply": "", "answered": ""}

@@ -59,9 +59,14 @@ def _imported(event: audience.ContactsImported) -> str:
 
 _SENTENCES: dict[type[DomainEvent], Callable[[Any], str]] = {
     campaign.CampaignOpened: lambda e: f"Campaign {e.name!r} opened",
+    campaign.CampaignEdited: lambda e: f"Campaign {e.name!r} edited",
     campaign.CampaignClosed: lambda _: "Campaign closed",
+    campaign.CampaignDeleted: lambda _: "Campaign deleted",
     mailing.MailingDrafted: lambda e: f"Mailing {e.name!r} drafted",
     mailing.MailingEdited: lambda e: f"Mailing {e.name!r} edited",
+    mailing.SourcesChosen: lambda _: "Sources of the audience chosen",
+    mailing.RecipientAdded: lambda e: f"Recipients added: {len(e.contacts)}",
+    mailing.RecipientRemoved: lambda e: f"Recipients removed: {len(e.contacts)}",
     mailing.TestSent: lambda e: f"Test sent to {e.recipients} addresses ({e.test})",
     mailing.AudienceFrozen: _frozen,
     mailing.MailingScheduled: _scheduled,
@@ -90,6 +95,7 @@ _SENTENCES: dict[type[DomainEvent], Callable[[Any], str]] = {
     relay.ProviderSuspended: lambda e: f"{_whom(e.provider)} gets nothing{_until(e.until)} ({e.rule})",
     relay.ProviderReleased: lambda e: f"{_whom(e.provider)} is no longer {e.what}",
     audience.ContactsImported: _imported,
+    audience.ListFilled: lambda e: f"{e.contacts} contacts put on list {e.list}: {e.group} of mailing {e.mailing}",
     log.LogContinued: lambda e: (
         f"The log was restored and confirmed at position {e.end}; it goes on as {e.incarnation}"
     ),

@@ -30,20 +30,17 @@ class Clicks:
         self._witness = witness
         self._commits = commits
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> int:
+        """Serve one request; return the status."""
         recipient, _, link = scope["path"][len(CLICK_PATH) :].partition("/")
         verified = verify_click(self._key_ring, recipient, link)
         if verified is None:
-            await not_found(scope, receive, send)
-            return
+            return await not_found(scope, receive, send)
         who, target = verified
         method = scope["method"]
         if method not in {"GET", "HEAD", "OPTIONS"}:
-            await answer(send, 405, [*_HEADERS, _ALLOW, _EMPTY])
-            return
+            return await answer(send, 405, [*_HEADERS, _ALLOW, _EMPTY])
         await self._commits.record(hits.hit("click", who, target.link, self._witness.seen(scope)))
         if method == "OPTIONS":
-            await answer(send, 204, [*_HEADERS, _ALLOW])
-        else:
-            await answer(send, 302, [(b"location", target.url.encode()), *_HEADERS, _EMPTY])
+            return await answer(send, 204, [*_HEADERS, _ALLOW])
+        return await answer(send, 302, [(b"location", target.url.encode()), *_HEADERS, _EMPTY])

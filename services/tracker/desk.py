@@ -52,17 +52,17 @@ class Desk:
         self._recorder = recorder
         self._payloads = payloads or Payloads()
 
-    async def take(self, raw: bytes, source: str) -> Taken:
-        """Read a mail and record what it says.
+    async def take(self, raw: bytes, source: str, *, sent: bool = False) -> Taken:
+        """Read a mail and record what it says; `sent`: it is one that a person of ours sent.
 
         Raises:
             NotKeptError: Neither log nor spool took it: to be handed in again.
         """
         report, words, leaves = await asyncio.to_thread(self._read, raw)
         proof = verify(report.clues, self._key_ring)
-        if leaves is not None and (facts := await self._let_go(leaves, report.clues.digest)):
+        if leaves is not None and not sent and (facts := await self._let_go(leaves, report.clues.digest)):
             return Taken(report, proof, facts)
-        return Taken(report, proof, await self._record(Returned(report, source, proof, written=words)))
+        return Taken(report, proof, await self._record(Returned(report, source, proof, written=words, sent=sent)))
 
     async def tell(self, reports: Sequence[Report], source: str) -> None:
         """Record what a provider said; its signature was checked, so it is proven even where no token is.
@@ -78,7 +78,8 @@ class Desk:
         entry = entry_of(returned, now(), self._key_ring.address_key)
         if entry is not None:
             await self._recorder.record(entry)
-        metrics.FEEDBACK.labels(returned.report.kind, "yes" if returned.proof is not None else "no").inc()
+        kind = "answer-sent" if returned.sent else returned.report.kind
+        metrics.FEEDBACK.labels(kind, "yes" if returned.proof is not None else "no").inc()
         return entry.facts if entry is not None else 0
 
     async def _let_go(self, leaves: UnsubscribeToken | RecipientToken, digest: str) -> int:

@@ -6,14 +6,14 @@ holds a token). Requests under way are counted, so that a stop can wait for them
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
-from starlette.responses import Response
 from starlette.routing import BaseRoute, Router
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from services.tracker import hits, metrics, pages
 from shared import languages
@@ -26,6 +26,9 @@ BODY_SECONDS = 10.0
 MAX_PATH = 6_000
 
 Headers = list[tuple[bytes, bytes]]
+
+Answering = Callable[[Scope, Receive, Send], Awaitable[int]]
+"""An ASGI application that returns the status it answered."""
 
 
 class BodyTooLargeError(Exception):
@@ -44,10 +47,11 @@ def header(scope: Scope, name: bytes) -> str:
     return ""
 
 
-async def answer(send: Send, status: int, headers: Headers, body: bytes = b"") -> None:
-    """Send a whole response."""
+async def answer(send: Send, status: int, headers: Headers, body: bytes = b"") -> int:
+    """Send a whole response; return its status."""
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+    return status
 
 
 async def read_body(receive: Receive, limit: int = MAX_BODY, seconds: float = BODY_SECONDS) -> bytes:
@@ -119,56 +123,63 @@ class Witness:
         )
 
 
-async def not_found(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - the shape of an ASGI app
+async def not_found(scope: Scope, receive: Receive, send: Send) -> int:  # noqa: ARG001 - as all that answer
     """Answer 404: the same for every reason."""
     page = pages.not_found(languages.chosen("", header(scope, b"accept-language")))
     headers = [*page.headers, (b"content-length", str(len(page.body)).encode())]
-    await answer(send, 404, headers, b"" if scope["method"] == "HEAD" else page.body)
+    return await answer(send, 404, headers, b"" if scope["method"] == "HEAD" else page.body)
+
+
+async def _missing(scope: Scope, receive: Receive, send: Send) -> None:
+    await not_found(scope, receive, send)
 
 
 class Edge:
     """The outermost application: routes requests, counts them, answers for handlers that fail.
 
-    `direct` maps the first three characters of a path to its application, so the hot ones skip the router.
+    `direct` maps the first three characters of a path to what answers it, so the hot ones skip the router.
     """
 
-    def __init__(self, direct: Mapping[str, ASGIApp], routes: Sequence[BaseRoute]) -> None:
+    def __init__(self, direct: Mapping[str, Answering], routes: Sequence[BaseRoute]) -> None:
         self._direct = direct
-        self._router = Router(routes, redirect_slashes=False, default=not_found)
+        self._router = Router(routes, redirect_slashes=False, default=_missing)
         self._under_way = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        started = 0
-
-        async def counting(message: Message) -> None:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = message["status"]
-            await send(message)
-
         path: str = scope["path"]
         kind = path[:3]
-        app = self._direct.get(kind)
-        if app is None:
-            kind, app = "other", self._router
+        answering = self._direct.get(kind)
+        if answering is None:
+            kind, answering = "other", self._routed
         self._under_way += 1
         self._idle.clear()
+        status = 0
         try:
-            if len(path) > MAX_PATH:
-                app = not_found
-            await app(scope, receive, counting)
+            status = await (answering if len(path) <= MAX_PATH else not_found)(scope, receive, send)
         except Exception:  # answered 500 where nothing was sent yet; the service goes on
             log.exception("request for %r failed", kind)
-            if not started:
-                await Response("Internal error", 500)(scope, receive, counting)
+            with contextlib.suppress(Exception):  # something was sent, or the client is gone
+                status = await answer(send, 500, [(b"content-length", b"0")])
         finally:
             self._under_way -= 1
             if not self._under_way:
                 self._idle.set()
-            metrics.requests(kind, started)
+            metrics.requests(kind, status)
+
+    async def _routed(self, scope: Scope, receive: Receive, send: Send) -> int:
+        status = 0
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        await self._router(scope, receive, noting)
+        return status
 
     async def idle(self, within: float) -> bool:
         """Wait until no request is under way, at most `within` seconds; return whether that came."""

@@ -32,19 +32,16 @@ class Opens:
         self._witness = witness
         self._commits = commits
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> int:
+        """Serve one request; return the status."""
         path: str = scope["path"]
         who = verify_recipient(self._key_ring, path[len(PIXEL_PATH) : -len(PIXEL_SUFFIX)])
         if who is None or not path.endswith(PIXEL_SUFFIX):
-            await not_found(scope, receive, send)
-            return
+            return await not_found(scope, receive, send)
         method = scope["method"]
         if method not in {"GET", "HEAD", "OPTIONS"}:
-            await answer(send, 405, _ALLOW)
-            return
+            return await answer(send, 405, _ALLOW)
         await self._commits.record(hits.hit("open", who, None, self._witness.seen(scope)))
         if method == "OPTIONS":
-            await answer(send, 204, _ALLOW[:1] + _ALLOW[2:])
-        else:
-            await answer(send, 200, _HEADERS, GIF if method == "GET" else b"")
+            return await answer(send, 204, _ALLOW[:1] + _ALLOW[2:])
+        return await answer(send, 200, _HEADERS, GIF if method == "GET" else b"")

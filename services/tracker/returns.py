@@ -16,7 +16,7 @@ from services.tracker.feedback.report import Recipient, Report
 from services.tracker.feedback.written import Written
 from shared.contracts import subjects
 from shared.contracts.envelope import DomainEvent, Origin
-from shared.contracts.feedback import AutoReplyReceived, BounceReceived, ComplaintReceived, ReplyReceived
+from shared.contracts.feedback import AnswerSent, AutoReplyReceived, BounceReceived, ComplaintReceived, ReplyReceived
 from shared.ids import derived_id
 
 NOT_SPAM = "not-spam"
@@ -36,6 +36,7 @@ class Returned:
         proof: The mail of ours that a token proves.
         provider: Whether a provider said it whose signature was checked.
         written: What somebody wrote, of answers.
+        sent: Whether one of us wrote it, to a person.
     """
 
     report: Report
@@ -43,6 +44,7 @@ class Returned:
     proof: Proof | None = None
     provider: bool = False
     written: Written | None = None
+    sent: bool = False
 
 
 def entry_of(returned: Returned, at: datetime, key_of: Callable[[str], str]) -> Entry | None:
@@ -69,6 +71,9 @@ def _events(returned: Returned, note: Note | None, key_of: Callable[[str], str])
     report = returned.report
     common = _common(returned)
     whom = _distinct(report.recipients)
+    if returned.sent:  # the folder holds private letters as well: what is about no mail of ours is nobody's business
+        told = report.kind == "reply" and returned.proof is not None
+        return (AnswerSent.model_validate(common | {"note": note.key if note else ""}),) if told else ()
     if report.kind in ("reply", "auto-reply"):
         sender = returned.written.sender if returned.written is not None else "".join(each.address for each in whom[:1])
         common |= {"address_key": key_of(sender), "note": note.key if note else ""}

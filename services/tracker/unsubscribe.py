@@ -51,33 +51,30 @@ class _Acts(ABC):
         self._names = names
         self._traced = Rarely(A_SECOND)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> int:
+        """Serve one request; return the status."""
         token = self._verified(scope["path"][len(self.path) :])
         method = scope["method"]
         if token is None:
-            await not_found(scope, receive, send)
-        elif method == "POST":
-            await self._post(token, scope, receive, send)
-        elif method in {"GET", "HEAD"}:
-            await _show(send, *self._asked(token, await self._view(token, scope)), body=method == "GET")
-        else:
-            status = 204 if method == "OPTIONS" else 405
-            await answer(send, status, [(b"allow", ALLOWED), (b"cache-control", b"no-store")])
+            return await not_found(scope, receive, send)
+        if method == "POST":
+            return await self._post(token, scope, receive, send)
+        if method in {"GET", "HEAD"}:
+            return await _show(send, *self._asked(token, await self._view(token, scope)), body=method == "GET")
+        status = 204 if method == "OPTIONS" else 405
+        return await answer(send, status, [(b"allow", ALLOWED), (b"cache-control", b"no-store")])
 
     async def _view(self, token: Token, scope: Scope) -> View:
         return View(language_of(scope), new_id(), await self._names.of(token.scope))
 
-    async def _post(self, token: Token, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _post(self, token: Token, scope: Scope, receive: Receive, send: Send) -> int:
         try:
             act = act_of(fields(header(scope, b"content-type"), await read_body(receive)), token.scope)
         except BodyTooLargeError:
-            await answer(send, 413, [(b"content-length", b"0"), (b"connection", b"close")])
-            return
+            return await answer(send, 413, [(b"content-length", b"0"), (b"connection", b"close")])
         except BodyTooSlowError:
-            await answer(send, 408, [(b"content-length", b"0"), (b"connection", b"close")])
-            return
-        await _show(send, *await self._done(token, act, await self._view(token, scope)))
+            return await answer(send, 408, [(b"content-length", b"0"), (b"connection", b"close")])
+        return await _show(send, *await self._done(token, act, await self._view(token, scope)))
 
     async def _kept(self, token: Token, act: Act, view: View) -> bool:
         """Return whether the act is safe; what a program said has read no words."""
@@ -160,8 +157,8 @@ def language_of(scope: Scope) -> Language:
     return languages.chosen(wanted, header(scope, b"accept-language"))
 
 
-async def _show(send: Send, status: int, page: pages.Page, *, body: bool = True) -> None:
+async def _show(send: Send, status: int, page: pages.Page, *, body: bool = True) -> int:
     headers = [*page.headers, (b"content-length", str(len(page.body)).encode())]
     if status == 503:
         headers.append((b"retry-after", b"60"))
-    await answer(send, status, headers, page.body if body else b"")
+    return await answer(send, status, headers, page.body if body else b"")

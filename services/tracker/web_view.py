@@ -22,6 +22,8 @@ from shared.tokens import VIEW_PATH, RecipientToken, verify_view
 log = logging.getLogger(__name__)
 
 AT_A_TIME = 2
+REST_S = 0.05
+"""So long a turn rests: forty mails a second at most, whoever asks."""
 WAITING = 30
 
 Ask = Callable[[bytes], Awaitable[bytes | None]]
@@ -52,17 +54,16 @@ class WebView:
         """Ask this from now on."""
         self._ask = ask
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> int:
+        """Serve one request; return the status."""
         whose = verify_view(self._key_ring, scope["path"][len(VIEW_PATH) :])
         if whose is None:
-            await not_found(scope, receive, send)
-        elif scope["method"] not in {"GET", "HEAD"}:
-            await answer(send, 405, _ALLOW)
-        else:
-            await self._answer(scope, send, await self._seen(whose))
+            return await not_found(scope, receive, send)
+        if scope["method"] not in {"GET", "HEAD"}:
+            return await answer(send, 405, _ALLOW)
+        return await self._answer(scope, send, await self._seen(whose))
 
-    async def _answer(self, scope: Scope, send: Send, seen: Viewed) -> None:
+    async def _answer(self, scope: Scope, send: Send, seen: Viewed) -> int:
         if seen.state == "shown":
             status, headers, body = 200, list(_HEADERS), seen.html.encode()
         else:
@@ -70,15 +71,18 @@ class WebView:
             status, page = (410, pages.gone(language)) if seen.state == "gone" else (503, pages.later(language))
             headers, body = [*page.headers, *([(b"retry-after", b"5")] if status == 503 else [])], page.body
         headers.append((b"content-length", str(len(body)).encode()))
-        await answer(send, status, headers, b"" if scope["method"] == "HEAD" else body)
+        return await answer(send, status, headers, b"" if scope["method"] == "HEAD" else body)
 
     async def _seen(self, whose: RecipientToken) -> Viewed:
         if self._ask is None or self._waiting >= WAITING:
             return Viewed(state="later")
         self._waiting += 1
         try:
-            async with self._turns:
+            await self._turns.acquire()
+            try:
                 raw = await self._ask(_wanted(whose))
+            finally:
+                asyncio.get_running_loop().call_later(REST_S, self._turns.release)
             return Viewed(state="later") if raw is None else Viewed.unpacked(raw)
         except Exception as error:  # noqa: BLE001 - not connected just now, or another version answers: try again
             log.warning("a mail is not shown: %s", type(error).__name__)

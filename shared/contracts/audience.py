@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from shared.contracts.envelope import DomainEvent
+from shared.contracts.sources import OutcomeGroup
 
 
 class ContactsImported(DomainEvent):
@@ -42,6 +43,22 @@ class ContactsSynced(DomainEvent):
     left: int = 0
 
 
+class ListFilled(DomainEvent):
+    """Those behind a number of a mailing's report were put on a list.
+
+    Attributes:
+        group: By what became of their mail.
+        contacts: How many they were; some may have been on it.
+    """
+
+    TYPE: ClassVar[str] = "audience.list_filled/1"
+
+    list: str
+    mailing: str
+    group: OutcomeGroup
+    contacts: int
+
+
 class ListRuled(DomainEvent):
     """A list was given a rule, or its rule was taken away.
 
@@ -64,4 +81,4 @@ class DomainBlocked(DomainEvent):
     blocked: bool
 
 
-EVENTS = (ContactsImported, ContactsSynced, ListRuled, DomainBlocked)
+EVENTS = (ContactsImported, ContactsSynced, ListRuled, ListFilled, DomainBlocked)

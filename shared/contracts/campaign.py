@@ -6,10 +6,8 @@ from typing import ClassVar, Literal
 from shared.contracts.envelope import DomainEvent
 
 
-class CampaignOpened(DomainEvent):
-    """A campaign is the container of mailings: its lists, its dates."""
-
-    TYPE: ClassVar[str] = "campaign.opened/1"
+class CampaignSettings(DomainEvent):
+    """A campaign is the container of mailings: its lists, the first and the last day on which they go out."""
 
     name: str
     kind: Literal["email", "newsletter"] = "email"
@@ -18,10 +16,28 @@ class CampaignOpened(DomainEvent):
     ends_on: date | None = None
 
 
+class CampaignOpened(CampaignSettings):
+    """It takes mailings."""
+
+    TYPE: ClassVar[str] = "campaign.opened/1"
+
+
+class CampaignEdited(CampaignSettings):
+    """It was replaced as a whole; mailings that were scheduled before keep their dates."""
+
+    TYPE: ClassVar[str] = "campaign.edited/1"
+
+
 class CampaignClosed(DomainEvent):
     """It takes no more mailings."""
 
     TYPE: ClassVar[str] = "campaign.closed/1"
 
 
-EVENTS = (CampaignOpened, CampaignClosed)
+class CampaignDeleted(DomainEvent):
+    """Hidden from lists; its history is kept."""
+
+    TYPE: ClassVar[str] = "campaign.deleted/1"
+
+
+EVENTS = (CampaignOpened, CampaignEdited, CampaignClosed, CampaignDeleted)

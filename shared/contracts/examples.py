@@ -70,8 +70,25 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.OptIn: {"address": "ann@example.com", "list": "readers", "name": "Ann"},
     commands.OptOut: {"address": "ann@example.com", "list": "readers"},
     commands.OpenCampaign: {"name": "May", "lists": ["readers"]},
+    commands.EditCampaign: {"campaign": "c7m2hs0k4tqd", "name": "May", "lists": ["readers"], "ends_on": "2027-05-31"},
+    commands.CloseCampaign: {"campaign": "c7m2hs0k4tqd"},
+    commands.DeleteCampaign: {"campaign": "c7m2hs0k4tqd"},
     commands.DraftMailing: _DRAFT,
     commands.EditMailing: _DRAFT | _MAILING,
+    commands.ChooseSources: _MAILING
+    | {
+        "sources": {
+            "lists": ["readers"],
+            "mailings": [{"mailing": "b7k2m9x0q3fd", "group": "read"}],
+            "helper": {"list": "Berlin", "mode": "only"},
+            "exclude": ["staff"],
+            "cap": {"mails": 3, "days": 7},
+        }
+    },
+    commands.ChosenSources: _MAILING,
+    commands.AddRecipients: _MAILING | {"addresses": ["ann@example.com"]},
+    commands.RemoveRecipients: _MAILING | {"contacts": ["000000k3x9qa"]},
+    commands.ListFrom: _MAILING | {"group": "read", "list": "read the May news"},
     commands.FreezeAudience: _MAILING,
     commands.SendTest: _MAILING | {"to": ["editor@shop.example"]},
     commands.ScheduleMailing: _MAILING
@@ -98,6 +115,7 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.ImportStatus: _UPLOAD,
     commands.RejectedRows: _UPLOAD | {"limit": 20},
     commands.PreviewImport: _UPLOAD,
+    commands.Forecast: _MAILING,
     commands.Audience: _MAILING | {"only": "skipped"},
     commands.Campaigns: {},
     commands.Mailings: {"campaign": "c7m2hs0k4tqd"},

@@ -81,6 +81,14 @@ class AutoReplyReceived(Answer):
     note: str = ""
 
 
+class AnswerSent(Answer):
+    """One of us wrote to the person about the mail, by a mail program; the words stand in PEOPLE."""
+
+    TYPE: ClassVar[str] = "feedback.answer_sent/1"
+
+    note: str = ""
+
+
 def kind_of(event: Answer) -> str:
     """Return what it is in a word; `not-spam` and `opt-out` are complaints by their form only."""
     match event:
@@ -90,15 +98,23 @@ def kind_of(event: Answer) -> str:
             return event.feedback_type if event.feedback_type in ("not-spam", "opt-out") else "complaint"
         case ReplyReceived():
             return "reply"
+        case AnswerSent():
+            return "answer-sent"
         case _:
             return "auto-reply"
 
 
 def sign_of(event: DomainEvent) -> str:
     """Return what the event shows of a mail of ours beyond doubt: that a mail system had taken it; "" for nothing."""
-    if not isinstance(event, Answer) or not event.proven or event.n is None or event.index is None:
+    if (
+        not isinstance(event, Answer)
+        or isinstance(event, AnswerSent)
+        or not event.proven
+        or event.n is None
+        or event.index is None
+    ):
         return ""
     return "complaint" if isinstance(event, ComplaintReceived) else kind_of(event)
 
 
-EVENTS = (BounceReceived, ComplaintReceived, ReplyReceived, AutoReplyReceived)
+EVENTS = (BounceReceived, ComplaintReceived, ReplyReceived, AutoReplyReceived, AnswerSent)

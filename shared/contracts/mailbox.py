@@ -24,6 +24,7 @@ class MailboxSettings(DomainEvent):
         since: Mail that came before that day is left alone; None means that all of it is read.
         target: Folder into which what was read is moved; "" leaves it where it is.
         interval: Seconds from one look to the next.
+        sent: Folder in which mail programs keep what people of ours sent, read as well; "" for none.
     """
 
     name: str
@@ -35,6 +36,7 @@ class MailboxSettings(DomainEvent):
     since: date | None = None
     target: str = ""
     interval: int = 300
+    sent: str = ""
 
 
 class MailboxAdded(MailboxSettings):

@@ -7,12 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.account import Limits
 from shared.contracts.envelope import DomainEvent
+from shared.contracts.sources import Sources
 
 STOPPED = "everything was stopped"
 """How the reason of a pause begins that one command caused for all mailings."""
 
 DoubtPolicy = Literal["hold", "resend"]
 Tracking = Literal["off", "anonymous", "person"]
+LateRule = Literal["send", "ask", "skip"]
 DoubtDecision = Literal["resend", "accepted", "rejected"]
 
 
@@ -119,6 +121,30 @@ class MailingEdited(DomainEvent):
     recipient_time: bool = False
 
 
+class SourcesChosen(DomainEvent):
+    """Where the audience comes from; it has to be frozen anew."""
+
+    TYPE: ClassVar[str] = "mailing.sources_chosen/1"
+
+    sources: Sources
+
+
+class RecipientAdded(DomainEvent):
+    """These contacts shall get it as well, each chosen by hand; the audience has to be frozen anew."""
+
+    TYPE: ClassVar[str] = "mailing.recipient_added/1"
+
+    contacts: list[str]
+
+
+class RecipientRemoved(DomainEvent):
+    """These contacts shall not get it, whatever they are on; the audience has to be frozen anew."""
+
+    TYPE: ClassVar[str] = "mailing.recipient_removed/1"
+
+    contacts: list[str]
+
+
 class TestSent(DomainEvent):
     """A test mail was planned in the prompt lane as chunk 0 of the pseudo-mailing `test`."""
 
@@ -150,7 +176,12 @@ class AudienceFrozen(DomainEvent):
 
 
 class MailingScheduled(DomainEvent):
-    """It starts by itself at `at`. After `deadline` nothing goes out."""
+    """It starts by itself at `at`. After `deadline` nothing goes out.
+
+    Attributes:
+        late: What becomes of a start that is found too late, after an outage: it goes out, it is paused until somebody
+            resumes it, or it is cancelled.
+    """
 
     TYPE: ClassVar[str] = "mailing.scheduled/1"
 
@@ -158,6 +189,7 @@ class MailingScheduled(DomainEvent):
     zone: str = "UTC"
     hours: SendingHours | None = None
     deadline: datetime | None = None
+    late: LateRule = "send"
 
 
 class MailingUnscheduled(DomainEvent):
@@ -258,6 +290,9 @@ class MailingDeleted(DomainEvent):
 EVENTS = (
     MailingDrafted,
     MailingEdited,
+    SourcesChosen,
+    RecipientAdded,
+    RecipientRemoved,
     TestSent,
     AudienceFrozen,
     MailingScheduled,

@@ -1,8 +1,9 @@
-"""Opens a second that are durable before they are answered, beside the bare answer of the same HTTP server.
+"""Opens and clicks a second that are durable before they are answered, beside the bare answer of the same HTTP server.
 
 A real nats-server with fsync on every append, the tracker as its own process, load by `wrk` where it is installed, else
 by raw sockets of a process of its own. Every recipient is another one; at the end the facts in the log are compared
-with the answers.
+with the answers. `p99_ms` is at the full load, where each of the connections asks again at once; `p99_ms_at_half` at
+half of `WANTED`.
 """
 
 import asyncio
@@ -34,6 +35,8 @@ from tests.harness.waiting import until
 CONNECTIONS = 256
 SECONDS = 4.0
 PATHS = 60_000
+WANTED = 8_500
+"""What a tracker is to take in a second."""
 
 _BARE = """
 import asyncio, sys
@@ -65,22 +68,25 @@ class Load:
         return self.answers / self.seconds
 
 
-def offer(port: int, paths: list[str], seconds: float) -> Load:
-    """Ask for the paths in turn over many connections."""
+def offer(port: int, paths: list[str], seconds: float, rate: float = 0) -> Load:
+    """Ask for the paths in turn over many connections, as fast as can be or at about so many a second."""
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / "paths"
         listed.write_text("\n".join(paths))
         if wrk := shutil.which("wrk"):
-            return _by_wrk(wrk, port, listed, seconds)
-        command = [sys.executable, "-m", "tests.benchmark.hits", "--load", str(port), str(listed), str(seconds)]
+            return _by_wrk(wrk, port, listed, seconds, rate)
+        pause = CONNECTIONS / rate if rate else 0.0
+        arguments = [str(port), str(listed), str(seconds), str(pause)]
+        command = [sys.executable, "-m", "tests.benchmark.hits", "--load", *arguments]
         seen = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
         return Load(**seen)
 
 
-def _by_wrk(wrk: str, port: int, listed: Path, seconds: float) -> Load:
+def _by_wrk(wrk: str, port: int, listed: Path, seconds: float, rate: float) -> Load:
     script = listed.with_suffix(".lua")
+    pause = f"delay = function() return {round(CONNECTIONS / rate * 1000)} end\n" if rate else ""
     script.write_text(
-        f'local paths = {{}} for line in io.lines("{listed}") do paths[#paths + 1] = line end local i = 0\n'
+        pause + f'local paths = {{}} for line in io.lines("{listed}") do paths[#paths + 1] = line end local i = 0\n'
         "request = function() i = i % #paths + 1 return wrk.format('GET', paths[i]) end\n"
     )
     duration = f"{max(1, int(seconds))}s"
@@ -96,8 +102,9 @@ def _by_wrk(wrk: str, port: int, listed: Path, seconds: float) -> Load:
 class _Asker(asyncio.Protocol):
     """One connection with one request under way; its cost is small against the server's."""
 
-    def __init__(self, requests: list[bytes], first: int, took: list[float]) -> None:
+    def __init__(self, requests: list[bytes], first: int, took: list[float], pause: float) -> None:
         self._requests = requests
+        self._pause = pause
         self._next = first
         self._took = took
         self._transport: asyncio.Transport | None = None
@@ -119,11 +126,13 @@ class _Asker(asyncio.Protocol):
             return
         assert data[9:12] in (b"200", b"302"), data
         self._took.append(time.perf_counter() - self._sent)
-        if self.going:
+        if self.going and self._pause:
+            asyncio.get_running_loop().call_later(self._pause, self._ask)
+        elif self.going:
             self._ask()
 
 
-async def _load(port: int, listed: str, seconds: float) -> None:
+async def _load(port: int, listed: str, seconds: float, pause: float) -> None:
     paths = Path(listed).read_text().splitlines()  # noqa: ASYNC240 - nothing else runs yet
     requests = [
         f"GET {path} HTTP/1.1\r\nHost: x\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) Firefox/150.0\r\n\r\n".encode()
@@ -133,7 +142,7 @@ async def _load(port: int, listed: str, seconds: float) -> None:
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
     askers = [
-        (await loop.create_connection(partial(_Asker, requests, first, took), "127.0.0.1", port))[1]
+        (await loop.create_connection(partial(_Asker, requests, first, took, pause), "127.0.0.1", port))[1]
         for first in range(CONNECTIONS)
     ]
     await asyncio.sleep(seconds)
@@ -200,12 +209,16 @@ async def run(seconds: float = SECONDS) -> None:
                 load = await asyncio.to_thread(offer, tracker.port, paths, seconds)
                 cpu = tracker.cpu_seconds() - cpu
                 commits = (await log.bounds()).last_seq - commits
+                facts = await _facts(log) - before
+                half = await asyncio.to_thread(offer, tracker.port, paths, seconds, WANTED / 2)
                 more: dict[str, object] = {
                     "p99_ms": load.p99_ms,
+                    "p99_ms_at_half": half.p99_ms,
+                    "half": half.rate,
                     "connections": CONNECTIONS,
                     "answers": load.answers,
                     "cpu_us_a_hit": cpu / load.answers * 1e6,
-                    "facts": await _facts(log) - before,
+                    "facts": facts,
                     "hits_a_commit": load.answers / max(commits, 1),
                     "spool_unused": await tracker.spool_is_empty(),
                 }
@@ -219,4 +232,6 @@ async def run(seconds: float = SECONDS) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(_load(int(sys.argv[2]), sys.argv[3], float(sys.argv[4])))  # the load client, a process of its own
+    uvloop.run(
+        _load(int(sys.argv[2]), sys.argv[3], float(sys.argv[4]), float(sys.argv[5]))
+    )  # the load client, a process of its own

@@ -72,6 +72,21 @@ Message-ID: <answer.{mail.digest[:12]}@example.com>
     )
 
 
+def answered_back(mail: Accepted, words: str) -> bytes:
+    """Return what a colleague writes to the person who answered, as it lies in the folder of sent mail."""
+    return _wire(
+        f"""From: {parseaddr(_field(mail, "From"))[1]}
+To: {mail.recipient}
+Subject: Re: {_field(mail, "Subject")}
+In-Reply-To: <answer.{mail.digest[:12]}@example.com>
+References: {_field(mail, "Message-ID")} <answer.{mail.digest[:12]}@example.com>
+Message-ID: <sent.{mail.digest[:12]}@shop.example>
+
+{words}
+"""
+    )
+
+
 def complained(mail: Accepted) -> bytes:
     """Return the feedback report (RFC 5965) of a provider that takes out who complained."""
     head, gap, body = mail.content.partition(b"\r\n\r\n")

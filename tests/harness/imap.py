@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.harness.certificates import Certificate
 from tests.harness.nats import free_port
 
 USER = "demouser"
@@ -21,17 +22,19 @@ _STARTED_S = 20.0
 
 @dataclass
 class ImapServer:
-    """pymap with one user and an empty INBOX in memory."""
+    """pymap with one user and an empty INBOX in memory; with a certificate it offers STARTTLS."""
 
     port: int = field(default_factory=free_port)
+    certificate: Certificate | None = None
     _process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "ImapServer":
         """Start it; return when it listens."""
         command = [str(Path(sys.executable).parent / "pymap"), "--host", "127.0.0.1", "--port", str(self.port)]
-        self._process = subprocess.Popen(
-            [*command, "--no-tls", "dict", "--demo-user", USER, "--demo-password", PASSWORD]
-        )
+        tls = ["--no-tls"]
+        if self.certificate is not None:
+            tls = ["--cert", self.certificate.ca_file, "--key", str(Path(self.certificate.ca_file).parent / "key.pem")]
+        self._process = subprocess.Popen([*command, *tls, "dict", "--demo-user", USER, "--demo-password", PASSWORD])
         deadline = time.monotonic() + _STARTED_S
         while True:
             try:

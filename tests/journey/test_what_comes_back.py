@@ -48,6 +48,7 @@ def imap() -> Iterator[ImapServer]:
     """Yield an IMAP server with an empty folder `Back`."""
     server = ImapServer().start()
     server.renew("Back")
+    server.renew("Sent")
     yield server
     server.stop()
 
@@ -99,8 +100,10 @@ async def test_each_answer_is_matched_and_shown_once(system: System, imap: ImapS
     ann, bob, cyd, dan, *_ = [(await arrived(system, mailing))[address] for address in PEOPLE]
     back = [answers.not_delivered(ann), answers.away(bob), answers.answered(cyd, "Call me!"), answers.complained(dan)]
     imap.deliver(back, "Back")
+    letter = b"From: news@shop.example\r\nTo: mum@home.example\r\nSubject: Sunday\r\n\r\nI come for lunch.\r\n"
+    imap.deliver([answers.answered_back(cyd, "I called you."), letter], "Sent")
     told = {"name": "back", "host": "127.0.0.1", "port": imap.port, "security": "none", "username": USER}
-    told |= {"password": PASSWORD, "folders": ["Back"], "interval": 5}
+    told |= {"password": PASSWORD, "folders": ["Back"], "sent": "Sent", "interval": 5}
     mailbox = str((await system.do(commands.AddMailbox.model_validate(told)))["mailbox"])
 
     async def seen() -> dict[str, Any]:
@@ -111,22 +114,21 @@ async def test_each_answer_is_matched_and_shown_once(system: System, imap: ImapS
     assert status is not None
     assert (status["sent"], status["bounce_reasons"]) == (len(PEOPLE), {"user-unknown": 1})
     rows = {row["address"]: row for row in (await ran(posthaste, "mailing", "recipients", mailing))["rows"]}
-    shown = {
-        address: (row["bounced"], row["complained"], row["replied"], row["reply"]) for address, row in rows.items()
-    }
+    names = ("bounced", "complained", "replied", "reply", "answered")
+    shown = {address: tuple(row[name] for name in names) for address, row in rows.items()}
     assert shown == {
-        ann.recipient: ("user-unknown", False, False, ""),
-        bob.recipient: ("", False, False, ""),
-        cyd.recipient: ("", False, True, "Re: Hello Person 2\n\nCall me!"),
-        dan.recipient: ("", True, False, ""),
-        **dict.fromkeys(PEOPLE[4:], ("", False, False, "")),
+        ann.recipient: ("user-unknown", False, False, "", ""),
+        bob.recipient: ("", False, False, "", ""),
+        cyd.recipient: ("", False, True, "Re: Hello Person 2\n\nCall me!", "Re: Hello Person 2\n\nI called you."),
+        dan.recipient: ("", True, False, "", ""),
+        **dict.fromkeys(PEOPLE[4:], ("", False, False, "", "")),
     }
     for person, why in ((ann, "user-unknown"), (dan, "complaint")):
         acts = (await ran(posthaste, "contacts", "consent", "--address", person.recipient))["acts"]
         assert [(act["act"], act["reason"], act["mailing"]) for act in acts] == [("suppressed", why, mailing)]
 
     facts = await feedback_ids(system)
-    assert len(facts) == len(set(facts)) == 4
+    assert len(facts) == len(set(facts)) == 5, "of the folder of sent mail only what is about a mail of ours"
     imap.renew("Back")
     imap.deliver(back, "Back")
     await system.do(commands.TestMailbox(mailbox=mailbox))
@@ -134,7 +136,7 @@ async def test_each_answer_is_matched_and_shown_once(system: System, imap: ImapS
     async def read_again() -> bool:
         (row,) = (await system.ask(commands.Mailboxes()))["mailboxes"]
         assert isinstance(row["taken"], int)
-        return row["taken"] == 2 * len(back) and row["state"] == "waiting"
+        return row["taken"] == 2 * len(back) + 2 and row["state"] == "waiting"
 
     await until(read_again, 60)
     assert set(await feedback_ids(system)) == set(facts)

@@ -11,7 +11,7 @@ from services.tracker.feedback.report import Clues, Recipient, Report
 from services.tracker.feedback.written import MAX_WORDS, written
 from services.tracker.returns import Returned, entry_of
 from shared.contracts import subjects
-from shared.contracts.feedback import AutoReplyReceived, BounceReceived, ComplaintReceived, ReplyReceived
+from shared.contracts.feedback import AnswerSent, AutoReplyReceived, BounceReceived, ComplaintReceived, ReplyReceived
 from tests.harness.returned import ENVELOPE_ID, arf, proven
 from tests.harness.tracker import RING
 from tests.spec.feedback.mails import block, dsn, header
@@ -107,6 +107,24 @@ def test_a_reply_keeps_its_words_for_people_alone() -> None:
     )
     assert entry.note.text.startswith("Re: News\n\nPlease call me.\nxxx")
     assert len(entry.note.text) == MAX_WORDS
+
+
+def test_what_one_of_us_sent_is_no_reply() -> None:
+    """It is recorded where it is about a mail of ours; what else lies in that folder is nobody's business."""
+
+    def sent(mail: str) -> Entry | None:
+        raw = mail.encode()
+        report = read(raw)
+        returned = Returned(report, "imap:b", verify(report.clues, RING), written=written(raw), sent=True)
+        return entry_of(returned, AT, RING.address_key)
+
+    answer = header("News <news@shop.example>", "Re: News", f"References: <{ENVELOPE_ID}@shop.example> <x@example.com>")
+    entry = sent(answer + "\nI called you.\n")
+    assert entry is not None
+    (event,) = entry.events
+    assert event == AnswerSent(source="imap:b", proven="message-id", note=entry.note.key if entry.note else "?", **WHO)
+    assert sent(header("News <news@shop.example>", "Re: lunch", "In-Reply-To: <a@b.example>") + "\nYes.\n") is None
+    assert sent(proven(dsn("sorry", GONE))) is None
 
 
 def test_an_out_of_office_is_no_reply() -> None:

@@ -11,7 +11,7 @@ from services.reporting.mailing import millis
 from shared.contracts.envelope import Commit, EventRecord
 from shared.contracts.feedback import EVENTS, ComplaintReceived, kind_of
 
-KINDS = ("bounce", "delayed", "delivered", "complaint", "opt-out", "not-spam", "reply", "auto-reply")
+KINDS = ("bounce", "delayed", "delivered", "complaint", "opt-out", "not-spam", "reply", "auto-reply", "answer-sent")
 
 
 class FeedbackView:

@@ -18,7 +18,7 @@ from services.reporting.bulk import Upsert
 from services.reporting.counts import COUNTED, Chunk, Counts, chunk_of, entity_of
 from services.reporting.mailing import Mailing
 from shared.contracts import outcomes
-from shared.contracts.campaign import CampaignClosed, CampaignOpened
+from shared.contracts.campaign import EVENTS as CAMPAIGN
 from shared.contracts.consent import OptedOut
 from shared.contracts.engagement import HitsRecorded
 from shared.contracts.envelope import Commit, EventRecord
@@ -34,7 +34,7 @@ _SAVE_CHUNKS = Upsert(tables.chunks, _CHUNK, dict.fromkeys(_CHUNK[2:], "replace"
 _CAMPAIGN = ("campaign", "name", "kind", "lists", "starts_on", "ends_on", "status", "opened_at")
 _SAVE_CAMPAIGNS = Upsert(tables.campaigns, _CAMPAIGN, dict.fromkeys(_CAMPAIGN[1:], "replace"))
 _PAGE = 500
-_OF_NOBODY = (OptedOut, *FEEDBACK, CampaignOpened, CampaignClosed)
+_OF_NOBODY = (OptedOut, *FEEDBACK, *CAMPAIGN)
 """Of no mailing here, or of nobody in it."""
 
 T = TypeVar("T", str, int)
@@ -128,5 +128,5 @@ async def _save(conn: AsyncConnection, counts: Counts) -> None:
     await _SAVE_CHUNKS.run(conn, rows)
     await _SAVE_CAMPAIGNS.run(conn, list(counts.campaigns.values()))
     table = tables.campaigns
-    for names in _pages(counts.closed):
-        await conn.execute(table.update().where(table.c.campaign.in_(names)).values(status="closed"))
+    for name, values in counts.changed.items():
+        await conn.execute(table.update().where(table.c.campaign == name).values(**values))

@@ -37,7 +37,7 @@ _LONGEST_WAIT = 900.0
 class Desk(Protocol):
     """Takes a whole mail and returns once what it says is safe."""
 
-    async def take(self, raw: bytes, source: str) -> object:
+    async def take(self, raw: bytes, source: str, *, sent: bool = False) -> object:
         """Raise `NotKeptError` if neither log nor spool took it."""
 
 
@@ -160,7 +160,7 @@ class MailboxReader:
         session = await self._opened(wish)
         wrong: list[str] = []
         try:
-            for name in wish.settings.folders:
+            for name in filter(None, (*wish.settings.folders, wish.settings.sent)):
                 try:
                     wrong += await self._folder(session, turn, wish, name)
                 except FolderError as error:  # the other folders are read all the same
@@ -185,7 +185,7 @@ class MailboxReader:
         return await asyncio.to_thread(Session.open, wish.settings, newer, means.seconds)
 
     async def _folder(self, session: Session, turn: Turn, wish: Wish, name: str) -> list[str]:
-        target = wish.settings.target
+        target = "" if name == wish.settings.sent else wish.settings.target
         folder = await asyncio.to_thread(session.select, name, readonly=not target)
         place = turn.reading.places.get(name)
         if place is None or place.validity != folder.validity:  # new, or numbered anew: from the first day on again
@@ -240,7 +240,7 @@ class MailboxReader:
         """Take one mail; return 1 if it had to be parked."""
         async with turns:
             try:
-                await self._means.desk.take(raw, f"imap:{self._mailbox}")
+                await self._means.desk.take(raw, f"imap:{self._mailbox}", sent=where[0] == self.wish.settings.sent)
             except (NotKeptError, EventLogError, OSError):
                 raise
             except Exception as error:

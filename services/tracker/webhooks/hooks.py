@@ -94,19 +94,18 @@ class Hooks:
         self._seconds = seconds
         self._held = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> int:
+        """Serve one request; return the status."""
         name = scope["path"][len(HOOKS_PATH) :] if scope["path"].startswith(HOOKS_PATH) else ""
         provider = self._providers.get(name)
         if provider is None:
-            await not_found(scope, receive, send)
-        elif scope["method"] != "POST":
-            await answer(send, 405, [*_HEADERS, (b"allow", b"POST")])
-        else:
-            outcome = await self._outcome(name, provider, scope, receive)
-            metrics.WEBHOOKS.labels(name, outcome).inc()
-            status = _STATUS[outcome]
-            await answer(send, status, [*_HEADERS, *_MORE.get(status, [])])
+            return await not_found(scope, receive, send)
+        if scope["method"] != "POST":
+            return await answer(send, 405, [*_HEADERS, (b"allow", b"POST")])
+        outcome = await self._outcome(name, provider, scope, receive)
+        metrics.WEBHOOKS.labels(name, outcome).inc()
+        status = _STATUS[outcome]
+        return await answer(send, status, [*_HEADERS, *_MORE.get(status, [])])
 
     async def _outcome(self, name: str, provider: Provider, scope: Scope, receive: Receive) -> Outcome:
         headers = {key: value.decode("latin-1") for key, value in scope["headers"]}

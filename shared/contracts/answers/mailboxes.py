@@ -34,6 +34,7 @@ class MailboxRow(Data):
     since: str | None
     target: str
     interval: int
+    sent: str
     tested: bool
     working: bool
     state: State

@@ -6,6 +6,7 @@ from shared.contracts.account import Limits
 from shared.contracts.answers.base import Data, Paused
 from shared.contracts.content import AttachedFile
 from shared.contracts.mailing import Batch, StopRules
+from shared.contracts.sources import Sources
 
 
 class CampaignDone(Data):
@@ -79,6 +80,30 @@ class Written(Data):
     recipient_time: bool
 
 
+class RecipientsChosen(MailingDone):
+    """The contacts that were named, in the order in which they were."""
+
+    contacts: list[str]
+
+
+class SourcesShown(Data):
+    """Where the audience comes from. `lists`: names by id; `added`, `removed`: contacts chosen one by one."""
+
+    mailing: str
+    sources: Sources
+    lists: dict[str, str]
+    added: list[str]
+    removed: list[str]
+
+
+class ListMade(Data):
+    """The list, and how many are behind the number."""
+
+    list: str
+    name: str
+    contacts: int
+
+
 class AudienceFrozenNow(MailingDone):
     """Who gets it: counts by reason for those left out, chunks by lane."""
 
@@ -86,6 +111,21 @@ class AudienceFrozenNow(MailingDone):
     skipped: dict[str, int]
     chunks: int
     lanes: dict[str, int]
+
+
+class Foreseen(Data):
+    """When a mailing will be finished; docs/planning.md explains the fields."""
+
+    mailing: str
+    status: str
+    starts_at: str
+    finishes_at: str
+    left: int
+    sent: int
+    expired: int
+    per_second: float
+    assumed: bool
+    sharing: int
 
 
 class TestSentNow(Data):

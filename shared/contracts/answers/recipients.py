@@ -35,6 +35,7 @@ class RecipientRow(Data):
     complained: bool
     replied: bool
     reply: str
+    answered: str
 
 
 class RecipientsPage(Page):

@@ -21,6 +21,7 @@ class _Mailbox(Command):
     since: date | None = None
     target: Folder | Annotated[str, StringConstraints(max_length=0)] = ""
     interval: int = Field(default=300, ge=5, le=86_400)
+    sent: Folder | Annotated[str, StringConstraints(max_length=0)] = ""
 
 
 class AddMailbox(_Mailbox):

@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.account import Limits
-from shared.contracts.commands.base import Command, Id, Name, Page, Query
-from shared.contracts.mailing import Batch, DoubtDecision, DoubtPolicy, SendingHours, StopRules, Tracking
+from shared.contracts.commands.base import Command, Id, Name, Query
+from shared.contracts.mailing import Batch, DoubtDecision, DoubtPolicy, LateRule, SendingHours, StopRules, Tracking
 
 
 class OpenCampaign(Command):
@@ -20,6 +20,30 @@ class OpenCampaign(Command):
     lists: list[str] = Field(min_length=1)
     starts_on: date | None = None
     ends_on: date | None = None
+
+
+class EditCampaign(OpenCampaign):
+    """Replace a campaign as a whole."""
+
+    NAME: ClassVar[str] = "campaign.edit"
+
+    campaign: Id
+
+
+class CloseCampaign(Command):
+    """Take no more mailings; what is scheduled goes out."""
+
+    NAME: ClassVar[str] = "campaign.close"
+
+    campaign: Id
+
+
+class DeleteCampaign(Command):
+    """Hide a campaign of which no mailing goes out or will; its history is kept."""
+
+    NAME: ClassVar[str] = "campaign.delete"
+
+    campaign: Id
 
 
 class Attachment(BaseModel):
@@ -72,14 +96,6 @@ class EditMailing(DraftMailing):
     mailing: Id
 
 
-class FreezeAudience(Command):
-    """Fix who gets it: one mail per address, a reason for each contact left out."""
-
-    NAME: ClassVar[str] = "mailing.audience"
-
-    mailing: Id
-
-
 class SendTest(Command):
     """Send the mailing to test addresses, through the prompt lane."""
 
@@ -99,6 +115,7 @@ class ScheduleMailing(Command):
     zone: str = "UTC"
     hours: SendingHours | None = None
     deadline: datetime | None = None
+    late: LateRule = "send"
 
 
 class UnscheduleMailing(Command):
@@ -177,13 +194,12 @@ class DeleteMailing(Command):
     mailing: Id
 
 
-class Audience(Page):
-    """The frozen audience -> {rows: [{contact, address, name, lane, n, index, skipped}], next, recipients, skipped}."""
+class Forecast(Query):
+    """When it will be finished, under its limits, windows and lanes as they are now."""
 
-    NAME: ClassVar[str] = "mailing.audience.list"
+    NAME: ClassVar[str] = "mailing.forecast"
 
     mailing: Id
-    only: Literal["all", "recipients", "skipped"] = "all"
 
 
 class Draft(Query):

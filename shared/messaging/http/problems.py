@@ -25,7 +25,7 @@ _CODES: dict[HTTPStatus, str] = {
     HTTPStatus.REQUEST_TIMEOUT: "body_too_slow",
     HTTPStatus.CONFLICT: """
         account_exists account_not_tested account_not_working mailbox_exists mailbox_not_working upload_missing
-        upload_used campaign_exists campaign_closed
+        upload_used campaign_exists campaign_closed campaign_ended campaign_deleted campaign_running
         campaign_fixed mailing_deleted mailing_exists mailing_started mailing_running mailing_not_running
         mailing_not_paused mailing_completed audience_missing audience_empty audience_fixed not_in_doubt
         decided_meanwhile cannot_redrive not_suppressed key_retired selector_used
@@ -40,11 +40,12 @@ _CODES: dict[HTTPStatus, str] = {
         column_missing email_missing
         domain_invalid rule_invalid rule_too_large list_in_itself
         line_too_long field_too_large quote_unclosed list_unknown dates_reversed start_in_past deadline_too_early
-        zone_unknown hours_invalid weekdays_invalid calendar_unknown hours_empty
+        zone_unknown hours_invalid weekdays_invalid calendar_unknown hours_empty outside_campaign
         indexes_invalid empty_subject empty_body bad_address bad_list_id
         language_unknown opt_in_link_missing address_blocked
         too_many_links control_character unclosed bad_name unknown_filter bad_default too_many_placeholders
-        unknown_placeholder misplaced_placeholder permissions_missing expires_in_past""",
+        unknown_placeholder misplaced_placeholder permissions_missing expires_in_past list_not_in_campaign
+        sources_empty too_many_by_hand""",
     HTTPStatus.TOO_MANY_REQUESTS: "rate_limited too_many_attempts",
     HTTPStatus.INTERNAL_SERVER_ERROR: "internal",
     HTTPStatus.SERVICE_UNAVAILABLE: """

@@ -118,7 +118,8 @@ async def test_a_schedule_takes_local_time_hours_and_days(posthaste: Posthaste, 
     """Times stay local to the zone; the planner computes the instants."""
     ended = await posthaste(
         *("mailing", "schedule", "m1", "--at", "2026-12-01T09:00", "--zone", "Europe/Berlin"),
-        *("--hours", "8-18:30", "--days", "mon-fri", "--deadline", "2026-12-05T18:00", "--json"),
+        *("--hours", "8-12,13-18:30", "--days", "mon-fri", "--deadline", "2026-12-05T18:00", "--json"),
+        *("--holidays", "de-be", "--closed", "2026-12-04"),
     )
     assert ended.code == 0, ended.error
     asked = services.asked[-1]
@@ -126,9 +127,20 @@ async def test_a_schedule_takes_local_time_hours_and_days(posthaste: Posthaste, 
     assert asked.at is not None
     assert asked.deadline is not None
     assert (asked.at.isoformat(), asked.zone) == ("2026-12-01T09:00:00", "Europe/Berlin")
-    hours = SendingHours.model_validate({"start": "08:00", "end": "18:30", "weekdays": [0, 1, 2, 3, 4]})
-    assert asked.hours == hours
+    first = {"start": "08:00", "end": "12:00", "more": [{"start": "13:00", "end": "18:30"}]}
+    off = {"weekdays": [0, 1, 2, 3, 4], "holidays": ["DE-BE"], "closed": ["2026-12-04"]}
+    assert asked.hours == SendingHours.model_validate(first | off)
     assert asked.deadline.isoformat() == "2026-12-05T18:00:00"
+
+
+async def test_a_campaign_is_named_by_its_name(posthaste: Posthaste, services: Services) -> None:
+    """Edited, closed and deleted as what it is called."""
+    services.says |= {commands.Campaigns: CAMPAIGNS, commands.EditCampaign: {"campaign": "cmp1"}}
+    services.says |= {commands.CloseCampaign: {"campaign": "cmp1"}, commands.DeleteCampaign: {"campaign": "cmp1"}}
+    for words in (["edit", "--name", "S", "--list", "l", "--ends", "2027-01-31"], ["close"], ["delete"]):
+        ended = await posthaste("campaign", words[0], "Spring sale", *words[1:])
+        assert ended.code == 0, ended.error
+        assert getattr(services.asked[-1], "campaign", "") == "cmp1"
 
 
 async def test_an_import_uploads_the_very_bytes_and_shows_what_was_left_out(

@@ -1,11 +1,14 @@
 """A mailing from import to completion, as the log tells it."""
 
+from datetime import datetime, time, timedelta
+
 import orjson
 
+from shared import clock
 from shared.contracts import commands, subjects
 from shared.eventlog.documents import Documents
 from tests.harness.waiting import until
-from tests.integration.planner.conftest import Desk
+from tests.integration.planner.conftest import LETTER, Desk
 
 PEOPLE = b"Email,Name,City\nann@x.example,Ann,Oslo\nbob@x.example,Bob,\nno-address,Nob,Rome\ncy@gmail.com,Cy,Bern\n"
 
@@ -42,6 +45,31 @@ async def test_a_mailing_goes_from_import_to_completion(desk: Desk) -> None:
         "MailingCompleted",
     ]
     assert (await desk.events(subjects.mailing(mailing)))[-1].model_dump()["totals"] == {"accepted": 3}
+
+
+async def test_a_campaign_is_edited_closed_and_deleted_when_nothing_of_it_goes_out(desk: Desk) -> None:
+    """Its dates bound its mailings; closed it takes none; with one on its way it stays."""
+    await desk.imported(PEOPLE)
+    mailing = await desk.drafted()
+    draft = (await desk.events(subjects.mailing(mailing)))[0].model_dump()
+    campaign = draft["campaign"]
+    today = clock.now().date()
+    edited = commands.EditCampaign(campaign=campaign, name="c", lists=["readers"], starts_on=today + timedelta(days=7))
+    assert await desk.refused(edited.model_copy(update={"lists": ["nobody"]})) == "list_unknown"
+    await desk.do(edited)
+    await desk.do(commands.FreezeAudience(mailing=mailing))
+    assert await desk.refused(commands.ScheduleMailing(mailing=mailing)) == "outside_campaign"
+    at = datetime.combine(today + timedelta(days=7), time(9))
+    await desk.do(commands.ScheduleMailing(mailing=mailing, at=at))
+    await desk.do(commands.CloseCampaign(campaign=campaign))
+    again = {"campaign": campaign, "name": "n", "account": draft["account"], "sender_address": "a@example.com"}
+    assert await desk.refused(commands.DraftMailing.model_validate(again | LETTER)) == "campaign_closed"
+    assert await desk.refused(commands.DeleteCampaign(campaign=campaign)) == "campaign_running"
+    await desk.do(commands.CancelMailing(mailing=mailing))
+    await desk.do(commands.DeleteCampaign(campaign=campaign))
+    assert await desk.refused(edited) == "campaign_deleted"
+    names = [type(event).__name__ for event in await desk.events(subjects.campaign(campaign))]
+    assert names == ["CampaignOpened", "CampaignEdited", "CampaignClosed", "CampaignDeleted"]
 
 
 async def test_the_directory_holds_everyone_imported(desk: Desk) -> None:

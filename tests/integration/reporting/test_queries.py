@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.reporting import pages, queries, tables
 from shared.contracts import mailing as events
 from shared.contracts import subjects
-from shared.contracts.campaign import CampaignClosed
+from shared.contracts.campaign import CampaignClosed, CampaignDeleted, CampaignEdited
 from shared.contracts.consent import OptedIn, OptedOut, OptInRequested
 from shared.contracts.sending import ChunkFinished, ChunkParked
 from shared.database import reading
@@ -148,12 +148,18 @@ async def test_a_deleted_mailing_is_hidden_from_lists(engine: AsyncEngine, story
 
 
 async def test_campaigns_show_their_lists_and_state(engine: AsyncEngine, story: Story) -> None:
-    """A closed campaign says so."""
-    story.tell(subjects.campaign("c1"), CampaignClosed())
+    """As it was edited; a closed campaign says so, a deleted one is hidden."""
+    edited = CampaignEdited.model_validate({"name": "Fall", "lists": ["l1", "l2"], "ends_on": "2026-12-01"})
+    story.tell(subjects.campaign("c1"), edited, CampaignClosed())
     await project(engine, story.commits)
     async with reading(engine).connect() as conn:
         (found,) = await queries.campaigns(conn)
-    assert (found["campaign"], found["lists"], found["status"], found["mailings"]) == ("c1", ["l1"], "closed", 1)
+    assert (found["campaign"], found["lists"], found["status"], found["mailings"]) == ("c1", ["l1", "l2"], "closed", 1)
+    assert (found["name"], found["ends_on"]) == ("Fall", "2026-12-01")
+    story.tell(subjects.campaign("c1"), CampaignDeleted())
+    await project(engine, story.commits)
+    async with reading(engine).connect() as conn:
+        assert await queries.campaigns(conn) == []
 
 
 async def test_recipients_come_page_by_page_with_reply_and_name(conn: AsyncConnection) -> None:

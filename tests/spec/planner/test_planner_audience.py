@@ -8,7 +8,6 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.planner.audience import _judged
 from services.planner.audience_object import (
     PAYLOAD_BYTES,
     AudienceReader,
@@ -18,6 +17,7 @@ from services.planner.audience_object import (
     Recipient,
     Skipped,
 )
+from services.planner.audience_rules import judged
 
 ROWS = st.lists(st.tuples(st.sampled_from(["gmail", "", "yahoo"]), st.integers(0, 60_000)), max_size=60)
 
@@ -75,15 +75,15 @@ def test_an_object_without_its_end_is_not_whole() -> None:
 def test_one_mail_an_address_and_a_reason_for_each_contact_left_out() -> None:
     """Lists are joined over contacts with one address; those that were left are not named."""
     rows = [
-        ("", "c0", "l1", "", "", 10),
-        ("k1", "c1", "l1", "a@x.example", "", 10),
-        ("k1", "c2", "l2", "A@x.example", "", 10),
-        ("k2", "c3", "l1", "b@x.example", "", 10),
-        ("k2", "c3", "l2", "b@x.example", "", 10),
-        ("k3", "c4", "l1", "c@x.example", "", 10),
-        ("k4", "c5", "l1", "d@x.example", "", 10),
-        ("k5", "c6", "l1", "e@x.example", "gmail", 10),
-        ("k6", "c7", "l1", "nonsense", "", 10),
+        ("", "c0", "l1", "", "", 10, ""),
+        ("k1", "c1", "l1", "a@x.example", "", 10, ""),
+        ("k1", "c2", "l2", "A@x.example", "", 10, ""),
+        ("k2", "c3", "l1", "b@x.example", "", 10, ""),
+        ("k2", "c3", "l2", "b@x.example", "", 10, ""),
+        ("k3", "c4", "l1", "c@x.example", "", 10, ""),
+        ("k4", "c5", "l1", "d@x.example", "", 10, ""),
+        ("k5", "c6", "l1", "e@x.example", "gmail", 10, ""),
+        ("k6", "c7", "l1", "nonsense", "", 10, ""),
     ]
     blocks = {
         "k2": {"l1": "opted_out"},
@@ -91,16 +91,32 @@ def test_one_mail_an_address_and_a_reason_for_each_contact_left_out() -> None:
         "k4": {"*": "suppressed"},
         "k5": {"l9": "opted_out"},
     }
-    judged = _judged(rows, blocks)
-    assert [(each.contact, each.reason) for each in judged if isinstance(each, Skipped)] == [
+    found = judged(rows, blocks)
+    assert [(each.contact, each.reason) for each in found if isinstance(each, Skipped)] == [
         ("c0", "no_address"),
         ("c2", "duplicate"),
         ("c4", "opted_out"),
         ("c5", "suppressed"),
         ("c7", "invalid_address"),
     ]
-    assert [each for each in judged if not isinstance(each, Skipped)] == [
+    assert [each for each in found if not isinstance(each, Skipped)] == [
         ("c1", ["l1", "l2"], "", 10),
         ("c3", ["l2"], "", 10),
         ("c6", ["l1"], "gmail", 10),
+    ]
+
+
+def test_whoever_is_left_out_by_choice_makes_room_for_others_of_the_address() -> None:
+    """The reason that was chosen comes first; the next contact of the address gets the mail."""
+    rows = [
+        ("", "c0", "l1", "", "", 10, "excluded"),
+        ("k1", "c1", "l1", "a@x.example", "", 10, "removed"),
+        ("k1", "c2", "l1,l2", "a@x.example", "", 10, ""),
+        ("k2", "c3", "l1", "b@x.example", "", 10, "frequency_cap"),
+    ]
+    assert judged(rows, {"k1": {"l1": "opted_out"}, "k2": {"*": "suppressed"}}) == [
+        Skipped("c0", [], "excluded"),
+        Skipped("c1", [], "removed"),
+        ("c2", ["l2"], "", 10),
+        Skipped("c3", [], "frequency_cap"),
     ]

@@ -1,6 +1,6 @@
 """Rules of the mailing decider."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from services.planner import orders
 from services.planner.account import Account
@@ -46,13 +46,20 @@ STARTED = SendingStarted()
 
 def draft(**more: object) -> orders.Draft:
     """Return the order to draft it as DRAFT, otherwise where said so."""
-    wanted: dict[str, object] = {"drafted": DRAFT, "sender": "news@example.com", "campaign": CAMPAIGN}
+    wanted: dict[str, object] = {
+        "drafted": DRAFT,
+        "sender": "news@example.com",
+        "campaign": CAMPAIGN,
+        "today": NOON.date(),
+    }
     return orders.Draft(**(wanted | {"account": WORKING} | more))  # type: ignore[arg-type]  # plain keywords
 
 
-def schedule(now: datetime = NOON, account: Account = WORKING, **more: object) -> orders.Schedule:
+def schedule(
+    now: datetime = NOON, account: Account = WORKING, campaign: Campaign = CAMPAIGN, **more: object
+) -> orders.Schedule:
     """Return the order to set a start."""
-    return orders.Schedule(ScheduleMailing.model_validate({"mailing": "m1"} | more), now, account)
+    return orders.Schedule(ScheduleMailing.model_validate({"mailing": "m1"} | more), now, account, campaign)
 
 
 def mailing(*events: DomainEvent) -> Spec[object, object]:
@@ -110,6 +117,55 @@ def test_a_start_needs_a_recipient_a_working_account_and_a_future_instant() -> N
     late = schedule(at="2026-03-03T12:00:00", deadline="2026-03-03T11:00:00")
     ready.when(late).then_refused("deadline_too_early", "deadline")
     ready.when(schedule()).then(SCHEDULED)
+
+
+def test_a_campaign_takes_mailings_until_the_day_before_its_last() -> None:
+    """On its last day what was drafted before still goes out; a deleted one takes none."""
+
+    def until(day: int) -> Campaign:
+        return Campaign(opened=CampaignOpened(name="c", lists=["l1"], ends_on=date(2026, 3, day)))
+
+    fresh = spec(MailingDecider())
+    fresh.when(draft(campaign=until(2))).then_refused("campaign_ended", "campaign")
+    fresh.when(draft(campaign=until(3).model_copy(update={"deleted": True}))).then_refused("campaign_deleted")
+    fresh.when(draft(campaign=until(3))).then(DRAFT)
+
+
+def test_the_dates_of_the_campaign_bound_the_schedule() -> None:
+    """No start before its first day or after its last; its end, in the zone of the schedule, is a deadline."""
+    march = Campaign(
+        opened=CampaignOpened(name="c", lists=["l1"], starts_on=date(2026, 3, 3), ends_on=date(2026, 3, 31))
+    )
+    zone = "Europe/Prague"
+    ends = datetime(2026, 3, 31, 22, tzinfo=UTC)
+
+    def at(text: str, **more: object) -> orders.Schedule:
+        return schedule(campaign=march, at=text, zone=zone, **more)
+
+    mailing(FROZEN).when(schedule(campaign=march)).then_refused("outside_campaign", "at")
+    mailing(FROZEN).when(at("2026-03-02T23:59:00")).then_refused("outside_campaign", "at")
+    mailing(FROZEN).when(at("2026-04-01T00:00:00")).then_refused("outside_campaign", "at")
+    late = {"hours": {"start": "09:00", "end": "10:00"}}
+    mailing(FROZEN).when(at("2026-03-31T11:00:00", **late)).then_refused("deadline_too_early", "deadline")
+    first = MailingScheduled(at=datetime(2026, 3, 2, 23, tzinfo=UTC), zone=zone, deadline=ends)
+    mailing(FROZEN).when(at("2026-03-03T00:00:00")).then(first)
+    mailing(FROZEN).when(at("2026-03-03T00:00:00", deadline="2026-06-01T00:00:00")).then(first)
+    sooner = first.model_copy(update={"deadline": datetime(2026, 3, 4, 23, tzinfo=UTC)})
+    mailing(FROZEN).when(at("2026-03-03T00:00:00", deadline="2026-03-05T00:00:00")).then(sooner)
+
+
+def test_a_start_that_is_found_late_is_sent_asked_about_or_skipped() -> None:
+    """Fifteen minutes are no matter; who resumes it wants it sent, however late."""
+    found, later = NOON + timedelta(minutes=16), NOON + timedelta(hours=5)
+    why = "late: its start was due at 2026-03-02 12:00 UTC"
+    ask = SCHEDULED.model_copy(update={"late": "ask"})
+    skip = SCHEDULED.model_copy(update={"late": "skip"})
+    mailing(FROZEN, SCHEDULED).when(orders.Tick(found, WORKING)).then(STARTED)
+    mailing(FROZEN, ask).when(orders.Tick(NOON + timedelta(minutes=15), WORKING)).then(STARTED)
+    mailing(FROZEN, skip).when(orders.Tick(found, WORKING)).then(MailingCancelled(reason=why))
+    asked = mailing(FROZEN, ask).when(orders.Tick(found, WORKING)).then(MailingPaused(reason=why))
+    asked.when(orders.Resume(later, WORKING)).then(MailingResumed())
+    asked.when(orders.Tick(later, WORKING)).then(STARTED)
 
 
 def test_a_local_start_is_taken_in_its_zone() -> None:

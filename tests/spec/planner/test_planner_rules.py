@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from services.planner import completion, fan_out, providers, schedule
 from services.planner.account import AccountDecider, Add, Edit, RecordTest
 from services.planner.campaign import CampaignDecider, Close, Open
+from services.planner.campaign import Delete as DeleteCampaign
+from services.planner.campaign import Edit as EditCampaign
 from services.planner.doubts import open_doubts
 from services.planner.fan_out import Piece
 from shared.contracts.account import AccountAdded, AccountEdited, AccountLimits, AccountTested, Limits, WarmUp
-from shared.contracts.campaign import CampaignClosed, CampaignOpened
+from shared.contracts.campaign import CampaignClosed, CampaignDeleted, CampaignEdited, CampaignOpened
 from shared.contracts.envelope import Commit, DomainEvent, EventRecord
 from shared.contracts.mailing import DoubtDecided
 from shared.contracts.sending import Group, RecipientsClaimed, RecipientsSettled
@@ -70,6 +72,21 @@ def test_a_campaign_is_opened_once_and_closed_for_good() -> None:
     it = spec(CampaignDecider()).when(Open(opened)).then(opened)
     it.when(Open(opened.model_copy(update={"name": "d"}))).then_refused("campaign_exists")
     it.when(Close()).then(CampaignClosed())
+
+
+def test_a_campaign_is_edited_until_it_is_deleted() -> None:
+    """It is deleted when no mailing of it is on its way; what was opened otherwise counts as it is now."""
+    opened = CampaignOpened(name="c", lists=["l"])
+    edited = CampaignEdited(name="d", lists=["l", "k"])
+    spec(CampaignDecider()).when(EditCampaign(edited)).then_refused("campaign_unknown")
+    it = spec(CampaignDecider()).given(opened).when(EditCampaign(edited)).then(edited)
+    it.when(Open(opened)).then_refused("campaign_exists")
+    wrong = CampaignEdited.model_validate(edited.model_dump() | {"starts_on": "2026-02-02", "ends_on": "2026-02-01"})
+    it.when(EditCampaign(wrong)).then_refused("dates_reversed", "ends_on")
+    it.when(DeleteCampaign(["m1"])).then_refused("campaign_running", "campaign")
+    gone = it.when(DeleteCampaign([])).then(CampaignDeleted())
+    gone.when(EditCampaign(edited)).then_refused("campaign_deleted")
+    gone.when(Close()).then_refused("campaign_deleted")
 
 
 @pytest.mark.parametrize("zone", ["Mars/Base", "", "/etc/passwd", "../../etc", "Europe", "x\0y"])

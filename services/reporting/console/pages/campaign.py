@@ -1,22 +1,76 @@
-"""Opening a campaign: its name, its kind, and the lists its mailings go to."""
+"""A campaign: its name, its kind, its dates, and the lists its mailings go to; opened, edited, closed, deleted."""
 
 from typing import TYPE_CHECKING
 
 from nicegui import ui
 
 from services.reporting.console import words
+from services.reporting.console.desk import Data
 from services.reporting.console.form import Form, Values, made
 from services.reporting.console.frame import Frame, heading, nothing
 from services.reporting.console.html import tag
 from shared.contracts import commands
-from shared.contracts.commands import Refusal
+from shared.contracts.commands import Answer, Refusal
 
 if TYPE_CHECKING:
     from services.reporting.console.mount import Console
 
+_KINDS = (("email", "Campaign"), ("newsletter", "Newsletter"))
+_ENDS = {"close": commands.CloseCampaign, "delete": commands.DeleteCampaign}
+
+
+class _Campaign:
+    """The form, empty or with what the campaign is."""
+
+    def __init__(self, frame: Frame, campaign: Data | None = None) -> None:
+        self._desk = frame.desk
+        self._known = campaign
+
+    def draw(self, lists: list[Data]) -> None:
+        """Draw it."""
+        known = self._known or {}
+        chosen = known.get("lists") or [one["id"] for one in lists if len(lists) == 1]
+        self._form = Form(self._submit, "card")
+        with self._form as form:
+            form.text("name", "Name", known.get("name", ""), required=True, autofocus=True, maxlength=200)
+            form.choice("kind", "Kind", _KINDS, known.get("kind", "email"), required=True)
+            options = [(one["id"], f"{one['name']} ({words.many(one['members'], 'contact')})") for one in lists]
+            form.checks("lists", "Lists", options, chosen)
+            with tag("div", "", "pair"):
+                form.text("starts_on", "First day", known.get("starts_on", ""), type="date")
+                form.text("ends_on", "Last day", known.get("ends_on", ""), type="date")
+            if not known:
+                form.buttons("Open the campaign")
+                return
+            ends = [("close", "Take no more mailings")] if known["status"] == "open" else []
+            ends += [("delete", "Delete")] if self._desk.may("delete") else []
+            form.buttons(("save", "Save"), *ends)
+
+    async def _submit(self, values: Values) -> Refusal | None:
+        answer = await self._ask(values)
+        if isinstance(answer, Refusal) or answer.refusal is not None:
+            return answer if isinstance(answer, Refusal) else answer.refusal
+        new = f"/mailings/new?campaign={answer.data['campaign']}&at={answer.position}"
+        ui.navigate.to(f"/?at={answer.position}" if self._known else new)
+        return None
+
+    async def _ask(self, values: Values) -> Answer | Refusal:
+        if self._known and values["do"] in _ENDS:
+            return await self._desk.tell(made(_ENDS[values["do"]], campaign=self._known["campaign"]), self._form.id)
+        if not values.all("lists"):
+            return Refusal(code="invalid", message="Choose at least one list.", field="lists")
+        fields: dict[str, object] = {
+            **values.given("name", "kind", "starts_on", "ends_on"),
+            "lists": values.all("lists"),
+        }
+        if self._known:
+            command = made(commands.EditCampaign, campaign=self._known["campaign"], **fields)
+            return await self._desk.tell(command, self._form.id)
+        return await self._desk.tell(made(commands.OpenCampaign, **fields), self._form.id)
+
 
 def register(console: "Console") -> None:
-    """Register the page."""
+    """Register the pages."""
 
     @console.page("/campaigns/new", "New campaign", "create", here="/")
     async def _(frame: Frame) -> None:
@@ -25,24 +79,16 @@ def register(console: "Console") -> None:
         if not lists:
             nothing("There is no list yet", "A campaign needs somebody to write to.", "Import contacts", "/contacts")
             return
+        _Campaign(frame).draw(lists)
 
-        async def submit(values: Values) -> Refusal | None:
-            if not values.all("lists"):
-                return Refusal(code="invalid", message="Choose at least one list.", field="lists")
-            fields = values.given("name", "kind", "starts_on", "ends_on")
-            command = made(commands.OpenCampaign, lists=values.all("lists"), **fields)
-            answer = await frame.desk.tell(command, form.id)
-            if answer.refusal is None:
-                ui.navigate.to(f"/mailings/new?campaign={answer.data['campaign']}&at={answer.position}")
-            return answer.refusal
-
-        form = Form(submit, "card")
-        with form:
-            form.text("name", "Name", required=True, autofocus=True, maxlength=200)
-            form.choice("kind", "Kind", (("email", "Campaign"), ("newsletter", "Newsletter")), required=True)
-            options = [(one["id"], f"{one['name']} ({words.many(one['members'], 'contact')})") for one in lists]
-            form.checks("lists", "Lists", options, [lists[0]["id"]] if len(lists) == 1 else [])
-            with tag("div", "", "pair"):
-                form.text("starts_on", "First day", type="date")
-                form.text("ends_on", "Last day", type="date")
-            form.buttons("Open the campaign")
+    @console.page("/campaigns/{campaign}/edit", "Edit campaign", "edit", here="/")
+    async def _(frame: Frame, campaign: str) -> None:
+        lists = (await frame.desk.read(commands.Lists()))["lists"]
+        found = [
+            one for one in (await frame.desk.read(commands.Campaigns()))["campaigns"] if one["campaign"] == campaign
+        ]
+        if not found:
+            nothing("There is no such campaign", "It may have been deleted.", "All mailings", "/")
+            return
+        heading("Edit campaign", "Mailings that are scheduled keep their dates.")
+        _Campaign(frame, found[0]).draw(lists)

@@ -1,5 +1,6 @@
 """Writing a mailing: campaign, account, sender, subject, HTML and text, with a preview; the same form edits a draft."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from nicegui import ui
@@ -55,7 +56,7 @@ class _Draft:
 
     async def draw(self) -> None:
         """Draw it, or what has to be there first."""
-        campaigns = (await self._desk.read(commands.Campaigns()))["campaigns"]
+        campaigns = [one for one in (await self._desk.read(commands.Campaigns()))["campaigns"] if self._takes(one)]
         accounts = (await self._desk.read(commands.Accounts()))["accounts"]
         working = [account for account in accounts if account["working"]]
         heading("Edit the mailing" if self._mailing else "New mailing")
@@ -72,6 +73,11 @@ class _Draft:
                 self._kept = {"headers": written["headers"], "attachments": files}
                 self._kept |= {name: written[name] for name in ("stop", "batch", "recipient_time") if written.get(name)}
             self._form_of(campaigns, working, written)
+
+    def _takes(self, campaign: Data) -> bool:
+        """Tell whether a campaign takes mailings, or has the one that is shown."""
+        today = datetime.now(UTC).date().isoformat()
+        return bool(self._mailing) or (campaign["status"] == "open" and (campaign["ends_on"] or "9") > today)
 
     def _form_of(self, campaigns: list[Data], accounts: list[Data], written: Data) -> None:
         wanted = str(ui.context.client.request.query_params.get("campaign", "")) or campaigns[0]["campaign"]

@@ -114,11 +114,13 @@ class _Mailboxes:
                 with tag("div", "", "pair"):
                     form.text("since", "Leave alone what came before", type="date")
                     form.text("target", "Move what was read to", maxlength=250, hint="Empty: it stays where it is.")
+                hint = "What people of ours sent to recipients by their mail programs is taken in from there."
+                form.text("sent", "Folder of sent mail", maxlength=250, hint=hint)
                 form.text("interval", "Seconds between looks", 300, required=True, type="number", min=5, max=86_400)
                 form.buttons("Add the mailbox")
 
     async def _add(self, form: Form, values: Values) -> Refusal | None:
-        fields = values.given("name", "host", "port", "security", "username", "since", "target", "interval")
+        fields = values.given("name", "host", "port", "security", "username", "since", "target", "interval", "sent")
         folders = [part.strip() for part in values["folders"].split(",") if part.strip()]
         command = made(commands.AddMailbox, folders=folders, password=values.raw("password"), **fields)
         answer = await self._desk.tell(command, form.id)

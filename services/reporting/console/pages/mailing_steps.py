@@ -36,7 +36,7 @@ class Steps:
             self._audience(status)
             if status["audience"]:
                 self._test()
-                self._start()
+                await self._start()
 
     def _audience(self, status: Data) -> None:
         with tag("section", "", "card", aria_labelledby="step-audience"):
@@ -98,11 +98,15 @@ class Steps:
         else:
             came.say(f"Still on its way ({status['status'] or 'not started'}).")
 
-    def _start(self) -> None:
+    async def _start(self) -> None:
         if not self._desk.may("send"):
             return
         with tag("section", "", "card", aria_labelledby="step-start"):
             tag("h2", "3. Start", id="step-start")
+            foreseen = await self._desk.read(commands.Forecast(mailing=self._mailing))
+            if foreseen["finishes_at"] and not foreseen["assumed"]:
+                ends = words.moment(foreseen["finishes_at"], self._desk.zone)
+                tag("p", f"Started now, at any hour, it would be finished {ends}.", "under")
             form = Form(self._schedule, aliases=_ALIASES)
             with form:
                 form.text("at", "Date and time", type="datetime-local", hint="Empty: at once.")

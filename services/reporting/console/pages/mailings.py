@@ -90,6 +90,8 @@ class _Mailings:
             with tag("div", "", "section-head"):
                 tag("h2", campaign["name"])
                 tag("p", _about(campaign), "under")
+                if self._desk.may("edit"):
+                    link("Edit", f"/campaigns/{campaign['campaign']}/edit", "quiet")
             if not mailings:
                 text = "A mailing says what goes to the lists of this campaign."
                 href = f"/mailings/new?campaign={campaign['campaign']}"

@@ -1,0 +1,57 @@
+"""Where the audience of a mailing comes from, all of it combined: the models that commands and events share.
+
+With nothing chosen it is the members of all lists of the campaign.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+OutcomeGroup = Literal["all", "sent", "read", "clicked", "not_opened", "bounced", "in_doubt", "failed"]
+"""Recipients of a mailing by what became of it; `all` are those of its frozen audience, sent to or not."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OfMailing(_Model):
+    """Recipients of an earlier mailing, of whatever campaign."""
+
+    mailing: str = Field(pattern=r"^[a-z0-9]{1,24}$")
+    group: OutcomeGroup = "all"
+
+
+class Helper(_Model):
+    """The helper list: `add` takes its contacts in, `only` keeps those that are on it as well."""
+
+    list: str = Field(min_length=1, max_length=200)
+    mode: Literal["add", "only"] = "add"
+
+
+class Cap(_Model):
+    """Whoever got so many mails within the last days is left out."""
+
+    mails: int = Field(ge=1, le=1_000)
+    days: int = Field(ge=1, le=365)
+
+
+class Sources(_Model):
+    """What is combined.
+
+    Attributes:
+        lists: Lists of the campaign; None stands for all of them.
+        exclude: Whoever is on one of these lists is left out.
+        cap: Frequency cap over all mailings.
+    """
+
+    lists: list[str] | None = Field(default=None, max_length=200)
+    mailings: list[OfMailing] = Field(default=[], max_length=50)
+    helper: Helper | None = None
+    exclude: list[str] = Field(default=[], max_length=200)
+    cap: Cap | None = None
+
+    @property
+    def only_lists(self) -> bool:
+        """Whether nothing but lists of the campaign is chosen."""
+        return self == Sources(lists=self.lists)
