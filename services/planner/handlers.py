@@ -13,6 +13,7 @@ from services.planner import (
     audience_commands,
     campaigns,
     consent_commands,
+    domain_commands,
     feedback,
     lists,
     mailboxes,
@@ -301,6 +302,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     **campaigns.HANDLERS,
     **consent_commands.HANDLERS,
     commands.RuleList: segments.rule_list,
+    commands.BlockDomain: domain_commands.block,
 }
 QUIETER = (commands.PauseMailing, commands.StopEverything, commands.CancelMailing, commands.ResumeAfterRestore)
 """What may be asked while the log is not trusted."""

@@ -57,6 +57,8 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.RetireDomainKey: _KEY,
     commands.DomainKeys: {},
     commands.ImportContacts: _UPLOAD | {"parts": 1, "list": "readers", "columns": {"E-Mail": "email"}},
+    commands.BlockDomain: {"domain": "rival.example", "reason": "a rival"},
+    commands.BlockedDomains: {},
     commands.RuleList: {"list": "grown up in Athens", "rule": "city = 'Athens' and birthday <= today - 18 years"},
     commands.CountSegment: {"rule": "city = 'Athens' and birthday <= today - 18 years"},
     commands.ListConfirmation: {

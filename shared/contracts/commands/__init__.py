@@ -53,6 +53,8 @@ from shared.contracts.commands.checks import (
     ViewHealth,
 )
 from shared.contracts.commands.contacts import (
+    BlockDomain,
+    BlockedDomains,
     ConsentHistory,
     ContactProblems,
     CountSegment,
@@ -147,6 +149,8 @@ __all__ = (
     "Attachment",
     "Audience",
     "AuditTrail",
+    "BlockDomain",
+    "BlockedDomains",
     "Campaigns",
     "CancelMailing",
     "Census",

@@ -38,8 +38,8 @@ _CODES: dict[HTTPStatus, str] = {
         invalid key_invalid idempotency_key_reused host_invalid folder_invalid address_invalid
         password_in_clear sender_not_allowed
         unreadable encoding_unknown encoding_wrong delimiter_invalid nul_byte file_empty header_invalid header_duplicate
-        column_missing email_missing
-        rule_invalid rule_too_large list_in_itself
+        column_missing email_missing too_many_columns
+        domain_invalid rule_invalid rule_too_large list_in_itself
         line_too_long field_too_large quote_unclosed list_unknown dates_reversed start_in_past deadline_too_early
         zone_unknown hours_invalid weekdays_invalid calendar_unknown hours_empty outside_campaign
         indexes_invalid empty_subject empty_body bad_address bad_list_id
