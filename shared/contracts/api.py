@@ -93,6 +93,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.Audience, "planner", "GET", f"{_MAILING}/audience", "view"),
     Endpoint(commands.SendTest, "planner", "POST", f"{_MAILING}/test", "send"),
     Endpoint(commands.ScheduleMailing, "planner", "POST", f"{_MAILING}/schedule", "send"),
+    Endpoint(commands.ApproveMailing, "planner", "POST", f"{_MAILING}/approve", "send"),
     Endpoint(commands.UnscheduleMailing, "planner", "POST", f"{_MAILING}/unschedule", "send"),
     Endpoint(commands.PauseMailing, "planner", "POST", f"{_MAILING}/pause", "send"),
     Endpoint(commands.ResumeMailing, "planner", "POST", f"{_MAILING}/resume", "send"),

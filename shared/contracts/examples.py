@@ -97,6 +97,7 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
         "zone": "Europe/Paris",
         "hours": {"start": "08:00", "end": "18:00", "holidays": ["FR"]},
     },
+    commands.ApproveMailing: _MAILING | {"plan": "0f" * 16},
     commands.UnscheduleMailing: _MAILING,
     commands.PauseMailing: _MAILING | {"reason": "a wrong price"},
     commands.ResumeMailing: _MAILING,

@@ -103,6 +103,7 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.FreezeAudience: AudienceFrozenNow,
     commands.SendTest: TestSentNow,
     commands.ScheduleMailing: MailingDone,
+    commands.ApproveMailing: MailingDone,
     commands.UnscheduleMailing: MailingDone,
     commands.PauseMailing: MailingDone,
     commands.ResumeMailing: MailingDone,

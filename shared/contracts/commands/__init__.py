@@ -85,6 +85,7 @@ from shared.contracts.commands.mailboxes import (
     TestMailbox,
 )
 from shared.contracts.commands.mailings import (
+    ApproveMailing,
     Attachment,
     CancelMailing,
     ChangeRate,
@@ -144,6 +145,7 @@ __all__ = (
     "AddRecipients",
     "AddUser",
     "Answer",
+    "ApproveMailing",
     "Attachment",
     "Audience",
     "AuditTrail",

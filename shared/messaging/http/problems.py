@@ -26,6 +26,7 @@ _CODES: dict[HTTPStatus, str] = {
     HTTPStatus.CONFLICT: """
         account_exists account_not_tested account_not_working mailbox_exists mailbox_not_working upload_missing
         upload_used campaign_exists campaign_closed campaign_ended campaign_deleted campaign_running
+        approval_not_asked approval_own approval_missing plan_changed
         campaign_fixed mailing_deleted mailing_exists mailing_started mailing_running mailing_not_running
         mailing_not_paused mailing_completed audience_missing audience_empty audience_fixed not_in_doubt
         decided_meanwhile cannot_redrive not_suppressed key_retired selector_used

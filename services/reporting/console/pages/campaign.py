@@ -63,6 +63,7 @@ class _Campaign:
             **values.given("name", "kind", "starts_on", "ends_on"),
             "lists": values.all("lists"),
         }
+        fields["approval"] = bool(values.all("approval"))
         if self._known:
             command = made(commands.EditCampaign, campaign=self._known["campaign"], **fields)
             return await self._desk.tell(command, self._form.id)
