@@ -18,6 +18,7 @@ OfList = Annotated[list[str], typer.Option("--list", help="List by name or id; r
 Kind = Annotated[Literal["email", "newsletter"], typer.Option("--kind")]
 Starts = Annotated[str, typer.Option("--starts", help="First day on which its mailings go out, 2026-12-01.")]
 Ends = Annotated[str, typer.Option("--ends", help="Last day; from that day on it takes no new ones.")]
+Approval = Annotated[bool, typer.Option("--approval", help="No mailing starts before a second person approved of it.")]
 CampaignArgument = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Campaign by id or name.")]
 
 
@@ -29,13 +30,16 @@ async def open_campaign(
     kind: Kind = "email",
     starts: Starts = "",
     ends: Ends = "",
+    approval: Approval = False,
     key: KeyOption = "",
 ) -> None:
     """Open a campaign on one or more lists.
 
     Example: `posthaste campaign open --name "Spring sale" --list Customers --ends 2027-03-31`
     """
-    wanted = commands.OpenCampaign(name=name, kind=kind, lists=of_list, starts_on=_day(starts), ends_on=_day(ends))
+    wanted = commands.OpenCampaign(
+        name=name, kind=kind, lists=of_list, starts_on=_day(starts), ends_on=_day(ends), approval=approval
+    )
     answer = await session.ask(wanted, key=key)
     session.out.done(answer, f"Opened campaign {answer['campaign']}. Next: posthaste mailing draft --help")
 
@@ -49,6 +53,7 @@ async def edit_campaign(
     kind: Kind = "email",
     starts: Starts = "",
     ends: Ends = "",
+    approval: Approval = False,
     key: KeyOption = "",
 ) -> None:
     """Replace a campaign as a whole; mailings that were scheduled before keep their dates.
@@ -62,6 +67,7 @@ async def edit_campaign(
         lists=of_list,
         starts_on=_day(starts),
         ends_on=_day(ends),
+        approval=approval,
     )
     session.out.done(await session.ask(wanted, key=key), "Edited.")
 

@@ -169,6 +169,31 @@ async def lift(
     session.out.done(answer, f"The address may be mailed again. It was suppressed for: {answer['reason']}.")
 
 
+@command(app, "block")
+async def block(
+    session: Session,
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="Its name; those below it are meant, too.")],
+    reason: Annotated[str, typer.Option("--reason", help="For whoever looks later.")] = "",
+    off: Annotated[bool, typer.Option("--off", help="Let it go.")] = False,
+) -> None:
+    """Leave contacts of a domain out of every audience from now on.
+
+    Example: `posthaste contacts block rival.example --reason "a rival"`
+    """
+    answer = await session.ask(commands.BlockDomain(domain=domain, blocked=not off, reason=reason))
+    session.out.done(answer, f"{answer['domain']} is mailed again." if off else f"{answer['domain']} is not mailed.")
+
+
+@command(app, "blocked")
+async def blocked(session: Session, after: AfterOption = "", limit: LimitOption = 100) -> None:
+    """List the domains that are not mailed.
+
+    Example: `posthaste contacts blocked`
+    """
+    answer = await session.ask(commands.BlockedDomains(after=after, limit=limit))
+    session.out.rows(answer, "rows", {"domain": "Domain", "reason": "Reason"}, empty="No domain is blocked.")
+
+
 @command(app, "confirmation")
 async def confirmation(
     session: Session,

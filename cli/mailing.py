@@ -233,8 +233,24 @@ async def forecast(session: Session, mailing: MailingArgument) -> None:
         "Too late for": answer["expired"],
         "At most": rate,
         "Others on the account": answer["sharing"],
+        "Plan": answer["plan"] + (" (approved)" if answer["approved"] else ""),
     }
     session.out.screen.print(pairs(shown))
+
+
+@command(app, "approve")
+async def approve(
+    session: Session,
+    mailing: MailingArgument,
+    plan: Annotated[str, typer.Option("--plan", help="The plan that was looked at, as `forecast` shows it.")],
+    key: KeyOption = "",
+) -> None:
+    """Approve of a plan that somebody else made, where the campaign asks for it; it starts at its time.
+
+    Example: `posthaste mailing approve b7k2m9x0q3fd --plan 3f1c7a90b2d84e5567c1a0f2d9e8b746`
+    """
+    wanted = commands.ApproveMailing(mailing=mailing, plan=plan)
+    session.out.done(await session.ask(wanted, key=key), "Approved: it goes out exactly like this.")
 
 
 @command(app, "unschedule")

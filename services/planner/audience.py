@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Table, and_, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.planner import audience_rows, contact_zones, outcomes, providers
+from services.planner import audience_rows, blocked_domains, contact_zones, outcomes, providers
 from services.planner.audience_object import AudienceWriter
 from services.planner.audience_rules import Blocks, Row, judged
 from services.planner.audience_sources import CHOSEN, LEFT_OUT, Combined, combine, scratch
@@ -135,8 +135,9 @@ async def _write(conn: AsyncConnection, wanted: Wanted, path: Path, given: _Give
     writer = AudienceWriter(path, providers.lanes(counts), wanted.chunk_size)
     everyone = int(await conn.scalar(select(func.count()).select_from(CONTACTS)) or 0)
     many = sum(counts.values()) > max(_FEW, everyone // 20)
-    found = given.found
+    found, blocked = given.found, await blocked_domains.names(conn)
     async for rows, blocks in _pages(conn, given, many=many):
+        blocked_domains.mark(rows, blocks, blocked)
         if wanted.by_zone:
             writer.zone_of = await contact_zones.of(conn, {row[1] for row in rows})
         as_listed = [(*row[:2], found.get(row[2], row[2]), *row[3:]) for row in rows] if found else rows

@@ -14,11 +14,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from shared.addresses import AddressError, parse
+from shared.contracts.records import WELL_KNOWN, tidied
 
 LONGEST_FIELD = 10_000
 LONGEST_NAME = 300
 LONGEST_ROW = 48_000
 LONGEST_LINE = 4_000_000
+MOST_COLUMNS = 1_000
+_SHOWN = 500
 DELIMITERS = ",;\t"
 
 ADDRESS = "email"
@@ -188,7 +191,7 @@ def header_of(names: list[str], columns: Mapping[str, str]) -> Header:
     asked = {name.strip().casefold(): target for name, target in columns.items()}
     for name in columns:
         if name.strip().casefold() not in folded:
-            raise CsvError("column_missing", f"there is no column {name!r}: {', '.join(names)}", 1, name)
+            raise CsvError("column_missing", f"there is no column {name!r}: {', '.join(names)[:_SHOWN]}", 1, name)
     targets = [
         asked[fold] if fold in asked else _ALIASES.get(fold) or normal(name)
         for name, fold in zip(names, folded, strict=True)
@@ -200,7 +203,7 @@ def header_of(names: list[str], columns: Mapping[str, str]) -> Header:
             message = f"column {names[place]!r} comes twice ({first!r} means the same field {target!r})"
             raise CsvError("header_duplicate", message, 1, names[place])
     if ADDRESS not in targets:
-        message = f"no column holds the address; the file has: {', '.join(names)}"
+        message = f"no column holds the address; the file has: {', '.join(names)[:_SHOWN]}"
         raise CsvError("email_missing", message, 1, ADDRESS)
     return Header(names, targets)
 
@@ -225,6 +228,9 @@ class CsvRecords:
         for _, record in self:
             if isinstance(record, Reject):
                 raise CsvError("header_invalid", record.reason, 1)
+            if len(record) > MOST_COLUMNS:
+                message = f"has {len(record)} columns, {MOST_COLUMNS} is the most: is the delimiter right?"
+                raise CsvError("too_many_columns", message, 1)
             self.names = [name.strip() for name in record]
             return
         raise CsvError("file_empty", "the file is empty: a header line is needed", 1)
@@ -276,6 +282,7 @@ def rows_of(records: Iterable[tuple[int, list[str] | Reject]], header: Header) -
     width, address_at = len(names), targets.index(ADDRESS)
     name_at = targets.index(NAME) if NAME in targets else None
     merged = [(at, target) for at, target in enumerate(targets) if target not in ("", ADDRESS, NAME)]
+    known = [(at, target) for at, target in merged if target in WELL_KNOWN]
     for line, record in records:
         if isinstance(record, Reject):
             yield record
@@ -293,8 +300,15 @@ def rows_of(records: Iterable[tuple[int, list[str] | Reject]], header: Header) -
                 reason = str(error) if raw else "has no address"
                 yield Reject(line, names[address_at], reason, raw[:254])
                 continue
-            name = None if name_at is None else " ".join(record[name_at].split())
-            yield Row(line, address, name, {target: record[at].strip() for at, target in merged})
+            for at, target in known:
+                try:
+                    record[at] = tidied(target, record[at].strip())
+                except ValueError as error:  # rejected with the reason; the next row goes on
+                    yield Reject(line, names[at], str(error), record[at].strip()[:100])
+                    break
+            else:
+                name = None if name_at is None else " ".join(record[name_at].split())
+                yield Row(line, address, name, {target: record[at].strip() for at, target in merged})
 
 
 def _unreadable(error: str, first: int, last: int) -> Reject:

@@ -60,6 +60,8 @@ async def ask(parts: Parts, wanted: commands.Forecast) -> Answer | Refusal:
             "per_second": round(work.per_second(now), 4),
             "assumed": assumed,
             "sharing": rivals,
+            "plan": state.plan,
+            "approved": bool(state.approved) and state.approved == state.plan,
         },
     )
 

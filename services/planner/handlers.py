@@ -13,6 +13,7 @@ from services.planner import (
     audience_commands,
     campaigns,
     consent_commands,
+    domain_commands,
     feedback,
     lists,
     mailboxes,
@@ -41,7 +42,7 @@ from shared.addresses import AddressError, domain, parse
 from shared.contracts import commands, subjects
 from shared.contracts.account import AccountAdded, AccountEdited, AccountTested
 from shared.contracts.commands import Answer, Refusal
-from shared.contracts.mailing import MailingDrafted
+from shared.contracts.mailing import AudienceFrozen, MailingDrafted, MailingEdited, MailingScheduled
 from shared.database import reading
 from shared.eventlog.handling import handle
 from shared.keys import KeyRingError
@@ -209,6 +210,14 @@ async def schedule_mailing(parts: Parts, wanted: commands.ScheduleMailing, act: 
     return await parts.order(act, wanted.mailing, order)
 
 
+async def approve_mailing(parts: Parts, wanted: commands.ApproveMailing, act: Act) -> Result:
+    """Approve of the plan, where whoever asks had no part in it."""
+    commits = await parts.log.load(subjects.mailing(wanted.mailing))
+    made = (MailingDrafted, MailingEdited, AudienceFrozen, MailingScheduled)
+    makers = {record.principal for commit in commits for record in commit.events if isinstance(record.event, made)}
+    return await parts.order(act, wanted.mailing, orders.Approve(wanted.plan, act.principal not in makers))
+
+
 async def resume_mailing(parts: Parts, wanted: commands.ResumeMailing, act: Act) -> Result:
     """Go on."""
     state = await parts.mailing(wanted.mailing)
@@ -270,6 +279,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.EditMailing: edit_mailing,
     commands.SendTest: send_test,
     commands.ScheduleMailing: schedule_mailing,
+    commands.ApproveMailing: approve_mailing,
     commands.UnscheduleMailing: _plain(lambda _: orders.Unschedule()),
     commands.PauseMailing: _plain(lambda wanted: orders.Pause(wanted.reason)),
     commands.ResumeMailing: resume_mailing,
@@ -301,6 +311,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     **campaigns.HANDLERS,
     **consent_commands.HANDLERS,
     commands.RuleList: segments.rule_list,
+    commands.BlockDomain: domain_commands.block,
 }
 QUIETER = (commands.PauseMailing, commands.StopEverything, commands.CancelMailing, commands.ResumeAfterRestore)
 """What may be asked while the log is not trusted."""

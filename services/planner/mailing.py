@@ -17,17 +17,17 @@ Rules:
 8. It completes only when the caller shows that every chunk of the audience is finished.
 9. It is deleted (hidden) only while nothing is or will be going out.
 10. It pauses by itself when the caller shows that its thresholds were passed, once for each resume.
-11. A command repeated emits nothing.
+11. Where its campaign asks for it, it starts only as somebody approved of it who did not make it; a change of content,
+    audience or schedule withdraws that. Without an approval it is paused at its start, and goes on by it.
+12. A command repeated emits nothing.
 """
 
-from datetime import datetime
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict
-
 from services.planner import choosing, schedule
+from services.planner.approval import NOT_APPROVED
+from services.planner.mailing_state import FINAL, Mailing, Status, changes
 from services.planner.orders import (
     AddRecipients,
+    Approve,
     Cancel,
     Choose,
     Command,
@@ -48,17 +48,15 @@ from services.planner.orders import (
     Unschedule,
 )
 from shared.contracts import ranges, windows
-from shared.contracts.account import Limits
 from shared.contracts.commands import Refusal
 from shared.contracts.envelope import DomainEvent
 from shared.contracts.mailing import (
-    AudienceFrozen,
+    ApprovalWithdrawn,
     DoubtDecided,
-    DoubtDecision,
+    MailingApproved,
     MailingCancelled,
     MailingCompleted,
     MailingDeleted,
-    MailingDrafted,
     MailingEdited,
     MailingFailed,
     MailingPaused,
@@ -66,67 +64,19 @@ from shared.contracts.mailing import (
     MailingScheduled,
     MailingUnscheduled,
     RateChanged,
-    RecipientAdded,
-    RecipientRemoved,
     SendingStarted,
-    SourcesChosen,
-    TestSent,
     WindowClosed,
     WindowOpened,
 )
 
-Status = Literal[
-    "none", "planned", "scheduled", "sending", "waiting", "paused", "failed", "completed", "cancelled", "deleted"
-]
+__all__ = ("FINAL", "Mailing", "MailingDecider", "Status")
+
 LATE = "late"
 """How the reason begins of what became of a start that was found too late."""
-FINAL: tuple[Status, ...] = ("completed", "cancelled", "deleted")
-
-
-class Mailing(BaseModel):
-    """State of one mailing. `waiting` is shown as Scheduled: its window is closed.
-
-    Attributes:
-        until: End of the open window, None where there are no sending hours.
-        opens: When the next window opens, while `waiting`.
-        may_be_late: Somebody resumed it before it started, so its start is wanted, however late.
-        decided: What was decided on doubts: (chunk, packed indexes, decision).
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    status: Status = "none"
-    draft: MailingDrafted | None = None
-    audience: AudienceFrozen | None = None
-    chosen: choosing.Chosen = choosing.Chosen()
-    schedule: MailingScheduled | None = None
-    started: bool = False
-    until: datetime | None = None
-    opens: datetime | None = None
-    resumes: int = 0
-    may_be_late: bool = False
-    limits: Limits = Limits()
-    tests: tuple[str, ...] = ()
-    decided: tuple[tuple[int, str, DoubtDecision], ...] = ()
-    reason: str = ""
-
-    @property
-    def due(self) -> datetime | None:
-        """When the next thing happens by itself, None while nothing will."""
-        if self.status == "scheduled" and self.schedule is not None:
-            return windows.start(self.schedule, self.zones)
-        return {"sending": self.until, "waiting": self.opens}.get(self.status)
-
-    @property
-    def zones(self) -> tuple[str, ...]:
-        """The time zones whose windows are its own: those of its recipients, or that of its schedule."""
-        own = self.schedule.zone if self.schedule else "UTC"
-        if self.draft is None or not self.draft.recipient_time or self.audience is None:
-            return (own,)
-        return tuple(dict.fromkeys(zone or own for zone in self.audience.zones)) or (own,)
-
 
 Decision = list[DomainEvent] | Refusal
+_CHANGES = (MailingEdited, MailingScheduled, MailingUnscheduled)
+"""These change what was approved."""
 
 
 class MailingDecider:
@@ -138,10 +88,16 @@ class MailingDecider:
 
     def evolve(self, state: Mailing, event: DomainEvent) -> Mailing:
         """Fold one event."""
-        return state.model_copy(update=_changes(state, event))
+        return state.model_copy(update=changes(state, event))
 
     def decide(self, state: Mailing, command: Command) -> Decision:
         """Return the events of `command`, or why it must not be."""
+        decision = self._decide(state, command)
+        if state.approved and isinstance(decision, list) and any(isinstance(event, _CHANGES) for event in decision):
+            return [ApprovalWithdrawn(), *decision]
+        return decision
+
+    def _decide(self, state: Mailing, command: Command) -> Decision:
         if isinstance(command, Draft):
             return _draft(state, command)
         if state.status == "none":
@@ -154,64 +110,10 @@ class MailingDecider:
                 if state.status != "planned":
                     return Refusal(code="audience_fixed", message="The audience is fixed: withdraw the start first.")
                 return choosing.decide(state.chosen, command)
-            case Freeze() | Schedule() | Unschedule() | Tick() | Test():
+            case Freeze() | Schedule() | Approve() | Unschedule() | Tick() | Test():
                 return _before(state, command)
             case _:
                 return _running(state, command)
-
-
-def _changes(state: Mailing, event: DomainEvent) -> dict[str, object]:
-    match event:
-        case MailingDrafted():
-            return {"status": "planned", "draft": event, "limits": event.limits}
-        case MailingEdited():
-            campaign = state.draft.campaign if state.draft else ""
-            draft = MailingDrafted(
-                campaign=campaign, **{name: getattr(event, name) for name in type(event).model_fields}
-            )
-            return {"draft": draft, "limits": event.limits, "audience": None}
-        case SourcesChosen() | RecipientAdded() | RecipientRemoved():
-            return {"chosen": choosing.evolve(state.chosen, event), "audience": None}
-        case AudienceFrozen():
-            return {"audience": event}
-        case TestSent():
-            return {"tests": (*state.tests, event.test)}
-        case RateChanged():
-            return {"limits": event.limits}
-        case DoubtDecided():
-            return {"decided": (*state.decided, (event.n, event.indexes, event.decision))}
-        case _:
-            return _moves(state, event)
-
-
-def _moves(state: Mailing, event: DomainEvent) -> dict[str, object]:  # noqa: C901 - one return a rule
-    match event:
-        case MailingScheduled():
-            return {"status": "scheduled", "schedule": event, "may_be_late": False}
-        case MailingUnscheduled():
-            return {"status": "planned", "schedule": None}
-        case SendingStarted():
-            return {"status": "sending", "started": True, "until": event.until}
-        case WindowClosed():
-            return {"status": "waiting", "until": None, "opens": event.opens}
-        case WindowOpened():
-            return {"status": "sending", "until": event.until, "opens": None}
-        case MailingPaused():
-            return {"status": "paused", "reason": event.reason}
-        case MailingResumed():
-            status = "sending" if state.started else "scheduled"
-            again = {"resumes": state.resumes + 1, "reason": "", "may_be_late": True}
-            return {"status": status, "until": event.until, "opens": None, **again}
-        case MailingFailed():
-            return {"status": "failed", "reason": event.reason}
-        case MailingCompleted():
-            return {"status": "completed"}
-        case MailingCancelled():
-            return {"status": "cancelled", "reason": event.reason}
-        case MailingDeleted():
-            return {"status": "deleted"}
-        case _:
-            raise TypeError(f"{event.TYPE} is no event of a mailing")
 
 
 def _draft(state: Mailing, command: Draft) -> Decision:
@@ -238,12 +140,14 @@ def _draft(state: Mailing, command: Draft) -> Decision:
     return [edited] if state.status == "planned" else [MailingUnscheduled(), edited]
 
 
-def _before(state: Mailing, command: Freeze | Schedule | Unschedule | Tick | Test) -> Decision:
+def _before(state: Mailing, command: Freeze | Schedule | Approve | Unschedule | Tick | Test) -> Decision:
     match command:
         case Freeze():
             return _freeze(state, command)
         case Schedule():
             return _schedule(state, command)
+        case Approve():
+            return _approve(state, command)
         case Unschedule():
             return _unschedule(state)
         case Tick():
@@ -272,7 +176,10 @@ def _schedule(state: Mailing, command: Schedule) -> Decision:
     deadline = None if wanted.deadline is None else windows.instant(wanted.deadline, wanted.zone)
     ends = schedule.last_instant(command.campaign, wanted.zone)
     deadline = min(filter(None, (deadline, ends)), default=None)
-    scheduled = MailingScheduled(at=at, zone=wanted.zone, hours=wanted.hours, deadline=deadline, late=wanted.late)
+    asks = command.campaign.opened is not None and command.campaign.opened.approval
+    scheduled = MailingScheduled(
+        at=at, zone=wanted.zone, hours=wanted.hours, deadline=deadline, late=wanted.late, approval=asks
+    )
     before = state.schedule
     if state.status == "scheduled" and before is not None:
         same = before.model_copy(update={"at": at}) == scheduled
@@ -285,6 +192,18 @@ def _schedule(state: Mailing, command: Schedule) -> Decision:
     zones = state.model_copy(update={"schedule": scheduled}).zones
     untimely = schedule.untimely(scheduled, zones, command.campaign, command.now)
     return untimely or command.account.refusal() or [scheduled]
+
+
+def _approve(state: Mailing, command: Approve) -> Decision:
+    if state.started or state.schedule is None or not state.schedule.approval:
+        return Refusal(code="approval_not_asked", message="Nothing of it waits for an approval.", field="mailing")
+    if command.plan != state.plan:
+        return Refusal(code="plan_changed", message="The plan is another one by now: look at it again.", field="plan")
+    if not command.second:
+        return Refusal(code="approval_own", message="Somebody else has to approve of it: you had a part in it.")
+    waits = state.status == "paused" and state.reason.startswith(NOT_APPROVED)
+    approved = [] if state.approved == state.plan else [MailingApproved(plan=state.plan)]
+    return [*approved, *([MailingResumed()] if waits else [])]
 
 
 def _unschedule(state: Mailing) -> Decision:
@@ -305,6 +224,8 @@ def _tick(state: Mailing, command: Tick) -> Decision:
             return [MailingFailed(reason=f"{refusal.code}: {refusal.message}")]
         if planned.deadline is not None and planned.deadline <= command.now:
             return [MailingFailed(reason="deadline_passed: its deadline passed before the start")]
+        if state.forbidden:
+            return [MailingPaused(reason=f"{NOT_APPROVED}: its start was due at {due:%Y-%m-%d %H:%M} UTC")]
         if planned.late != "send" and not state.may_be_late and command.now - due > schedule.TOO_LATE:
             reason = f"{LATE}: its start was due at {due:%Y-%m-%d %H:%M} UTC"
             return [MailingPaused(reason=reason) if planned.late == "ask" else MailingCancelled(reason=reason)]
@@ -365,7 +286,8 @@ def _resume(state: Mailing, command: Resume) -> Decision:
     if refusal is not None:
         return refusal
     if not state.started:
-        return [MailingResumed()]
+        wants = Refusal(code="approval_missing", message="Somebody has to approve of it first.", field="mailing")
+        return wants if state.forbidden else [MailingResumed()]
     window = windows.window_of(state.schedule, state.zones, command.now)
     if window.holds(command.now):
         return [MailingResumed(until=window.closes)]

@@ -69,6 +69,14 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class Approve:
+    """Approve of this plan. `second`: whoever asks had no part in it."""
+
+    plan: str
+    second: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Unschedule:
     """Withdraw the start."""
 
@@ -168,6 +176,7 @@ Command = (
     | AddRecipients
     | RemoveRecipients
     | Schedule
+    | Approve
     | Unschedule
     | Tick
     | Pause

@@ -144,11 +144,11 @@ async def _write_contacts(
     for key, record in records.items():
         if (news := record.news) is not None:
             by_key = {keys.address_key(address): address for address in news.addresses}
-            gives = {*news.fields, *([_NAME] if news.name else [])}
+            gives = {*news.merged, *([_NAME] if news.name else [])}
             gone = record.given - gives
             record.given |= gives
             name = news.name or ("" if _NAME in gone else None)
-            fields = dict.fromkeys(gone - {_NAME}, "") | news.fields
+            fields = dict.fromkeys(gone - {_NAME}, "") | news.merged
             rows += [incoming(address, of, name, fields, providers.domains) for of, address in by_key.items()]
             address_keys[key] = list(by_key)
     ids: dict[str, str] = {}
@@ -200,7 +200,7 @@ async def _write_members(
         counts.left += len(lists_before - each.lists)
         for list_id in each.lists:
             joining.setdefault(list_id, set()).update(each.contacts)
-            fields.setdefault(list_id, set()).update(each.news.fields if each.news else ())
+            fields.setdefault(list_id, set()).update(each.news.merged if each.news else ())
         were = {(list_id, contact) for list_id in lists_before for contact in contacts_before}
         leaving |= were - {(list_id, contact) for list_id in each.lists for contact in each.contacts}
         ended = {of for of in each.touched if not each.on[of][1]}

@@ -50,7 +50,7 @@ class Counts:
     mailings: dict[str, Mailing] = field(default_factory=dict)
     chunks: dict[Key, Chunk] = field(default_factory=dict)
     campaigns: dict[str, tuple[object, ...]] = field(default_factory=dict)
-    changed: dict[str, dict[str, str]] = field(default_factory=dict)
+    changed: dict[str, dict[str, object]] = field(default_factory=dict)
     _before: dict[Key, list[int]] = field(default_factory=dict)
 
     def loaded(self, key: Key, chunk: Chunk) -> None:
@@ -178,13 +178,15 @@ def _came_back(counts: Counts, _record: EventRecord, event: Any) -> None:  # noq
 def _opened(counts: Counts, record: EventRecord, event: CampaignOpened) -> None:
     campaign, lists = entity_of(record.subject), orjson.dumps(event.lists).decode()
     dates = (str(event.starts_on or ""), str(event.ends_on or ""))
-    counts.campaigns[campaign] = (campaign, event.name, event.kind, lists, *dates, "open", millis(record.time))
+    settings = (campaign, event.name, event.kind, lists, *dates)
+    counts.campaigns[campaign] = (*settings, "open", millis(record.time), int(event.approval))
 
 
 def _edited(counts: Counts, record: EventRecord, event: CampaignEdited) -> None:
     dates = {"starts_on": str(event.starts_on or ""), "ends_on": str(event.ends_on or "")}
     lists = orjson.dumps(event.lists).decode()
-    _changed(counts, record, {"name": event.name, "kind": event.kind, "lists": lists, **dates})
+    named = {"name": event.name, "kind": event.kind, "lists": lists}
+    _changed(counts, record, {**named, **dates, "approval": int(event.approval)})
 
 
 def _closed(counts: Counts, record: EventRecord, _event: CampaignClosed) -> None:
@@ -195,7 +197,7 @@ def _deleted(counts: Counts, record: EventRecord, _event: CampaignDeleted) -> No
     _changed(counts, record, {"status": "deleted"})
 
 
-def _changed(counts: Counts, record: EventRecord, values: dict[str, str]) -> None:
+def _changed(counts: Counts, record: EventRecord, values: dict[str, object]) -> None:
     counts.changed.setdefault(entity_of(record.subject), {}).update(values)
 
 

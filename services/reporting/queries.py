@@ -57,7 +57,12 @@ async def campaigns(conn: AsyncConnection) -> list[Data]:
         .order_by(campaign.opened_at.desc(), campaign.campaign)
     )
     return [
-        {**row._mapping, "lists": orjson.loads(row.lists), "opened_at": iso(row.opened_at)}  # noqa: SLF001 - public
+        {
+            **row._mapping,  # noqa: SLF001 - public
+            "lists": orjson.loads(row.lists),
+            "opened_at": iso(row.opened_at),
+            "approval": bool(row.approval),
+        }
         for row in await conn.execute(query)
     ]
 

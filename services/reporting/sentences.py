@@ -70,6 +70,8 @@ _SENTENCES: dict[type[DomainEvent], Callable[[Any], str]] = {
     mailing.TestSent: lambda e: f"Test sent to {e.recipients} addresses ({e.test})",
     mailing.AudienceFrozen: _frozen,
     mailing.MailingScheduled: _scheduled,
+    mailing.MailingApproved: lambda e: f"Plan {e.plan} approved",
+    mailing.ApprovalWithdrawn: lambda _: "Approval withdrawn: the plan is another one",
     mailing.MailingUnscheduled: lambda _: "Start withdrawn",
     mailing.SendingStarted: lambda e: f"Sending started{_until(e.until)}",
     mailing.WindowClosed: lambda e: f"Outside the sending hours; goes on at {_time(e.opens)}",

@@ -41,6 +41,7 @@ campaigns = Table(
     _text("ends_on"),
     _text("status"),
     _number("opened_at"),
+    _number("approval"),
 )
 
 mailings = Table(

@@ -72,4 +72,13 @@ class ListRuled(DomainEvent):
     rule: str
 
 
-EVENTS = (ContactsImported, ContactsSynced, ListRuled, ListFilled)
+class DomainBlocked(DomainEvent):
+    """A domain was blocked, or let go; its name stands here as a keyed hash only."""
+
+    TYPE: ClassVar[str] = "audience.domain_blocked/1"
+
+    domain: str
+    blocked: bool
+
+
+EVENTS = (ContactsImported, ContactsSynced, ListRuled, ListFilled, DomainBlocked)

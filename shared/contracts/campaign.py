@@ -7,13 +7,18 @@ from shared.contracts.envelope import DomainEvent
 
 
 class CampaignSettings(DomainEvent):
-    """A campaign is the container of mailings: its lists, the first and the last day on which they go out."""
+    """A campaign is the container of mailings: its lists, the first and the last day on which they go out.
+
+    Attributes:
+        approval: No mailing starts before a second person approved of it.
+    """
 
     name: str
     kind: Literal["email", "newsletter"] = "email"
     lists: list[str]
     starts_on: date | None = None
     ends_on: date | None = None
+    approval: bool = False
 
 
 class CampaignOpened(CampaignSettings):

@@ -57,6 +57,8 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.RetireDomainKey: _KEY,
     commands.DomainKeys: {},
     commands.ImportContacts: _UPLOAD | {"parts": 1, "list": "readers", "columns": {"E-Mail": "email"}},
+    commands.BlockDomain: {"domain": "rival.example", "reason": "a rival"},
+    commands.BlockedDomains: {},
     commands.RuleList: {"list": "grown up in Athens", "rule": "city = 'Athens' and birthday <= today - 18 years"},
     commands.CountSegment: {"rule": "city = 'Athens' and birthday <= today - 18 years"},
     commands.ListConfirmation: {
@@ -95,6 +97,7 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
         "zone": "Europe/Paris",
         "hours": {"start": "08:00", "end": "18:00", "holidays": ["FR"]},
     },
+    commands.ApproveMailing: _MAILING | {"plan": "0f" * 16},
     commands.UnscheduleMailing: _MAILING,
     commands.PauseMailing: _MAILING | {"reason": "a wrong price"},
     commands.ResumeMailing: _MAILING,

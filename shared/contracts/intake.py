@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from shared.addresses import parse
 from shared.contracts.commands import Name
+from shared.contracts.records import tidied
 
 MOST_EVENTS = 1_000
 _LATEST = 2**53  # what JSON numbers hold exactly
@@ -60,7 +61,31 @@ class ContactUpserted(_About):
     )
     name: Annotated[str, StringConstraints(max_length=300)] = Field(default="", description="Display name.")
     fields: dict[FieldName, FieldValue] = Field(default={}, max_length=50, description="Merge fields of templates.")
+    kind: Annotated[str, StringConstraints(max_length=40)] = Field(
+        default="", description="Kind of record: contact, lead, account, user or a word of one's own; the field `kind`."
+    )
     lists: list[Name] = Field(default=[], max_length=50, description="Names of lists it is on; made where new.")
+
+    @property
+    def merged(self) -> dict[str, str]:
+        """The merge fields, the kind among them where it is told."""
+        return self.fields | ({"kind": self.kind} if self.kind else {})
+
+    @field_validator("kind")
+    @classmethod
+    def _a_kind(cls, kind: str) -> str:
+        return tidied("kind", kind)
+
+    @field_validator("fields")
+    @classmethod
+    def _tidy(cls, fields: dict[str, str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, value in fields.items():
+            try:
+                found[name] = tidied(name, value)
+            except ValueError as error:  # told with the name of the field
+                raise ValueError(f"{name} {error}") from error
+        return found
 
     @field_validator("addresses")
     @classmethod

@@ -181,6 +181,7 @@ class MailingScheduled(DomainEvent):
     Attributes:
         late: What becomes of a start that is found too late, after an outage: it goes out, it is paused until somebody
             resumes it, or it is cancelled.
+        approval: It does not start before a second person approved of it.
     """
 
     TYPE: ClassVar[str] = "mailing.scheduled/1"
@@ -190,6 +191,21 @@ class MailingScheduled(DomainEvent):
     hours: SendingHours | None = None
     deadline: datetime | None = None
     late: LateRule = "send"
+    approval: bool = False
+
+
+class MailingApproved(DomainEvent):
+    """A second person approved of exactly this plan: content, audience and schedule, as a hash."""
+
+    TYPE: ClassVar[str] = "mailing.approved/1"
+
+    plan: str
+
+
+class ApprovalWithdrawn(DomainEvent):
+    """The plan that was approved is no more."""
+
+    TYPE: ClassVar[str] = "mailing.approval_withdrawn/1"
 
 
 class MailingUnscheduled(DomainEvent):
@@ -296,6 +312,8 @@ EVENTS = (
     TestSent,
     AudienceFrozen,
     MailingScheduled,
+    MailingApproved,
+    ApprovalWithdrawn,
     MailingUnscheduled,
     SendingStarted,
     WindowClosed,

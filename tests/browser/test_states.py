@@ -8,6 +8,7 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from deploy.local import Local
+from shared.contracts import commands
 from tests.browser.conftest import ANN, VERA, Open, people_of
 from tests.browser.site import PHONE, Site
 from tests.browser.stock import Stock
@@ -117,6 +118,8 @@ async def test_every_page_fits_a_phone(window: Open, stock: Stock) -> None:
         f"{mailing}/audience",
         f"/mailings/{stock.planned}",
         f"/mailings/{stock.planned}/edit",
+        f"/mailings/{stock.planned}/sources",
+        f"{mailing}/follow-up",
     ):
         await site.goto(path)
         name = (
@@ -192,3 +195,48 @@ async def test_a_draft_is_edited(window: Open, stock: Stock) -> None:
     await page.get_by_role("button", name="Save the draft").click()
     await page.get_by_text("Good morning Ann Example").wait_for()
     await page.get_by_role("button", name="Fix the recipients").wait_for()
+
+
+@pytest.mark.feature("G9", "G11", "P1", "P6")
+async def test_sources_are_chosen_on_a_page(window: Open, stock: Stock) -> None:
+    """An earlier mailing instead of the list, one person more; the recipients have to be fixed again."""
+    mailing = await stock.draft("Sources")
+    site = await window()
+    page = site.page
+    await site.sign_in(ANN)
+    await site.goto(f"/mailings/{mailing}")
+    await page.get_by_role("link", name="Choose where they come from").click()
+    await page.get_by_role("group", name="Lists of the campaign").get_by_role("checkbox").first.uncheck()
+    await page.get_by_label("Earlier mailing").select_option(stock.sent)
+    await page.get_by_label("Of it").select_option("not_opened")
+    await page.get_by_role("button", name="Save").click()
+    await page.get_by_text("Saved. Now fix the recipients.").wait_for()
+    await page.get_by_label("Addresses").fill("added@shop.example")
+    await page.get_by_role("button", name="Let them get it").click()
+    await page.get_by_text("Noted. Now fix the recipients.").wait_for()
+    chosen = await stock.ask(commands.ChosenSources(mailing=mailing))
+    assert chosen["sources"]["lists"] == []
+    assert chosen["sources"]["mailings"] == [{"mailing": stock.sent, "group": "not_opened"}]
+    assert len(chosen["added"]) == 1
+    await page.get_by_role("link", name="← Sources").click()
+    await page.get_by_role("button", name="Fix the recipients").click()
+    await page.get_by_text("will get it.").wait_for()
+    await page.get_by_role("link", name="See who").click()
+    await page.get_by_label("Search for an address or a name").fill("ADDED@")
+    await page.get_by_role("button", name="Search").click()
+    await page.get_by_role("rowheader", name="added@shop.example").wait_for()
+
+
+@pytest.mark.feature("F3")
+async def test_a_number_becomes_a_list(window: Open, stock: Stock) -> None:
+    """From the recipients of what was sent to a list, and on to a campaign."""
+    site = await window()
+    page = site.page
+    await site.sign_in(ANN)
+    await site.goto(f"/mailings/{stock.sent}")
+    await page.get_by_role("link", name="Follow up").click()
+    await page.get_by_label("Name of the list").fill("Once more")
+    await page.get_by_role("button", name="Make the list").click()
+    await page.get_by_text("on “Once more”").wait_for()
+    await page.get_by_role("link", name="Open a campaign with it").click()
+    await page.get_by_text("Once more").first.wait_for()

@@ -62,6 +62,7 @@ def links_of(mails: Path, to: str) -> tuple[str, str, str]:
     return pixel[1], click[1], str(mail["List-Unsubscribe"]).strip("<>")
 
 
+@pytest.mark.feature("G9", "B14", "F3")
 @pytest.mark.usefixtures("database")
 async def test_a_mailing_travels_from_csv_to_report(local: Local, posthaste: Posthaste, tmp_path: Path) -> None:
     """Import, draft, freeze, test, send, open, click, unsubscribe: each shows in the report, the ledger balances."""
@@ -120,3 +121,20 @@ async def test_a_mailing_travels_from_csv_to_report(local: Local, posthaste: Pos
     )
     frozen = await ran(posthaste, "mailing", "audience", again["mailing"])
     assert (frozen["recipients"], frozen["skipped"]) == (4, {"opted_out": 1})
+
+    unread = await ran(
+        posthaste, "mailing", "audience", again["mailing"], "--no-lists", "--from", f"{mailing}:not_opened"
+    )
+    assert unread["recipients"] == 3
+    await ran(posthaste, "mailing", "schedule", again["mailing"])
+    mailing = again["mailing"]
+    await until(completed, 60, every=0.3)
+    parse = BytesParser(policy=email.policy.default).parsebytes
+    to = [str(parse(mail.read_bytes())["To"]).lower() for mail in (local.folder.path / "mails").glob("*/*.eml")]
+    came = {who: sum(who in each for each in to) for who in ("ann@one", "bob@two", "eve@five")}
+    assert came == {"ann@one": 2, "bob@two": 1, "eve@five": 2}
+    made = await ran(posthaste, "mailing", "list-from", mailing, "--list", "Got June")
+    assert made["contacts"] == 3
+    out = tmp_path / "left out.csv"
+    await ran(posthaste, "mailing", "audience", mailing, "--show", "--csv", str(out))
+    assert len(out.read_text("utf-8").splitlines()) == 4

@@ -3,7 +3,9 @@
 import re
 import shlex
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -72,12 +74,17 @@ def _commands(page: Path) -> list[str]:
     return [*re.findall(r"^\$ (posthaste .+)$", blocks, re.MULTILINE), *quoted]
 
 
+@cache
+def _posthaste() -> Any:  # noqa: ANN401 - whatever click has
+    return typer.main.get_command(program())
+
+
 @pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_commands_that_documents_give_exist(page: Path) -> None:
     """Each `posthaste ...` is a command, and has every option that is given."""
     for line in _commands(page):
         words = shlex.split(line)[1:]
-        command = typer.main.get_command(program())
+        command = _posthaste()
         while words and words[0] in (found := getattr(command, "commands", {})):
             command = found[words.pop(0)]
         assert not getattr(command, "commands", None) or words in ([], ["..."], ["--help"]), line

@@ -39,6 +39,14 @@ def test_one_event_and_a_batch_are_read_alike() -> None:
     assert intake.read(b"[]") == ([], [])
 
 
+def test_the_kind_of_a_record_is_one_of_its_fields() -> None:
+    """In small letters; where it is not told there is none."""
+    ((told,), _) = intake.read(json.dumps(with_data(kind="Account", fields={"city": "Oslo"})).encode())
+    assert isinstance(told.data, ContactUpserted)
+    assert told.data.merged == {"city": "Oslo", "kind": "account"}
+    assert ContactUpserted.model_validate(event()["data"]).merged == {}
+
+
 def test_a_contact_leaves_a_list() -> None:
     """The other type has a list instead."""
     left = event(type="contact.removed_from_list/1", data={"id": "4711", "version": 4, "list": "readers"})
@@ -68,6 +76,9 @@ def test_without_a_version_the_time_orders() -> None:
         (with_data(version=-1), "event 0, data.version: "),
         (with_data(version=None), "event 0, data.version: "),
         (with_data(addresses=["no address"]), "event 0, data.addresses: "),
+        (with_data(kind="no kind"), "event 0, data.kind: "),
+        (with_data(fields={"time_zone": "Mars/Base"}), "event 0, data.fields: Value error, time_zone is no time zone"),
+        (with_data(fields={"language": "Greek!"}), "event 0, data.fields: Value error, language is no language tag"),
         (with_data(addresses=["a@b.example"] * 4), "event 0, data.addresses: "),
         (with_data(name="Ann\r\nBcc: x"), "event 0, data.name: "),
         (with_data(fields={"city": "x" * 4_001}), "event 0, data.fields.city: "),

@@ -1,4 +1,4 @@
-"""What rules look at, made of every contact there is, and the rules of lists."""
+"""What rules look at, made of every contact there is, the rules of lists, and domains that are not mailed."""
 
 import orjson
 import sqlalchemy as sa
@@ -27,6 +27,12 @@ def upgrade() -> None:
         sa.Column("list", sa.String(length=24), nullable=False),
         sa.Column("rule", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("list"),
+    )
+    op.create_table(
+        "blocked_domains",
+        sa.Column("domain", sa.String(length=253), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("domain"),
     )
     conn = op.get_bind()
     contacts = sa.table("contacts", *(sa.column(name) for name in ("id", "address", "name", "fields")))

@@ -21,6 +21,11 @@ _REASONS = {
     "duplicate_address": "address is on the list twice",
     "no_address": "has no address",
     "complained": "complained",
+    "duplicate": "another contact has the same address",
+    "removed": "removed by hand",
+    "excluded": "on an exclusion list",
+    "not_on_helper_list": "not on the helper list",
+    "frequency_cap": "got enough mails lately",
 }
 _TONES = {
     "Planned": "plain",

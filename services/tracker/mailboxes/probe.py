@@ -22,7 +22,8 @@ async def try_mailbox(probe: MailboxProbe, passwords: Passwords, seconds: float)
 def _tried(settings: MailboxSettings, password: str, seconds: float) -> str:
     session = Session.open(settings, password, seconds)
     try:
-        found = [session.select(name, readonly=True) for name in settings.folders]
+        names = filter(None, (*settings.folders, settings.sent))
+        found = [session.select(name, readonly=True) for name in names]
         if settings.target and settings.target not in session.folders():
             known = ", ".join(map(repr, session.folders()[:20]))
             raise FolderError(f"There is no folder {settings.target!r} to move to; there are {known}.")

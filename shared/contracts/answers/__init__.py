@@ -20,8 +20,10 @@ from shared.contracts.answers.checks import (
 )
 from shared.contracts.answers.contacts import (
     AudiencePage,
+    BlockedDomainsPage,
     ConfirmationSet,
     ConsentRows,
+    DomainSet,
     FeedbackTaken,
     ImportAccepted,
     ImportPreview,
@@ -109,6 +111,7 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.FreezeAudience: AudienceFrozenNow,
     commands.SendTest: TestSentNow,
     commands.ScheduleMailing: MailingDone,
+    commands.ApproveMailing: MailingDone,
     commands.UnscheduleMailing: MailingDone,
     commands.PauseMailing: MailingDone,
     commands.ResumeMailing: MailingDone,
@@ -120,6 +123,8 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.DeleteMailing: MailingDone,
     commands.Accounts: AccountRows,
     commands.Lists: ListRows,
+    commands.BlockDomain: DomainSet,
+    commands.BlockedDomains: BlockedDomainsPage,
     commands.RuleList: ListRuled,
     commands.CountSegment: Segment,
     commands.ListConfirmation: ConfirmationSet,

@@ -42,6 +42,27 @@ class Segment(Data):
     unknown_fields: list[str]
 
 
+class DomainSet(Data):
+    """The domain as it is now."""
+
+    domain: str
+    blocked: bool
+
+
+class BlockedDomainRow(Data):
+    """One domain that is not mailed."""
+
+    domain: str
+    reason: str
+
+
+class BlockedDomainsPage(Data):
+    """Domains that are not mailed."""
+
+    rows: list[BlockedDomainRow]
+    next: str
+
+
 class ConfirmationSet(Data):
     """How the list is now."""
 

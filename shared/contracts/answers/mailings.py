@@ -24,6 +24,7 @@ class CampaignRow(Data):
     lists: list[str]
     starts_on: str
     ends_on: str
+    approval: bool
     status: str
     opened_at: str
     mailings: int
@@ -128,6 +129,8 @@ class Foreseen(Data):
     per_second: float
     assumed: bool
     sharing: int
+    plan: str
+    approved: bool
 
 
 class TestSentNow(Data):

@@ -53,6 +53,8 @@ from shared.contracts.commands.checks import (
     ViewHealth,
 )
 from shared.contracts.commands.contacts import (
+    BlockDomain,
+    BlockedDomains,
     ConsentHistory,
     ContactProblems,
     CountSegment,
@@ -83,6 +85,7 @@ from shared.contracts.commands.mailboxes import (
     TestMailbox,
 )
 from shared.contracts.commands.mailings import (
+    ApproveMailing,
     Attachment,
     CancelMailing,
     ChangeRate,
@@ -152,9 +155,12 @@ __all__ = (
     "AddRecipients",
     "AddUser",
     "Answer",
+    "ApproveMailing",
     "Attachment",
     "Audience",
     "AuditTrail",
+    "BlockDomain",
+    "BlockedDomains",
     "Campaigns",
     "CancelMailing",
     "Census",

@@ -178,6 +178,28 @@ class OptOut(Command):
     list: Name | Literal[""] = ""
 
 
+class BlockDomain(Command):
+    """Mail nobody of a domain and those below it, or mail them again.
+
+    Attributes:
+        domain: Its name, `example.com`.
+        blocked: False lets it go.
+        reason: For whoever looks later.
+    """
+
+    NAME: ClassVar[str] = "domain.block"
+
+    domain: str = Field(min_length=1, max_length=253)
+    blocked: bool = True
+    reason: str = Field(default="", max_length=200)
+
+
+class BlockedDomains(Page):
+    """Domains that are not mailed, by name -> {rows: [{domain, reason}], next}."""
+
+    NAME: ClassVar[str] = "domain.blocked"
+
+
 class ContactProblems(Page):
     """Messages of producers that are parked because an event in them does not fit -> {rows: [...], next}."""
 

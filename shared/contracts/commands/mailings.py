@@ -20,6 +20,7 @@ class OpenCampaign(Command):
     lists: list[str] = Field(min_length=1)
     starts_on: date | None = None
     ends_on: date | None = None
+    approval: bool = False
 
 
 class EditCampaign(OpenCampaign):
@@ -138,6 +139,15 @@ class ScheduleMailing(Command):
     hours: SendingHours | None = None
     deadline: datetime | None = None
     late: LateRule = "send"
+
+
+class ApproveMailing(Command):
+    """Approve of a plan (`mailing.forecast` names it), by somebody who has not made it."""
+
+    NAME: ClassVar[str] = "mailing.approve"
+
+    mailing: Id
+    plan: str = Field(pattern=r"^[0-9a-f]{32}$")
 
 
 class UnscheduleMailing(Command):

@@ -26,6 +26,7 @@ _CODES: dict[HTTPStatus, str] = {
     HTTPStatus.CONFLICT: """
         account_exists account_not_tested account_not_working mailbox_exists mailbox_not_working upload_missing
         upload_used campaign_exists campaign_closed campaign_ended campaign_deleted campaign_running
+        approval_not_asked approval_own approval_missing plan_changed
         campaign_fixed mailing_deleted mailing_exists mailing_started mailing_running mailing_not_running
         mailing_not_paused mailing_completed audience_missing audience_empty audience_fixed not_in_doubt
         decided_meanwhile cannot_redrive not_suppressed key_retired selector_used
@@ -37,8 +38,8 @@ _CODES: dict[HTTPStatus, str] = {
         invalid key_invalid idempotency_key_reused host_invalid folder_invalid address_invalid
         password_in_clear sender_not_allowed
         unreadable encoding_unknown encoding_wrong delimiter_invalid nul_byte file_empty header_invalid header_duplicate
-        column_missing email_missing
-        rule_invalid rule_too_large list_in_itself
+        column_missing email_missing too_many_columns
+        domain_invalid rule_invalid rule_too_large list_in_itself
         line_too_long field_too_large quote_unclosed list_unknown dates_reversed start_in_past deadline_too_early
         zone_unknown hours_invalid weekdays_invalid calendar_unknown hours_empty outside_campaign
         indexes_invalid empty_subject empty_body bad_address bad_list_id

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.contracts import commands, subjects
-from shared.contracts.audience import ListRuled
+from shared.contracts.audience import DomainBlocked, ListRuled
 from shared.contracts.consent import OptedOut
 from shared.keys import KeyRing
 from tests.integration.planner.conftest import Desk
@@ -91,9 +91,32 @@ async def test_the_log_tells_that_a_rule_changed_and_not_what_it_says(desk: Desk
     assert await desk.do(wanted, "k") == done
     await desk.do(commands.RuleList(list="One"))
     told: list[ListRuled] = []
-    async for commits in desk.log.scan([subjects.audience("*")]):
+    async for commits in desk.log.scan([subjects.ALL_AUDIENCE]):
         events = [record.event for commit in commits for record in commit.events]
         told += [event for event in events if isinstance(event, ListRuled)]
     assert [bool(event.rule) for event in told] == [True, False]
     assert {event.list for event in told} == {done["list"]}
     assert "ann" not in "".join(event.model_dump_json() for event in told)
+
+
+async def test_contacts_of_a_blocked_domain_are_left_out(desk: Desk) -> None:
+    """Of the domain and those below it, whatever the case, with the reason, until it is let go."""
+    await desk.imported(b"email\na@Rival.example\nb@sub.rival.example\nc@arrival.example\n")
+    done = await desk.do(commands.BlockDomain(domain="RIVAL.example", reason="a rival"))
+    assert done == {"domain": "rival.example", "blocked": True}
+    mailing = await desk.drafted()
+    assert await audience(desk, mailing) == {
+        "a@Rival.example": "blocked_domain",
+        "b@sub.rival.example": "blocked_domain",
+        "c@arrival.example": "",
+    }
+    assert (await desk.ask(commands.BlockedDomains()))["rows"] == [{"domain": "rival.example", "reason": "a rival"}]
+    await desk.do(commands.BlockDomain(domain="rival.example", blocked=False))
+    assert set((await audience(desk, mailing)).values()) == {""}
+    assert await desk.refused(commands.BlockDomain(domain="no domain")) == "domain_invalid"
+    told: list[DomainBlocked] = []
+    async for commits in desk.log.scan([subjects.ALL_AUDIENCE]):
+        events = [record.event for commit in commits for record in commit.events]
+        told += [event for event in events if isinstance(event, DomainBlocked)]
+    assert [event.blocked for event in told] == [True, False]
+    assert "rival" not in "".join(event.model_dump_json() for event in told)

@@ -1,5 +1,6 @@
 """A mailing from import to completion, as the log tells it."""
 
+from copy import copy
 from datetime import datetime, time, timedelta
 
 import orjson
@@ -7,6 +8,7 @@ import orjson
 from shared import clock
 from shared.contracts import commands, subjects
 from shared.eventlog.documents import Documents
+from shared.messaging.client import Client
 from tests.harness.waiting import until
 from tests.integration.planner.conftest import LETTER, Desk
 
@@ -70,6 +72,28 @@ async def test_a_campaign_is_edited_closed_and_deleted_when_nothing_of_it_goes_o
     assert await desk.refused(edited) == "campaign_deleted"
     names = [type(event).__name__ for event in await desk.events(subjects.campaign(campaign))]
     assert names == ["CampaignOpened", "CampaignEdited", "CampaignClosed", "CampaignDeleted"]
+
+
+async def test_a_mailing_is_foreseen_and_starts_when_a_second_person_approved(desk: Desk) -> None:
+    """Who made it cannot; who looked at another plan cannot; at its start it waits for the approval."""
+    await desk.imported(PEOPLE)
+    mailing = await desk.drafted(limits={"per_hour": 3600})
+    campaign = (await desk.events(subjects.mailing(mailing)))[0].model_dump()["campaign"]
+    await desk.do(commands.EditCampaign(campaign=campaign, name="c", lists=["readers"], approval=True))
+    await desk.do(commands.FreezeAudience(mailing=mailing))
+    before = await desk.ask(commands.Forecast(mailing=mailing))
+    assert (before["left"], before["per_second"], before["assumed"], before["plan"]) == (3, 1, False, "")
+    await desk.do(commands.ScheduleMailing(mailing=mailing))
+    await desk.happened(mailing, "MailingPaused")
+    plan = (await desk.ask(commands.Forecast(mailing=mailing)))["plan"]
+    approve = commands.ApproveMailing(mailing=mailing, plan=plan)
+    assert await desk.refused(approve) == "approval_own"
+    second = copy(desk)
+    second.client = Client(desk.nc, "producer")
+    assert await second.refused(approve.model_copy(update={"plan": "0" * 32})) == "plan_changed"
+    await second.do(approve)
+    await desk.happened(mailing, "SendingStarted")
+    await desk.planned(mailing, 2)
 
 
 async def test_the_directory_holds_everyone_imported(desk: Desk) -> None:

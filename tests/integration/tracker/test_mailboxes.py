@@ -227,6 +227,7 @@ async def test_a_probe_says_what_is_wrong(server: ImapServer, office: Office, tr
     assert "check host and port" in (await probe(port=1)).detail
     assert "is it the port of STARTTLS" in (await probe(security="tls")).detail
     assert "'Lost'; there are" in (await probe(folders=["Lost"])).detail
+    assert "'Lost'; there are" in (await probe(sent="Lost")).detail
     assert "to move to" in (await probe(target="Lost")).detail
     assert "refuses the login" in (await probe(username="nobody")).detail
     assert tracker.pid

@@ -33,6 +33,8 @@ def test_it_is_added_once() -> None:
         ({"security": "none"}, "password_in_clear", "security"),
         ({"folders": ["INBOX", "inbox"]}, "folder_invalid", "folders"),
         ({"folders": ["INBOX", "Junk"], "target": "Junk"}, "folder_invalid", "target"),
+        ({"folders": ["INBOX", "Sent"], "sent": "Sent"}, "folder_invalid", "sent"),
+        ({"target": "Sent", "sent": "Sent"}, "folder_invalid", "sent"),
     ],
 )
 def test_what_cannot_be_is_refused(changes: dict[str, object], code: str, field: str) -> None:

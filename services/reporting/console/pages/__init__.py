@@ -17,15 +17,17 @@ def register(console: "Console") -> None:
         campaign,
         contacts,
         draft,
+        follow_up,
         health,
         mailboxes,
         mailing,
         mailings,
         me,
         parked,
+        sources,
     )
 
-    work = (mailings, campaign, draft, mailing, audience, contacts)
+    work = (mailings, campaign, draft, mailing, audience, sources, follow_up, contacts)
     for page in (*work, accounts, mailboxes, health, parked, access, me):
         page.register(console)
 

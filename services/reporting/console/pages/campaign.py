@@ -34,7 +34,7 @@ class _Campaign:
         with self._form as form:
             form.text("name", "Name", known.get("name", ""), required=True, autofocus=True, maxlength=200)
             form.choice("kind", "Kind", _KINDS, known.get("kind", "email"), required=True)
-            options = [(one["id"], f"{one['name']} ({words.many(one['members'], 'contact')})") for one in lists]
+            options = [(one["id"], f"{one['name']} ({_held(one)})") for one in lists]
             form.checks("lists", "Lists", options, chosen)
             with tag("div", "", "pair"):
                 form.text("starts_on", "First day", known.get("starts_on", ""), type="date")
@@ -63,10 +63,16 @@ class _Campaign:
             **values.given("name", "kind", "starts_on", "ends_on"),
             "lists": values.all("lists"),
         }
+        fields["approval"] = bool(values.all("approval"))
         if self._known:
             command = made(commands.EditCampaign, campaign=self._known["campaign"], **fields)
             return await self._desk.tell(command, self._form.id)
         return await self._desk.tell(made(commands.OpenCampaign, **fields), self._form.id)
+
+
+def _held(one: Data) -> str:
+    """Return how many are on a list, or that a rule says it."""
+    return "by a rule" if one["rule"] else words.many(one["members"], "contact")
 
 
 def register(console: "Console") -> None:

@@ -7,7 +7,7 @@ from nicegui.events import GenericEventArguments
 from services.reporting.console import words
 from services.reporting.console.desk import Data
 from services.reporting.console.frame import Frame
-from services.reporting.console.html import Tag, pill, tag
+from services.reporting.console.html import Tag, link, pill, tag
 from services.reporting.console.listing import NONE, Cell, Column, Listing
 from shared.contracts import commands
 
@@ -50,6 +50,8 @@ class Recipients:
         with tag("section", "", "", aria_labelledby="recipients-title"):
             with tag("div", "", "section-head"):
                 tag("h2", "Recipients", id="recipients-title")
+                if frame.desk.may("add_recipient"):
+                    link("Follow up", f"/mailings/{mailing}/follow-up")
             with tag("div", "", "chips", role="group", aria_label="Show"):
                 self._chips = {value: self._chip(value, label) for value, label in _FILTERS}
             search = tag("form", "", "search", role="search")

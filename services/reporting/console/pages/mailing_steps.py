@@ -49,6 +49,7 @@ class Steps:
                 link("See who", f"/mailings/{self._mailing}/audience")
             else:
                 tag("p", "Fix who gets it: one mail per address, with a reason for everybody left out.", "under")
+            link("Choose where they come from", f"/mailings/{self._mailing}/sources")
             if self._desk.may("edit"):
                 label = "Fix again" if status["audience"] else "Fix the recipients"
                 form = Form(self._freeze, "spaced")

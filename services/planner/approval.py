@@ -1,0 +1,21 @@
+"""What an approval holds: one plan, named by a hash over what is sent, to whom, and when.
+
+Pure. Whoever changes any of it changes the hash. Limits are no part of it: they may change while a mailing runs.
+"""
+
+import hashlib
+
+import orjson
+
+from shared.contracts.mailing import AudienceFrozen, MailingDrafted, MailingScheduled
+
+NOT_APPROVED = "not approved"
+"""How the reason of a pause begins that comes where an approval should."""
+
+
+def plan_of(draft: MailingDrafted | None, audience: AudienceFrozen | None, scheduled: MailingScheduled | None) -> str:
+    """Return the hash of a plan, "" where it is not whole."""
+    if draft is None or audience is None or scheduled is None:
+        return ""
+    what = [draft.model_dump(mode="json", exclude={"limits"}), audience.object, scheduled.model_dump(mode="json")]
+    return hashlib.sha256(orjson.dumps(what, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
