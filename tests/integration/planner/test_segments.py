@@ -181,7 +181,8 @@ async def test_every_comparison_of_every_value_is_as_defined(database: Database)
     numbers = [Decimal(text) for text in ("0", "7", "-7", "7.5", "-7.5", "999999999999999.999999", "6.999999")]
     days = [date(2026, 11, 27), TODAY, date(1, 1, 1)]
     rules: list[Rule] = [Compare("f", "=", text) for text in texts]
-    rules += [Compare("f", how, value) for how in HOWS for value in (*numbers, *days)]
+    rules += [Compare("f", how, number) for how in HOWS for number in numbers]
+    rules += [Compare("f", how, day) for how in HOWS for day in days]
     rules += [Match("f", how, text) for how in PARTS for text in texts]
     rules += [OneOf("f", tuple((texts + texts)[at : at + 5])) for at in range(len(texts))]
     async with engine.begin() as conn:
