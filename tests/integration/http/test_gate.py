@@ -28,6 +28,7 @@ async def _status(http: httpx.AsyncClient, house: House, row: Endpoint | Flow, t
         return reply.status_code, reply.json()["detail"]
 
 
+@pytest.mark.feature("P1")
 async def test_every_endpoint_refuses_whoever_lacks_its_permission(house: House) -> None:
     """401 without a token, 403 with any other permission, which the answer names; neither with the right one."""
     tokens = {permission: await house.issue([permission]) for permission in PERMISSIONS}
