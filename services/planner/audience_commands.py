@@ -215,7 +215,7 @@ async def _activities(parts: Parts, wanted: Sequence[OfActivity]) -> list[str] |
             activity = await activities.newest(conn, one.type, words, now)
         if activity is None:
             message = f"Nobody told of {one.type!r}" + (f" in the campaign {one.campaign}." if one.campaign else ".")
-            return Refusal(code="activity_unknown", message=message, field="sources")
+            return Refusal(code="activity_unknown", message=message, field="activities")
         found.append(activity)
     return found
 

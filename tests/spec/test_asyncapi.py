@@ -10,7 +10,7 @@ from asyncapi3 import AsyncAPI3
 from jsonschema import Draft7Validator
 from pydantic import ValidationError
 
-from shared.contracts import asyncapi, feed, intake
+from shared.contracts import activities, asyncapi, feed, intake
 from shared.contracts.api import ENDPOINTS, Endpoint
 from shared.contracts.commands import Command
 from shared.contracts.examples import EXAMPLES, FEED_EXAMPLES
@@ -56,10 +56,10 @@ def test_every_request_is_in_it(endpoint: Endpoint) -> None:
 
 
 def test_nothing_else_is_in_it() -> None:
-    """Requests, contacts, uploads and the feed."""
+    """Requests, contacts, activities, uploads and the feed."""
     known = {endpoint.name.replace(".", "_") for endpoint in ENDPOINTS}
     feed_channels = {"mailings", "recipients", "engagement", "returns", "consent_changes", "contact_changes"}
-    assert set(DOCUMENT["operations"]) == known | {"contacts", "uploads"} | feed_channels
+    assert set(DOCUMENT["operations"]) == known | {"contacts", "activities", "uploads"} | feed_channels
     assert set(DOCUMENT["channels"]) == set(DOCUMENT["operations"]) | {"answers"}
 
 
@@ -79,9 +79,11 @@ def test_every_request_has_an_example_that_its_model_reads(endpoint: Endpoint) -
 
 def test_every_event_has_an_example() -> None:
     """Those of producers and those of the feed."""
-    for name in ("contact_upserted", "contact_removed_from_list", "contacts"):
+    contacts = dict.fromkeys(("contact_upserted", "contact_removed_from_list", "contacts"), intake.read)
+    happened = dict.fromkeys(("activity_happened", "activities"), activities.read)
+    for name, read_it in (contacts | happened).items():
         (example,) = MESSAGES[name]["examples"]
-        told, problems = intake.read(json.dumps(example["payload"]).encode())
+        told, problems = read_it(json.dumps(example["payload"]).encode())
         assert told
         assert not problems
     for wire_type, model in feed.FEED.items():

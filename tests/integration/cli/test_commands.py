@@ -13,6 +13,7 @@ from shared.contracts import commands
 from shared.contracts.account import Limits
 from shared.contracts.commands import Refusal
 from shared.contracts.mailing import SendingHours
+from shared.contracts.sources import OfActivity, Sources
 from shared.eventlog.reader import Reader
 from tests.harness.nats import NatsServer
 from tests.harness.posthaste import Posthaste
@@ -31,6 +32,24 @@ async def test_a_refusal_names_code_field_and_line(posthaste: Posthaste, service
     ended = await posthaste("mailing", "audience", "m1", "--json")
     assert ended.code == 2
     assert ended.json["refusal"] == {"code": "bad_field", "message": "No [such] field.", "field": "html", "line": 7}
+
+
+@pytest.mark.feature("G10")
+async def test_activities_are_a_source_by_type_and_campaign(posthaste: Posthaste, services: Services) -> None:
+    """TYPE@CAMPAIGN, or a type alone; a campaign without a type is nothing."""
+    services.says |= {
+        commands.ChooseSources: {"mailing": "m1"},
+        commands.FreezeAudience: {"mailing": "m1"},
+        commands.Audience: {"recipients": 0, "skipped": 0, "rows": []},
+    }
+    chosen = ("--no-lists", "--activity", "points awarded@May @ home", "--activity", "visit")
+    ended = await posthaste("mailing", "audience", "m1", *chosen)
+    assert ended.code == 0, ended.error
+    sources = Sources(
+        lists=[], activities=[OfActivity(type="points awarded", campaign="May @ home"), OfActivity(type="visit")]
+    )
+    assert services.asked[0] == commands.ChooseSources(mailing="m1", sources=sources)
+    assert (await posthaste("mailing", "audience", "m1", "--activity", "@May")).error.startswith("bad_activity")
 
 
 async def test_without_anything_running_it_says_how_to_start(tmp_path: Path) -> None:
