@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ColumnElement, CompoundSelect, String, Table, or_, select, union
+from sqlalchemy import BigInteger, Column, ColumnElement, CompoundSelect, String, Table, and_, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.planner import contacts
@@ -37,7 +37,7 @@ PARTICIPANTS = Table(
     Column("address_key", String(16), primary_key=True),
     sqlite_with_rowid=False,
 )
-SLICE = 5_000
+SLICE = 2_000
 """So many participants, or one event, are taken in by one transaction."""
 
 _EVENTS = 250
@@ -126,6 +126,11 @@ def _who(each: Activity, keys: KeyRing) -> Iterator[tuple[str, str]]:
 async def _known(conn: AsyncConnection, wanted: Collection[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
     """Return those of (activity, record, address key) that are there, and maybe some more."""
     p = PARTICIPANTS.c
-    named = or_(p.record.in_({who[1] for who in wanted} - {""}), p.address_key.in_({who[2] for who in wanted} - {""}))
-    rows = await conn.execute(select(PARTICIPANTS).where(p.activity.in_({who[0] for who in wanted}), named))
-    return {(row.activity, row.record, row.address_key) for row in rows}
+    told = p.activity.in_({who[0] for who in wanted})
+    by_record = p.record.in_({who[1] for who in wanted} - {""})
+    by_address = and_(p.record == "", p.address_key.in_({who[2] for who in wanted} - {""}))
+    found: set[tuple[str, str, str]] = set()
+    for named in (by_record, by_address):  # one after the other, each by the key
+        rows = await conn.execute(select(p.activity, p.record, p.address_key).where(told, named))
+        found.update((row[0], row[1], row[2]) for row in rows)
+    return found
