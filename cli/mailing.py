@@ -21,6 +21,7 @@ from cli.drafts import (
     InlineCss,
     Language,
     Name,
+    Notify,
     PerHour,
     ReplyTo,
     RetryFor,
@@ -66,6 +67,7 @@ async def draft(
     stop: Stop = "",
     batch: InBatches = "",
     recipient_time: TheirTime = False,
+    notify: Notify = [],  # noqa: B006
     attach: Attach = [],  # noqa: B006 - typer reads the default, nobody changes it
     inline: Inline = [],  # noqa: B006
     header: Header = [],  # noqa: B006
@@ -93,6 +95,7 @@ async def draft(
         variant,
         inline_css,
         *sent,
+        notify,
         attach,
         inline,
         header,
@@ -127,6 +130,7 @@ async def edit(
     stop: Stop = "",
     batch: InBatches = "",
     recipient_time: TheirTime = False,
+    notify: Notify = [],  # noqa: B006
     attach: Attach = [],  # noqa: B006 - typer reads the default, nobody changes it
     inline: Inline = [],  # noqa: B006
     header: Header = [],  # noqa: B006
@@ -154,6 +158,7 @@ async def edit(
         variant,
         inline_css,
         *sent,
+        notify,
         attach,
         inline,
         header,

@@ -165,6 +165,7 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
         stop=wanted.stop,
         batch=wanted.batch or parts.settings.batch,
         recipient_time=wanted.recipient_time,
+        notify=len(content.notify),
     )
     account = await parts.account(wanted.account)
     order = orders.Draft(drafted, content.sender_address, campaign, account, clock.now().date(), edit)

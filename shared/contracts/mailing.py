@@ -83,6 +83,7 @@ class MailingDrafted(DomainEvent):
     Attributes:
         batch: It goes out in batches.
         recipient_time: Start and hours are those of each contact's own time zone.
+        notify: How many are told how it ends; who they are stands in `content`.
     """
 
     TYPE: ClassVar[str] = "mailing.drafted/1"
@@ -100,6 +101,7 @@ class MailingDrafted(DomainEvent):
     stop: StopRules | None = None
     batch: Batch | None = None
     recipient_time: bool = False
+    notify: int = 0
 
 
 class MailingEdited(DomainEvent):
@@ -119,6 +121,7 @@ class MailingEdited(DomainEvent):
     stop: StopRules | None = None
     batch: Batch | None = None
     recipient_time: bool = False
+    notify: int = 0
 
 
 class SourcesChosen(DomainEvent):

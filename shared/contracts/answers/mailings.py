@@ -81,6 +81,7 @@ class Written(Data):
     stop: StopRules | None
     batch: Batch | None
     recipient_time: bool
+    notify: list[str]
 
 
 class RecipientsChosen(MailingDone):

@@ -1,0 +1,20 @@
+"""Events that call for a notice; none for what happened before."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0013"
+down_revision = "0012"
+
+
+def upgrade() -> None:
+    """Change the tables."""
+    op.create_table(
+        "facts_notices",
+        sa.Column("id", sa.String(length=24), nullable=False),
+        sa.Column("mailing", sa.String(length=24), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_facts_notices_at"), "facts_notices", ["at"], unique=False)
