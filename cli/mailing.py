@@ -22,6 +22,7 @@ from cli.drafts import (
     Language,
     Name,
     Notify,
+    NotifyUrl,
     PerHour,
     ReplyTo,
     RetryFor,
@@ -68,6 +69,7 @@ async def draft(
     batch: InBatches = "",
     recipient_time: TheirTime = False,
     notify: Notify = [],  # noqa: B006
+    notify_url: NotifyUrl = "",
     attach: Attach = [],  # noqa: B006 - typer reads the default, nobody changes it
     inline: Inline = [],  # noqa: B006
     header: Header = [],  # noqa: B006
@@ -96,6 +98,7 @@ async def draft(
         inline_css,
         *sent,
         notify,
+        notify_url,
         attach,
         inline,
         header,
@@ -131,6 +134,7 @@ async def edit(
     batch: InBatches = "",
     recipient_time: TheirTime = False,
     notify: Notify = [],  # noqa: B006
+    notify_url: NotifyUrl = "",
     attach: Attach = [],  # noqa: B006 - typer reads the default, nobody changes it
     inline: Inline = [],  # noqa: B006
     header: Header = [],  # noqa: B006
@@ -159,6 +163,7 @@ async def edit(
         inline_css,
         *sent,
         notify,
+        notify_url,
         attach,
         inline,
         header,

@@ -19,7 +19,7 @@ def plan_of(draft: MailingDrafted | None, audience: AudienceFrozen | None, sched
     if draft is None or audience is None or scheduled is None:
         return ""
     what = [
-        draft.model_dump(mode="json", exclude={"limits", "notify"}),
+        draft.model_dump(mode="json", exclude={"limits", "notify", "webhook"}),
         audience.object,
         scheduled.model_dump(mode="json"),
     ]

@@ -196,6 +196,7 @@ def _frozen(
         headers=draft.headers,
         attachments=list(files),
         notify=list(dict.fromkeys(map(addresses.parse, draft.notify))),
+        notify_url=draft.notify_url,
     )
 
 

@@ -217,8 +217,9 @@ async def _mailings(conn: AsyncConnection, commits: Sequence[Commit]) -> None:
             if isinstance(event, DoubtDecided):
                 row["retry"] = commit.seq
                 doubts.append({"mailing": name, "seq": commit.seq, "n": event.n})
-            if notice_facts.calls(record, states[name].draft):
-                notices.append(notice_facts.row(record, name, millis(commit.recorded_at)))
+            draft = states[name].draft
+            if draft is not None and notice_facts.calls(record, draft):
+                notices.append(notice_facts.row(record, name, draft, millis(commit.recorded_at)))
         row["seq"] = commit.seq
     for name, row in rows.items():
         row |= {"status": states[name].status, "state": states[name].model_dump_json()}

@@ -6,7 +6,7 @@ principal. What is paused because the log was restored is told to whoever restor
 
 from typing import Any, TypeGuard
 
-from sqlalchemy import BigInteger, Column, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, String, Table
 
 from services.planner.schema import METADATA
 from shared.contracts.envelope import EventRecord
@@ -27,8 +27,11 @@ NOTICES = Table(
     Column("mailing", String(24), nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False, index=True),
+    Column("mail", Boolean, nullable=False),
+    Column("hook", Boolean, nullable=False),
 )
-"""`id` is that of the notice, `seq` the commit that calls for it, `at` its record time in milliseconds."""
+"""`id` is that of the notice, `seq` the commit that calls for it, `at` its record time in milliseconds;
+`mail` and `hook` say who is told."""
 
 Stand = MailingCompleted | MailingFailed | MailingPaused | MailingCancelled
 
@@ -38,9 +41,9 @@ def notice_id(record: EventRecord) -> str:
     return derived_id("notice", record.id)
 
 
-def calls(record: EventRecord, draft: MailingDrafted | None) -> bool:
+def calls(record: EventRecord, draft: MailingDrafted) -> bool:
     """Tell whether an event of a mailing that was drafted so calls for a notice."""
-    if draft is None or not draft.notify:
+    if not (draft.notify or draft.webhook):
         return False
     event = record.event
     if isinstance(event, MailingPaused | MailingCancelled):
@@ -53,6 +56,7 @@ def is_stand(event: object) -> TypeGuard[Stand]:
     return isinstance(event, Stand)
 
 
-def row(record: EventRecord, mailing: str, at: int) -> dict[str, Any]:
+def row(record: EventRecord, mailing: str, draft: MailingDrafted, at: int) -> dict[str, Any]:
     """Return the row of a notice that is called for."""
-    return {"id": notice_id(record), "mailing": mailing, "seq": record.seq, "at": at}
+    told = {"mail": draft.notify > 0, "hook": draft.webhook}
+    return {"id": notice_id(record), "mailing": mailing, "seq": record.seq, "at": at, **told}

@@ -42,8 +42,8 @@ def errors(events: Iterable[DomainEvent]) -> dict[str, int]:
 
 def wording(told: Told) -> tuple[str, str]:
     """Return subject and text."""
-    name, stands = " ".join(told.name.split())[:_NAME], _stands(told.event)
-    lines = [f'The mailing "{name}" is {stands}.', f"Its id is {told.mailing}."]
+    name, standing = " ".join(told.name.split())[:_NAME], stands(told.event)
+    lines = [f'The mailing "{name}" is {standing}.', f"Its id is {told.mailing}."]
     reason = "" if isinstance(told.event, MailingCompleted) else told.event.reason
     if reason:
         lines += ["", f"Why: {reason}"]
@@ -51,12 +51,13 @@ def wording(told: Told) -> tuple[str, str]:
     lines += [f"  {outcome.replace('_', ' ')}: {count}" for outcome, count in told.totals.items() if count]
     if told.errors:
         lines += ["", "The first errors:", *(f"  {count} x {reply}" for reply, count in told.errors.items())]
-    if stands in ("failed", "paused"):
+    if standing in ("failed", "paused"):
         lines += ["", f"Nothing goes out until somebody resumes it: posthaste mailing resume {told.mailing}"]
-    return f"{stands.capitalize()}: {name}", "\n".join(lines) + "\n"
+    return f"{standing.capitalize()}: {name}", "\n".join(lines) + "\n"
 
 
-def _stands(event: Stand) -> str:
+def stands(event: Stand) -> str:
+    """Return how a mailing stands after an event."""
     if isinstance(event, MailingCompleted):
         return "completed"
     if isinstance(event, MailingFailed):

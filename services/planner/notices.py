@@ -11,25 +11,25 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import orjson
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.planner.audience import digest
 from services.planner.contacts import CONTACTS
 from services.planner.facts import CHUNKS, millis
-from services.planner.mailing import Mailing, MailingDecider
-from services.planner.notice_facts import NOTICES, Stand, is_stand, notice_id
-from services.planner.notice_text import Told, errors, wording
+from services.planner.notice_facts import NOTICES, is_stand
+from services.planner.notice_lookup import GIVEN_UP, Lookup, Owed
+from services.planner.notice_text import wording
 from services.planner.planning import Plan, Planning, payload_row
 from shared import clock
 from shared.contracts import subjects
 from shared.contracts.content import Content
 from shared.contracts.envelope import Commit
-from shared.contracts.mailing import MailingCompleted, MailingDrafted
+from shared.contracts.mailing import MailingDrafted
 from shared.contracts.subjects import PROMPT
 from shared.database import reading
 from shared.eventlog.objects import Objects
@@ -42,20 +42,8 @@ logger = logging.getLogger(__name__)
 STRANGER = "notice"
 """Contact of an address that is nobody's."""
 
-GIVEN_UP = timedelta(days=3)
 _AT_ONCE = 100
-_CHUNKS_WITH_ERRORS = 10
 _SUBJECT, _TEXT = "notice_subject", "notice_text"
-
-
-@dataclass(frozen=True, slots=True)
-class Owed:
-    """A notice that is to be planned: its id, the mailing, and the commit that calls for it."""
-
-    id: str
-    mailing: str
-    seq: int
-    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +64,7 @@ class Notices:
     def __init__(self, reach: Reach) -> None:
         self._reach = reach
         self._reading = reading(reach.engine)
+        self._lookup = Lookup(reach.engine, reach.log, reach.contents)
         self._wake = asyncio.Event()
 
     async def on_applied(self, _seq: int, commits: Sequence[Commit]) -> None:
@@ -109,16 +98,20 @@ class Notices:
         n, c = NOTICES.c, CHUNKS.c
         planned = and_(c.mailing == n.id, c.n == 0, c.size > 0)
         query = select(n.id, n.mailing, n.seq, n.at).outerjoin(CHUNKS, planned)
-        query = query.where(c.n.is_(None), n.at > millis(clock.now() - GIVEN_UP)).order_by(n.seq).limit(_AT_ONCE)
+        query = (
+            query.where(n.mail.is_(True), c.n.is_(None), n.at > millis(clock.now() - GIVEN_UP))
+            .order_by(n.seq)
+            .limit(_AT_ONCE)
+        )
         async with self._reading.connect() as conn:
             return [Owed(*row) for row in await conn.execute(query)]
 
     async def _plan(self, owed: Owed) -> None:
-        state, event = await self._called(owed)
-        if state.draft is None or event is None:
+        called = await self._lookup.told(owed)
+        if called is None:
             return
-        of = Content.model_validate_json(await self._reach.contents.get(state.draft.content))
-        subject, text = wording(await self._told(owed, state, event))
+        of, told, account = called
+        subject, text = wording(told)
         letter = Content(
             subject=f"{{{{ {_SUBJECT} }}}}",
             text=f"{{{{ {_TEXT} }}}}",
@@ -138,7 +131,7 @@ class Notices:
         draft = MailingDrafted(
             campaign="notice",
             name="notice",
-            account=state.draft.account,
+            account=account,
             content=digest(letter),
             subject="",
             tracking="off",
@@ -150,41 +143,6 @@ class Notices:
         contacts = [orjson.loads(line)["contact"] for line in payload.split(b"\n")]
         await self._reach.planning.append(plan, contacts, payload)
         step("notice.planned")
-
-    async def _called(self, owed: Owed) -> tuple[Mailing, Stand | None]:
-        """Return the mailing as it was when it called for the notice, and the event that did."""
-        decider = MailingDecider()
-        state = decider.initial()
-        for commit in await self._reach.log.load(subjects.mailing(owed.mailing)):
-            for record in commit.events:
-                state = decider.evolve(state, record.event)
-                if commit.seq == owed.seq and is_stand(record.event) and notice_id(record) == owed.id:
-                    return state, record.event
-        return state, None
-
-    async def _told(self, owed: Owed, state: Mailing, event: Stand) -> Told:
-        name = state.draft.name if state.draft else ""
-        totals = event.totals if isinstance(event, MailingCompleted) else await self._so_far(owed, state)
-        return Told(owed.mailing, name, event, totals, await self._errors(owed.mailing))
-
-    async def _so_far(self, owed: Owed, state: Mailing) -> dict[str, int]:
-        """Return what relays answered until now, and how many are left."""
-        c = CHUNKS.c
-        query = select(c.accepted, c.bounced + c.refused).where(c.mailing == owed.mailing)
-        async with self._reading.connect() as conn:
-            rows = (await conn.execute(query)).all()
-        accepted, rejected = sum(int(row[0]) for row in rows), sum(int(row[1]) for row in rows)
-        recipients = state.audience.recipients if state.audience else 0
-        return {"accepted": accepted, "rejected": rejected, "not settled": max(recipients - accepted - rejected, 0)}
-
-    async def _errors(self, mailing: str) -> dict[str, int]:
-        c = CHUNKS.c
-        failed = or_(c.bounced + c.refused > 0, c.totals.contains('"rejected"'))
-        query = select(c.n).where(c.mailing == mailing, failed).order_by(c.n).limit(_CHUNKS_WITH_ERRORS)
-        async with self._reading.connect() as conn:
-            numbers = [int(n) for n in await conn.scalars(query)]
-        histories = [await self._reach.log.load(subjects.chunk(mailing, n)) for n in numbers]
-        return errors(record.event for history in histories for commit in history for record in commit.events)
 
     async def _contact(self, key: str) -> str:
         c = CONTACTS.c

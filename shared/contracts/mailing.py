@@ -84,6 +84,7 @@ class MailingDrafted(DomainEvent):
         batch: It goes out in batches.
         recipient_time: Start and hours are those of each contact's own time zone.
         notify: How many are told how it ends; who they are stands in `content`.
+        webhook: A URL is told, too.
     """
 
     TYPE: ClassVar[str] = "mailing.drafted/1"
@@ -102,6 +103,7 @@ class MailingDrafted(DomainEvent):
     batch: Batch | None = None
     recipient_time: bool = False
     notify: int = 0
+    webhook: bool = False
 
 
 class MailingEdited(DomainEvent):
@@ -122,6 +124,7 @@ class MailingEdited(DomainEvent):
     batch: Batch | None = None
     recipient_time: bool = False
     notify: int = 0
+    webhook: bool = False
 
 
 class SourcesChosen(DomainEvent):

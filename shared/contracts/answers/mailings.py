@@ -82,6 +82,7 @@ class Written(Data):
     batch: Batch | None
     recipient_time: bool
     notify: list[str]
+    notify_url: str
 
 
 class RecipientsChosen(MailingDone):

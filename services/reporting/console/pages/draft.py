@@ -72,7 +72,9 @@ class _Draft:
                 files = [{k: v for k, v in file.items() if k != "size"} for file in written["attachments"]]
                 self._kept = {"headers": written["headers"], "attachments": files}
                 self._kept |= {
-                    name: written[name] for name in ("stop", "batch", "recipient_time", "notify") if written.get(name)
+                    name: written[name]
+                    for name in ("stop", "batch", "recipient_time", "notify", "notify_url")
+                    if written.get(name)
                 }
             self._form_of(campaigns, working, written)
 
