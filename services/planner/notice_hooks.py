@@ -107,7 +107,8 @@ class NoticeHooks:
         while True:
             self._wake.clear()
             try:
-                await asyncio.gather(*map(self._call, await self._due()))
+                while due := await self._due():
+                    await asyncio.gather(*map(self._call, due))
             except (SQLAlchemyError, OSError) as error:  # away: the next sweep will do
                 logger.warning("webhooks wait: %s", error)
             try:

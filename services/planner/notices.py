@@ -42,7 +42,6 @@ logger = logging.getLogger(__name__)
 STRANGER = "notice"
 """Contact of an address that is nobody's."""
 
-_AT_ONCE = 100
 _SUBJECT, _TEXT = "notice_subject", "notice_text"
 
 
@@ -98,11 +97,8 @@ class Notices:
         n, c = NOTICES.c, CHUNKS.c
         planned = and_(c.mailing == n.id, c.n == 0, c.size > 0)
         query = select(n.id, n.mailing, n.seq, n.at).outerjoin(CHUNKS, planned)
-        query = (
-            query.where(n.mail.is_(True), c.n.is_(None), n.at > millis(clock.now() - GIVEN_UP))
-            .order_by(n.seq)
-            .limit(_AT_ONCE)
-        )
+        since = millis(clock.now() - GIVEN_UP)
+        query = query.where(n.mail.is_(True), c.n.is_(None), n.at > since).order_by(n.seq)
         async with self._reading.connect() as conn:
             return [Owed(*row) for row in await conn.execute(query)]
 
