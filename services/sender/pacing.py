@@ -5,12 +5,13 @@ reservation moves it by compare-and-set, so the slots of all processes are space
 restarts (G8). No limit, no key. A slot that is not used in time is void (`Spacing.lateness`, decision 0008): in any
 window of a limit's period at most L + 1 mails go out. Dense slots are spaced a trifle wider, so that some lateness is
 allowed. Slots are reserved shortly before their time, mailing by mailing of an account, so a change of limits holds
-within a second and no mailing starves another.
+within a second and no mailing starves another, nor do the lanes of one (decision 0022).
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import orjson
@@ -28,6 +29,8 @@ HORIZON = 5.0
 """Seconds a worker waits for its slot; beyond it the chunk is released with a timer."""
 WIDER = 0.1
 """Most seconds by which an interval is spaced wider, so that a slot may be used so much later."""
+ALIGNED = 0.005
+"""Seconds that a slot may lie before that of another scope and yet count as the same."""
 JITTER = 0.02
 """Seconds that the way of a mail to the relay may differ from that of the next one."""
 MARGIN = 1.5
@@ -105,13 +108,13 @@ class Scope:
 
     def __init__(self, bucket: Bucket, key: str) -> None:
         """Take the PACING bucket and the scope's key."""
-        self._bucket, self._key = bucket, key
+        self._bucket, self.key = bucket, key
         self._known: tuple[float, int] | None = None
 
     async def free(self, interval: float, *, fresh: bool = False) -> float:
         """Return the server time of the next free slot, as last known or read anew."""
         if self._known is None or fresh:
-            entry = await self._bucket.get(self._key)
+            entry = await self._bucket.get(self.key)
             self._known = (0.0, 0) if entry is None else (float(orjson.loads(entry[0])["last"]), entry[1])
         return self._known[0] + interval
 
@@ -121,7 +124,7 @@ class Scope:
         To be called right after `free`: it goes by what is known now, which others in this process move, too.
         """
         revision = self._known[1] if self._known else 0
-        swapped = await self._bucket.swap(self._key, orjson.dumps({"last": last}), revision)
+        swapped = await self._bucket.swap(self.key, orjson.dumps({"last": last}), revision)
         self._known = None if swapped is None else (last, swapped)
         return swapped is not None
 
@@ -169,8 +172,7 @@ class Pacing:
         """
         patience += self._clock.now()
         while True:
-            scopes = limits()
-            if not (held := self._held(scopes)):
+            if not (held := await self._held(limits())):
                 return None
             free = await self._free(held)
             if free > patience and (free := await self._free(held, fresh=True)) > patience:
@@ -178,20 +180,27 @@ class Pacing:
             if wait := await self._own_wait(held):
                 await self._nap(wait)
                 continue
-            turns = self._turns.setdefault(next(iter(scopes)), Turns())
+            first = held[0][0]
+            turns = self._turns.setdefault(first.key, Turns())
+            whose = mailing, "".join(scope.key for scope, _ in held[1:])
             try:
                 async with asyncio.timeout(max(0.0, patience - self._clock.now())):
-                    async with turns.turn(mailing):
-                        if slots := await self._in_turn(limits, most):
-                            turns.served(mailing)
+                    async with turns.turn(whose):
+                        if slots := await self._in_turn(first, limits, most, partial(turns.due, whose)):
+                            turns.served(whose)
                             return slots
             except TimeoutError:  # others have all the slots: come back when the next one may be free
                 return Later(max(free, self._clock.now()) + max(space.interval for _, space in held))
 
-    async def _in_turn(self, limits: Callable[[], Mapping[str, Limits]], most: int) -> list[Slot]:
-        """Wait until what is shared is nearly free, then reserve; none where the mailing's own limit is not free."""
-        while held := self._held(limits()):
-            if await self._own_wait(held):
+    async def _in_turn(
+        self, first: Scope, limits: Callable[[], Mapping[str, Limits]], most: int, due: Callable[[], bool]
+    ) -> list[Slot]:
+        """Wait until what is shared is nearly free, then reserve.
+
+        None where another scope is not free, or it is not the turn of this one any more.
+        """
+        while held := await self._held(limits()):
+            if held[0][0] is not first or await self._own_wait(held) or not due():
                 break
             if (wait := await self._free(held) - self._ahead()) > 0:
                 await self._nap(wait)
@@ -204,10 +213,13 @@ class Pacing:
 
         It takes no slot of the first that is later than need be, for those before it were lost to everybody.
         """
-        own = await self._free(held[1:])
-        if own <= await self._free(held[:1]):
+        first, own = await self._free(held[:1]), await self._free(held[1:])
+        if own <= first + ALIGNED:
             return 0.0
-        return max(0.0, own - self._clock.now() - self.lead)
+        soonest = self._clock.now() + self.lead
+        if first > soonest + AHEAD / 2:  # others take it all the time: it comes to what is free here
+            return min(own - first, own - soonest)
+        return max(0.0, own - soonest)
 
     def _ahead(self) -> float:
         """Return the server time up to which slots may be reserved now."""
@@ -217,9 +229,19 @@ class Pacing:
         """Wait so long, or a moment: limits may change meanwhile."""
         await self._sleep(min(max(seconds, 0.001), AHEAD))
 
-    def _held(self, scopes: Mapping[str, Limits]) -> Held:
+    async def _held(self, scopes: Mapping[str, Limits]) -> Held:
+        """Return the scopes that limit, that one first of which no slot may be lost.
+
+        That is the account or, where it has no limit, the mailing while its slots are in demand: mail to a slow
+        provider takes one as it comes. It would never find one free as late as `lead` before its time, for the
+        others take them `AHEAD`.
+        """
         spaced = [(key, space) for key, limits in scopes.items() if (space := spacing(limits)) is not None]
-        return [(self._scopes.setdefault(key, Scope(self._bucket, key)), space) for key, space in spaced]
+        held = [(self._scopes.setdefault(key, Scope(self._bucket, key)), space) for key, space in spaced]
+        shared = next(iter(scopes), "")
+        if len(held) > 1 and held[0][0].key != shared and await self._free(held[-1:]) > self._clock.now() + self.lead:
+            return [held[-1], *held[:-1]]
+        return held
 
     async def _free(self, held: Held, *, fresh: bool = False) -> float:
         """Return the first time that is free in all scopes."""
@@ -238,7 +260,7 @@ class Pacing:
                 count = min(count, 1 + int(space.lateness / 2 / drift))
         first = start = max(began + self.lead, await self._free(held[:1]))
         slack = min(space.lateness for _, space in held) / 2
-        if await self._free(held[1:], fresh=True) > start:
+        if await self._free(held[1:], fresh=True) > start + ALIGNED:
             return []
         bases: list[float] = []
         for scope, space in held:

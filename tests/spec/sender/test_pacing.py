@@ -241,6 +241,38 @@ def test_a_slow_mailing_does_not_hold_up_its_account() -> None:
     assert 9 <= len(sent.times("s")) <= 11
 
 
+@pytest.mark.parametrize("processes", [1, 3])
+@pytest.mark.parametrize("account", [AccountLimits(), AccountLimits(per_second=10), AccountLimits(per_second=100)])
+def test_a_slow_provider_and_the_others_share_what_their_mailing_may_have(
+    account: AccountLimits, processes: int
+) -> None:
+    """The others get what the provider leaves of ten a second; the provider, with fewer workers, most of its two."""
+    others: Scopes = {"account.a": account, "mailing.m": Limits(per_hour=36_000)}
+    provider: Scopes = {"account.a": account, "provider.a.g": AccountLimits(per_second=2), **others}
+    sent = together({"others": (others, 3), "provider": (provider, 1)}, 60, processes=processes, late=0.5)
+    kept(others["mailing.m"], sent.times())
+    assert len(sent.mails) >= 0.95 * 600
+    assert len(sent.times("provider")) >= 0.6 * 120
+
+
+def test_a_fast_provider_leaves_half_of_its_mailing_to_the_others() -> None:
+    """Neither lane of a mailing gets all of its slots, even where its provider could take more of them."""
+    others: Scopes = {"account.a": AccountLimits(), "mailing.m": Limits(per_hour=36_000)}
+    provider: Scopes = {"account.a": AccountLimits(), "provider.a.g": AccountLimits(per_second=20), **others}
+    sent = together({"others": (others, 3), "provider": (provider, 1)}, 60)
+    assert len(sent.mails) >= 0.95 * 600
+    assert min(len(sent.times("others")), len(sent.times("provider"))) >= 60
+
+
+def test_a_slow_mailing_does_not_hold_up_others_where_the_account_has_no_limit() -> None:
+    """A mailing waits for its own limit by itself."""
+    slow: Scopes = {"account.a": AccountLimits(), "mailing.s": Limits(seconds_between=4)}
+    fast: Scopes = {"account.a": AccountLimits(), "mailing.m": Limits(per_hour=36_000)}
+    sent = together({"s": (slow, 1), "m": (fast, 1)}, 40)
+    assert len(sent.times("m")) >= 0.95 * 400
+    assert 9 <= len(sent.times("s")) <= 11
+
+
 def test_a_slower_scope_leaves_room_in_a_faster_one() -> None:
     """Three mailings of 20 a second each fill an account of 60 a second."""
     account: Scopes = {"account.a": AccountLimits(per_second=60)}
