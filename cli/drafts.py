@@ -50,6 +50,11 @@ Stop = Annotated[
 InBatches = Annotated[str, typer.Option("--batch", help="So many recipients in so many minutes, all at once: 500/60.")]
 TheirTime = Annotated[bool, typer.Option("--recipient-time", help="Start and hours in each contact's own time zone.")]
 
+Notify = Annotated[
+    list[str], typer.Option("--notify", help="Who is told when it completes, fails or stops by itself; repeatable.")
+]
+NotifyUrl = Annotated[str, typer.Option("--notify-url", help="URL that is told the same by a signed webhook.")]
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -75,6 +80,8 @@ class Draft:
     stop: StopRules
     batch: Batch | None
     recipient_time: bool
+    notify: list[str]
+    notify_url: str
     attach: list[Path]
     inline: list[str]
     header: list[str]
@@ -111,6 +118,8 @@ class Draft:
             "stop": self.stop,
             "batch": self.batch,
             "recipient_time": self.recipient_time,
+            "notify": self.notify,
+            "notify_url": self.notify_url,
             "headers": {name.strip(): value.strip() for name, _, value in map(_colon, self.header)},
             "attachments": [await _attached(session, path) for path in self.attach]
             + [await _attached(session, Path(path), cid) for cid, _, path in map(_equals, self.inline)],

@@ -21,6 +21,8 @@ from cli.drafts import (
     InlineCss,
     Language,
     Name,
+    Notify,
+    NotifyUrl,
     PerHour,
     ReplyTo,
     RetryFor,
@@ -66,6 +68,8 @@ async def draft(
     stop: Stop = "",
     batch: InBatches = "",
     recipient_time: TheirTime = False,
+    notify: Notify = [],  # noqa: B006
+    notify_url: NotifyUrl = "",
     attach: Attach = [],  # noqa: B006 - typer reads the default, nobody changes it
     inline: Inline = [],  # noqa: B006
     header: Header = [],  # noqa: B006
@@ -93,6 +97,8 @@ async def draft(
         variant,
         inline_css,
         *sent,
+        notify,
+        notify_url,
         attach,
         inline,
         header,
@@ -127,6 +133,8 @@ async def edit(
     stop: Stop = "",
     batch: InBatches = "",
     recipient_time: TheirTime = False,
+    notify: Notify = [],  # noqa: B006
+    notify_url: NotifyUrl = "",
     attach: Attach = [],  # noqa: B006 - typer reads the default, nobody changes it
     inline: Inline = [],  # noqa: B006
     header: Header = [],  # noqa: B006
@@ -154,6 +162,8 @@ async def edit(
         variant,
         inline_css,
         *sent,
+        notify,
+        notify_url,
         attach,
         inline,
         header,

@@ -24,6 +24,10 @@ from services.planner.housekeeping import Housekeeping
 from services.planner.imports import Importer
 from services.planner.intake import Intake
 from services.planner.memories import Memories
+from services.planner.notice_hooks import NoticeHooks
+from services.planner.notice_lookup import Lookup
+from services.planner.notices import Notices
+from services.planner.notices import Reach as NoticeReach
 from services.planner.opt_ins import OptIns
 from services.planner.outcome_facts import OutcomeFacts
 from services.planner.parts import Parts
@@ -51,7 +55,6 @@ from shared.eventlog.reader import Reader
 from shared.eventlog.server_clock import leading
 from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
-from shared.eventlog.views import View
 from shared.keys import KeyRing
 from shared.messaging.answers import CommandRouter
 from shared.messaging.ask import ask
@@ -100,9 +103,14 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     test_mails = TestMails(engine, log, board, planning, keys)
     process = Process(Reach(log, board, Timers(nc), freezer, planning, test_mails, facts_at, settings))
     suppressor = Suppressor(engine, log, planning, facts_at, settings.soft_bounces)
-    told = _both(process.on_applied, suppressor.on_applied)
-    views: list[View] = [Facts(), OutcomeFacts()]
-    facts = Projector(log, engine, views, durable=subjects.PLANNER_FACTS, filters=FILTERS, on_applied=told)
+    notices, hooks = (
+        Notices(NoticeReach(engine, log, planning, contents, keys, settings.sweep_seconds)),
+        NoticeHooks(engine, Lookup(engine, log, contents), settings),
+    )
+    told = _all(process.on_applied, suppressor.on_applied, notices.on_applied, hooks.on_applied)
+    facts = Projector(
+        log, engine, [Facts(), OutcomeFacts()], durable=subjects.PLANNER_FACTS, filters=FILTERS, on_applied=told
+    )
     parts = Parts(
         settings=settings,
         engine=engine,
@@ -148,6 +156,8 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     service.spawn("checkpoints", engine.checkpoints())
     for name, worker in (
         ("suppressor", suppressor),
+        ("notices", notices),
+        ("webhooks", hooks),
         ("imports", importer),
         ("intake", intake),
         ("directory", directory),
@@ -159,10 +169,10 @@ async def start(service: Service, settings: PlannerSettings) -> None:
 Applied = Callable[[int, Sequence[Commit]], Awaitable[None]]
 
 
-def _both(first: Applied, second: Applied) -> Applied:
+def _all(*each: Applied) -> Applied:
     async def on_applied(seq: int, commits: Sequence[Commit]) -> None:
-        await first(seq, commits)
-        await second(seq, commits)
+        for applied in each:
+            await applied(seq, commits)
 
     return on_applied
 

@@ -1,6 +1,7 @@
 """What an approval holds: one plan, named by a hash over what is sent, to whom, and when.
 
-Pure. Whoever changes any of it changes the hash. Limits are no part of it: they may change while a mailing runs.
+Pure. Whoever changes any of it changes the hash. Limits are no part of it,
+for they may change while a mailing runs, nor is how many are told of its end.
 """
 
 import hashlib
@@ -17,5 +18,9 @@ def plan_of(draft: MailingDrafted | None, audience: AudienceFrozen | None, sched
     """Return the hash of a plan, "" where it is not whole."""
     if draft is None or audience is None or scheduled is None:
         return ""
-    what = [draft.model_dump(mode="json", exclude={"limits"}), audience.object, scheduled.model_dump(mode="json")]
+    what = [
+        draft.model_dump(mode="json", exclude={"limits", "notify", "webhook"}),
+        audience.object,
+        scheduled.model_dump(mode="json"),
+    ]
     return hashlib.sha256(orjson.dumps(what, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]

@@ -88,6 +88,7 @@ def _one(
         or wrong_references(draft.html, files)
         or _wrong_address("sender_address", draft.sender_address)
         or (_wrong_address("reply_to", draft.reply_to) if draft.reply_to else None)
+        or _wrong_notify(draft.notify)
         or _wrong_body(draft)
         or _wrong_template(draft, known_fields)
         or _frozen(draft, list_name, list_id, files, unsubscribe=unsubscribe)
@@ -131,6 +132,15 @@ def _wrong_address(field: str, address: str) -> Refusal | None:
     if not parsed.isascii():
         message = "the part before the @ must be ASCII: relays do not take other senders"
         return Refusal(code="bad_address", message=message, field=field)
+    return None
+
+
+def _wrong_notify(told: Sequence[str]) -> Refusal | None:
+    for place, address in enumerate(told):
+        try:
+            addresses.parse(address)
+        except addresses.AddressError as error:  # the author mends it
+            return Refusal(code="bad_address", message=f"this is no e-mail address: {error}", field=f"notify.{place}")
     return None
 
 
@@ -185,6 +195,8 @@ def _frozen(
         campaign=draft.campaign,
         headers=draft.headers,
         attachments=list(files),
+        notify=list(dict.fromkeys(map(addresses.parse, draft.notify))),
+        notify_url=draft.notify_url,
     )
 
 

@@ -13,9 +13,10 @@ import orjson
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.planner import returns
+from services.planner import notice_facts, returns
 from services.planner.account import AccountDecider
 from services.planner.mailing import MailingDecider
+from services.planner.notice_facts import NOTICES
 from services.planner.schema import METADATA, insert
 from shared.contracts import account, consent, feedback, mailing, ranges, relay, subjects
 from shared.contracts.account import AccountEdited
@@ -98,7 +99,7 @@ SUPPRESSION = Table(
     Column("seq", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False, server_default=text("0")),
 )
-TABLES = (MAILINGS, ACCOUNTS, CHUNKS, DOUBTS, SUPPRESSION, returns.RETURNS)
+TABLES = (MAILINGS, ACCOUNTS, CHUNKS, DOUBTS, SUPPRESSION, NOTICES, returns.RETURNS)
 
 _IN_ONE = 500
 FILTERS = (
@@ -202,6 +203,7 @@ async def _mailings(conn: AsyncConnection, commits: Sequence[Commit]) -> None:
     rows = await _known(conn, MAILINGS, {_id(commit) for commit in commits})
     states = {name: type(decider.initial()).model_validate_json(row["state"]) for name, row in rows.items()}
     doubts: list[dict[str, Any]] = []
+    notices: list[dict[str, Any]] = []
     for commit in commits:
         name = _id(commit)
         row = rows.setdefault(name, {"id": name, "resumed": 0, "retry": 0})
@@ -215,12 +217,16 @@ async def _mailings(conn: AsyncConnection, commits: Sequence[Commit]) -> None:
             if isinstance(event, DoubtDecided):
                 row["retry"] = commit.seq
                 doubts.append({"mailing": name, "seq": commit.seq, "n": event.n})
+            draft = states[name].draft
+            if draft is not None and notice_facts.calls(record, draft):
+                notices.append(notice_facts.row(record, name, draft, millis(commit.recorded_at)))
         row["seq"] = commit.seq
     for name, row in rows.items():
         row |= {"status": states[name].status, "state": states[name].model_dump_json()}
     await _upsert(conn, MAILINGS, rows.values())
     if doubts:
         await conn.execute(insert(conn, DOUBTS).on_conflict_do_nothing(), doubts)
+    await _upsert(conn, NOTICES, notices)
 
 
 async def _accounts(conn: AsyncConnection, commits: Sequence[Commit]) -> None:

@@ -32,6 +32,7 @@ from services.planner.content import freeze_content
 from services.planner.doubts import open_doubts
 from services.planner.idempotency import Act, once
 from services.planner.inline_css import inlined
+from services.planner.notice_hooks import wrong_url
 from services.planner.orders import Command
 from services.planner.parts import Parts
 from services.planner.redrive import redrive
@@ -135,6 +136,9 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
     if isinstance(filled, Refusal):
         return filled
     wanted = inlined(filled) if filled.inline_css else filled
+    refused = wrong_url(wanted.notify_url, parts.settings) if wanted.notify_url else None
+    if refused is not None:
+        return refused
     first = campaign.opened.lists[0]
     async with reading(parts.engine).connect() as conn:
         names = await lists.names(conn, [first])
@@ -165,6 +169,8 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
         stop=wanted.stop,
         batch=wanted.batch or parts.settings.batch,
         recipient_time=wanted.recipient_time,
+        notify=len(content.notify),
+        webhook=bool(content.notify_url),
     )
     account = await parts.account(wanted.account)
     order = orders.Draft(drafted, content.sender_address, campaign, account, clock.now().date(), edit)

@@ -116,7 +116,7 @@ async def draft(parts: Parts, wanted: commands.Draft) -> Answer | Refusal:
     if written is None:
         return NO_MAILING
     content = Content.model_validate_json(await parts.contents.get(written.content))
-    wrote = written.model_dump(mode="json", exclude={"content", "links"})
+    wrote = written.model_dump(mode="json", exclude={"content", "links", "notify", "webhook"})
     told = content.model_dump(
         mode="json",
         include={
@@ -131,6 +131,8 @@ async def draft(parts: Parts, wanted: commands.Draft) -> Answer | Refusal:
             "variants",
             "headers",
             "attachments",
+            "notify",
+            "notify_url",
         },
     )
     if content.html and content.text == text_from_html(content.html):  # made from the HTML, and made anew with it

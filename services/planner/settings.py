@@ -1,6 +1,9 @@
 """Settings of the planner, from the environment (`POSTHASTE_...`)."""
 
-from pydantic import Field
+import binascii
+from base64 import b64decode
+
+from pydantic import Field, field_validator
 
 from shared.contracts.mailing import Batch
 from shared.messaging.http.settings import HttpSettings
@@ -24,6 +27,8 @@ class PlannerSettings(HttpSettings):
         audit_days: How long the audit remembers who asked for what.
         batch_size: A mailing that names no batch goes out in batches of so many recipients; 0: all at once.
         batch_minutes: The period of such a batch.
+        notify_secret: Signs webhooks: `whsec_` and 24 to 64 bytes in base64; "" turns them off.
+        notify_private: Whether webhooks may go to addresses that are not public, and without TLS.
         forecast_rate: Mails a second that a forecast assumes where nothing limits them.
     """
 
@@ -41,7 +46,20 @@ class PlannerSettings(HttpSettings):
     append_unsubscribe: bool = True
     batch_size: int = Field(default=0, ge=0, le=10_000_000)
     batch_minutes: int = Field(default=60, ge=1, le=10_080)
+    notify_secret: str = Field(default="", repr=False)
+    notify_private: bool = False
     forecast_rate: float = Field(default=200.0, gt=0)
+
+    @field_validator("notify_secret")
+    @classmethod
+    def _a_secret(cls, value: str) -> str:
+        try:
+            key = b64decode(value.removeprefix("whsec_"), validate=True)
+        except binascii.Error as error:
+            raise ValueError("what follows whsec_ is base64") from error
+        if value and not (value.startswith("whsec_") and 24 <= len(key) <= 64):
+            raise ValueError("whsec_ and 24 to 64 bytes in base64")
+        return value
 
     @property
     def batch(self) -> Batch | None:

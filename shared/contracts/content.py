@@ -53,6 +53,7 @@ class Content(BaseModel):
             browser.
         variants: What it says to people whose field `language` is the key, instead.
         zone: Time zone in which `today` and `now` are told; "" is UTC.
+        notify: Who is told how the mailing ends, as is `notify_url`; no mail shows it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,6 +74,8 @@ class Content(BaseModel):
     campaign: str = ""
     headers: dict[str, str] = {}
     attachments: list[AttachedFile] = []
+    notify: list[str] = []
+    notify_url: str = ""
 
     def encoded(self) -> bytes:
         """Return the bytes whose SHA-256 names the object."""

@@ -18,6 +18,7 @@ _DRAFT: dict[str, Any] = {
     "subject": "News for {{ name | default('you') }}",
     "html": "<p>Hello {{ name | default('you') }}, <a href='https://shop.example/sale'>look here</a>.</p>",
     "limits": {"per_hour": 5000},
+    "notify": ["editor@shop.example"],
 }
 
 _ACCOUNT: dict[str, Any] = {

@@ -83,6 +83,8 @@ class MailingDrafted(DomainEvent):
     Attributes:
         batch: It goes out in batches.
         recipient_time: Start and hours are those of each contact's own time zone.
+        notify: How many are told how it ends; who they are stands in `content`.
+        webhook: A URL is told, too.
     """
 
     TYPE: ClassVar[str] = "mailing.drafted/1"
@@ -100,6 +102,8 @@ class MailingDrafted(DomainEvent):
     stop: StopRules | None = None
     batch: Batch | None = None
     recipient_time: bool = False
+    notify: int = 0
+    webhook: bool = False
 
 
 class MailingEdited(DomainEvent):
@@ -119,6 +123,8 @@ class MailingEdited(DomainEvent):
     stop: StopRules | None = None
     batch: Batch | None = None
     recipient_time: bool = False
+    notify: int = 0
+    webhook: bool = False
 
 
 class SourcesChosen(DomainEvent):

@@ -13,9 +13,9 @@ from shared.contracts.envelope import DomainEvent
 from shared.contracts.mailing import DoubtPolicy, Tracking
 
 Outcome = Literal["accepted", "deferred", "rejected", "skipped", "released", "in_doubt", "expired", "cancelled"]
-ChunkKind = Literal["campaign", "test", "confirmation", "single"]
+ChunkKind = Literal["campaign", "test", "confirmation", "single", "notice"]
 
-SINGLE: tuple[ChunkKind, ...] = ("test", "confirmation", "single")
+SINGLE: tuple[ChunkKind, ...] = ("test", "confirmation", "single", "notice")
 """Chunks of no mailing of their own: mails that somebody asked for, in the prompt lane."""
 
 FINAL: frozenset[str] = frozenset({"accepted", "rejected", "skipped", "expired", "cancelled", "in_doubt"})

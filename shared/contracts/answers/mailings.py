@@ -81,6 +81,8 @@ class Written(Data):
     stop: StopRules | None
     batch: Batch | None
     recipient_time: bool
+    notify: list[str]
+    notify_url: str
 
 
 class RecipientsChosen(MailingDone):

@@ -71,7 +71,11 @@ class _Draft:
             if written:
                 files = [{k: v for k, v in file.items() if k != "size"} for file in written["attachments"]]
                 self._kept = {"headers": written["headers"], "attachments": files}
-                self._kept |= {name: written[name] for name in ("stop", "batch", "recipient_time") if written.get(name)}
+                self._kept |= {
+                    name: written[name]
+                    for name in ("stop", "batch", "recipient_time", "notify", "notify_url")
+                    if written.get(name)
+                }
             self._form_of(campaigns, working, written)
 
     def _takes(self, campaign: Data) -> bool:

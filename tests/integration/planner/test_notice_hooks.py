@@ -1,0 +1,95 @@
+"""Webhooks: signed, told until the URL says 2xx, never to what is not public."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from services.planner.settings import PlannerSettings
+from shared.contracts import commands, subjects
+from shared.contracts.mailing import MailingDrafted, MailingFailed
+from tests.harness.waiting import until
+from tests.integration.planner.conftest import Desk
+from tests.integration.planner.test_running import sending
+
+KEY = b"k" * 32
+SECRET = "whsec_" + b64encode(KEY).decode()
+
+
+@dataclass
+class Told:
+    """A server that says 500 to the first request and 204 to the others; headers and bodies of what came."""
+
+    port: int = 0
+    came: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take one request."""
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        fields = (line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
+        headers = {name.lower(): value for name, value in fields}
+        body = await reader.readexactly(int(headers["content-length"]))
+        self.came.append((headers, body))
+        status = b"204 No Content" if len(self.came) > 1 else b"500 Oops"
+        writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+
+@pytest.fixture
+async def told() -> AsyncIterator[Told]:
+    """Yield the server."""
+    told = Told()
+    async with await asyncio.start_server(told.answer, "127.0.0.1", 0) as server:
+        told.port = server.sockets[0].getsockname()[1]
+        yield told
+
+
+@pytest.fixture
+def planner_settings(planner_settings: PlannerSettings) -> PlannerSettings:
+    """Return settings with webhooks."""
+    return PlannerSettings(**planner_settings.model_dump() | {"notify_secret": SECRET, "notify_private": True})
+
+
+@pytest.mark.feature("G4")
+async def test_a_url_is_told_until_it_takes_it_once(desk: Desk, told: Told) -> None:
+    """500 the first time, taken the second: one id, a signature that holds, no mail, nothing in the log."""
+    url = f"http://localhost:{told.port}/hook?a=1"
+    mailing = await sending(desk, 10, notify_url=url)
+    (chunk,) = await desk.planned(mailing, 1)
+    await desk.finish(chunk)
+
+    async def taken() -> bool:
+        return len(told.came) > 1
+
+    await until(taken, 30)
+    (first, _), (headers, body) = told.came
+    name, at = headers["webhook-id"], headers["webhook-timestamp"]
+    assert first["webhook-id"] == name
+    assert headers["host"] == f"localhost:{told.port}"
+    expected = hmac.digest(b64decode(SECRET[6:]), f"{name}.{at}.".encode() + body, hashlib.sha256)
+    assert headers["webhook-signature"] == "v1," + b64encode(expected).decode()
+    said = json.loads(body)
+    assert said["type"] == "mailing.completed"
+    assert said["data"]["totals"] == {"accepted": 10}
+    assert (said["data"]["mailing"], said["data"]["name"], said["data"]["errors"]) == (mailing, "m", [])
+    assert (await desk.ask(commands.Draft(mailing=mailing)))["notify_url"] == url
+    drafted = next(event for event in await desk.events(subjects.mailing(mailing)) if isinstance(event, MailingDrafted))
+    assert drafted.webhook
+    assert "localhost" not in drafted.model_dump_json()
+    assert await desk.plans(name) == []
+    await desk.down()  # what was taken is not told again by the next planner
+    await desk.up()
+    other = await desk.drafted(account=drafted.account, notify_url=url)
+    await desk.write(subjects.mailing(other), MailingFailed(reason="why"))
+
+    async def third() -> bool:
+        return len(told.came) > 2
+
+    await until(third, 30)
+    assert [json.loads(body)["type"] for _, body in told.came[2:]] == ["mailing.failed"]
