@@ -12,13 +12,17 @@ from cli.errors import InputError
 from cli.output import pairs, table
 from cli.session import Session, Work
 from shared.contracts import commands
-from shared.contracts.sources import Cap, Helper, OfMailing, OutcomeGroup, Sources
+from shared.contracts.sources import Cap, Helper, OfActivity, OfMailing, OutcomeGroup, Sources
 
 Only = Literal["all", "recipients", "skipped"]
 ListOption = Annotated[list[str], typer.Option("--list", help="A list of the campaign; repeatable. All if none.")]
 From = Annotated[
     list[str],
     typer.Option("--from", help="An earlier mailing, or some of it: ID, ID:sent, ID:read, ID:not_opened; repeatable."),
+]
+ActivityOption = Annotated[
+    list[str],
+    typer.Option("--activity", help="Who took part in the most recent activity: TYPE or TYPE@CAMPAIGN; repeatable."),
 ]
 HelperOption = Annotated[str, typer.Option("--helper", help="Take in whoever is on this list, whatever it is.")]
 HelperOnly = Annotated[str, typer.Option("--only-on", help="Keep only those who are on this list as well.")]
@@ -40,6 +44,7 @@ async def audience(
     mailing: MailingArgument,
     of_list: ListOption = [],  # noqa: B006 - typer makes a new one
     earlier: From = [],  # noqa: B006
+    activity: ActivityOption = [],  # noqa: B006
     helper: HelperOption = "",
     only_on: HelperOnly = "",
     exclude: Exclude = [],  # noqa: B006
@@ -65,10 +70,12 @@ async def audience(
 
     `posthaste mailing audience b7k2m9x0q3fd --no-lists --from p3m1x8k0z5qt:not_opened`
 
+    `posthaste mailing audience b7k2m9x0q3fd --no-lists --activity "points awarded@May"`
+
     `posthaste mailing audience b7k2m9x0q3fd --show --only skipped --csv left-out.csv`
     """
-    if of_list or earlier or helper or only_on or exclude or cap or no_lists:
-        sources = _sources((of_list, earlier, exclude), (helper, only_on), cap, no_lists=no_lists)
+    if of_list or earlier or activity or helper or only_on or exclude or cap or no_lists:
+        sources = _sources((of_list, earlier, activity, exclude), (helper, only_on), cap, no_lists=no_lists)
         await session.ask(commands.ChooseSources(mailing=mailing, sources=sources))
     if add:
         await session.ask(commands.AddRecipients(mailing=mailing, addresses=add))
@@ -107,6 +114,7 @@ async def sources(session: Session, mailing: MailingArgument) -> None:
     shown = {
         "Lists": "all of the campaign" if chosen["lists"] is None else [named.get(one, one) for one in chosen["lists"]],
         "Earlier mailings": [f"{one['mailing']}:{one['group']}" for one in chosen["mailings"]],
+        "Activities": ["@".join(filter(None, (one["type"], one["campaign"]))) for one in chosen["activities"]],
         "Helper list": f"{helper['mode']}: {named.get(helper['list'], helper['list'])}" if helper else "",
         "Excluded": [named.get(one, one) for one in chosen["exclude"]],
         "At most": f"{chosen['cap']['mails']} mails in {chosen['cap']['days']} days" if chosen["cap"] else "",
@@ -134,9 +142,9 @@ async def list_from(
 
 
 def _sources(
-    many: tuple[list[str], list[str], list[str]], helpers: tuple[str, str], cap: str, *, no_lists: bool
+    many: tuple[list[str], list[str], list[str], list[str]], helpers: tuple[str, str], cap: str, *, no_lists: bool
 ) -> Sources:
-    of_list, earlier, exclude = many
+    of_list, earlier, activity, exclude = many
     helper, only_on = helpers
     if helper and only_on:
         raise InputError("two_helpers", "Either --helper or --only-on: there is one helper list.")
@@ -146,6 +154,7 @@ def _sources(
     return Sources(
         lists=[] if no_lists else of_list or None,
         mailings=[_earlier(text) for text in earlier],
+        activities=[_activity(text) for text in activity],
         helper=chosen,
         exclude=exclude,
         cap=_cap(cap),
@@ -158,6 +167,13 @@ def _earlier(text: str) -> OfMailing:
     if group and group not in groups:
         raise InputError("unknown_group", f"{group!r} is none of {', '.join(groups)}.")
     return OfMailing.model_validate({"mailing": mailing, "group": group or "all"})
+
+
+def _activity(text: str) -> OfActivity:
+    of_type, _, campaign = text.partition("@")
+    if not of_type.strip():
+        raise InputError("bad_activity", "Write --activity as TYPE or TYPE@CAMPAIGN, such as 'points awarded@May'.")
+    return OfActivity(type=of_type, campaign=campaign)
 
 
 def _cap(text: str) -> Cap | None:

@@ -112,10 +112,11 @@ def _person(name: str) -> Permissions:
 
 
 def _program(name: str) -> Permissions:
-    """Return what a program elsewhere may do: ask in the own name, tell of contacts, upload, hear the feed."""
+    """Return what a program elsewhere may do: ask in its own name, tell, upload, hear the feed."""
     return Permissions(
         publish=(
-            *(f"cmd.{name}.>", f"query.{name}.>", subjects.CONTACTS_IN, "in.upload.>"),
+            *(f"cmd.{name}.>", f"query.{name}.>", "in.upload.>"),
+            *(subjects.CONTACTS_IN, subjects.ACTIVITIES_IN),
             *(f"$JS.API.STREAM.INFO.{subjects.OUT}", f"$JS.API.CONSUMER.INFO.{subjects.OUT}.*"),
             *_reads(subjects.OUT),
             *(f"$JS.API.CONSUMER.CREATE.{subjects.OUT}", f"$JS.API.CONSUMER.DURABLE.CREATE.{subjects.OUT}.*"),

@@ -199,6 +199,6 @@ CONSUMERS: tuple[Consumer, ...] = (
     ),
     _projection(subjects.EVENTS, subjects.REPORTING_VIEWS, [subjects.ALL_EVENTS]),
     _projection(subjects.PEOPLE, subjects.REPORTING_DIRECTORY, [subjects.ALL_PEOPLE]),
-    _shared(subjects.INBOX, subjects.PLANNER_INTAKE, [subjects.CONTACTS_IN]),
+    _shared(subjects.INBOX, subjects.PLANNER_INTAKE, [subjects.CONTACTS_IN, subjects.ACTIVITIES_IN]),
     _projection(subjects.TIMERS, subjects.PLANNER_TIMERS, list(subjects.ALL_MAILING_DUES), batch=100),
 )

@@ -44,6 +44,7 @@ class Wanted:
         chosen: Sources beside the lists, who is left out, and who was added and removed by hand.
         scope: List whose opt-outs count for contacts that no list gives: the first of the campaign.
         sources: Mailing -> AUDIENCE object, of those that are a source.
+        activities: Those that are a source.
     """
 
     mailing: str
@@ -53,6 +54,7 @@ class Wanted:
     chosen: Chosen = field(default_factory=Chosen)
     scope: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
+    activities: Sequence[str] = ()
 
 
 class Freezer:
@@ -109,7 +111,7 @@ class Freezer:
         audiences = {mailing: await self.ensure_cached(mailing, name) for mailing, name in wanted.sources.items()}
         await outcomes.freshen(self._engine)
         now = int(clock.now().timestamp())
-        combined = Combined(wanted.chosen, wanted.lists, wanted.scope, now, found, audiences)
+        combined = Combined(wanted.chosen, wanted.lists, wanted.scope, now, found, audiences, wanted.activities)
         async with scratch(self._engine) as conn:
             await combine(conn, combined)
             step("freeze.combined")

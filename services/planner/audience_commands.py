@@ -1,12 +1,13 @@
 """The commands about who gets a mailing: sources, recipients added and removed, lists from outcomes, freezing."""
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import func, literal, select
 
-from services.planner import contacts, fan_out, lists, orders, outcomes
+from services.planner import activities, contacts, fan_out, lists, orders, outcomes
 from services.planner.audience import Wanted
 from services.planner.audience_rows import forget_others
 from services.planner.audience_sources import recipients
@@ -25,7 +26,7 @@ from shared.contracts import commands, subjects
 from shared.contracts.audience import ListFilled
 from shared.contracts.commands import Answer, Refusal
 from shared.contracts.mailing import AudienceFrozen
-from shared.contracts.sources import OfMailing, Sources
+from shared.contracts.sources import OfActivity, OfMailing, Sources
 from shared.database import reading
 from shared.providers import Providers
 from shared.steps import step
@@ -34,6 +35,7 @@ Result = Answer | Refusal
 
 NO_MAILING = Refusal(code="mailing_unknown", message="There is no such mailing.", field="mailing")
 _FACTS_S = 30.0
+_ID = re.compile("[a-z0-9]{1,24}")
 
 
 async def choose_sources(parts: Parts, wanted: commands.ChooseSources, act: Act) -> Result:
@@ -47,6 +49,9 @@ async def choose_sources(parts: Parts, wanted: commands.ChooseSources, act: Act)
     objects = await _objects(parts, sources.mailings)
     if isinstance(objects, Refusal):
         return objects
+    happened = await _activities(parts, sources.activities)
+    if isinstance(happened, Refusal):
+        return happened
     order = orders.Choose(sources, tuple(await _lists_of(parts, state)))
     return await parts.order(act, wanted.mailing, order)
 
@@ -145,8 +150,11 @@ async def _wanted(parts: Parts, mailing: str, state: Mailing) -> Wanted | Refusa
         return objects
     if not chosen.plain:
         await _up_to_now(parts)
+    happened = await _activities(parts, chosen.sources.activities)
+    if isinstance(happened, Refusal):
+        return happened
     zones = state.draft is not None and state.draft.recipient_time
-    return Wanted(mailing, names, size, zones, chosen, next(iter(all_of_it), ""), objects)
+    return Wanted(mailing, names, size, zones, chosen, next(iter(all_of_it), ""), objects, happened)
 
 
 async def _frozen(parts: Parts, mailing: str, act: Act, frozen: AudienceFrozen) -> Result:
@@ -193,6 +201,22 @@ async def _objects(parts: Parts, mailings: Sequence[OfMailing]) -> Mapping[str, 
         if state.audience is None:
             return _not_frozen(source.mailing, "sources")
         found[source.mailing] = state.audience.object
+    return found
+
+
+async def _activities(parts: Parts, wanted: Sequence[OfActivity]) -> list[str] | Refusal:
+    """Return the most recent activity of each kind that is a source."""
+    found: list[str] = []
+    now = int(clock.now().timestamp() * 1_000_000)
+    for one in wanted:
+        campaign = (await parts.campaign(one.campaign)).opened if _ID.fullmatch(one.campaign) else None
+        words = {one.campaign, *([campaign.name] if campaign else ())} if one.campaign else ()
+        async with reading(parts.engine).connect() as conn:
+            activity = await activities.newest(conn, one.type, words, now)
+        if activity is None:
+            message = f"Nobody told of {one.type!r}" + (f" in the campaign {one.campaign}." if one.campaign else ".")
+            return Refusal(code="activity_unknown", message=message, field="sources")
+        found.append(activity)
     return found
 
 

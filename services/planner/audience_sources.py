@@ -11,9 +11,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Column as Col
-from sqlalchemy import ColumnElement, MetaData, Select, String, Table, Text, and_, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    MetaData,
+    Select,
+    String,
+    Table,
+    Text,
+    and_,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from services.planner.activities import participants
 from services.planner.audience_rows import ROWS
 from services.planner.choosing import Chosen
 from services.planner.lists import MEMBERS
@@ -52,6 +66,7 @@ class Combined:
 
     Attributes:
         scope: List whose opt-outs count for contacts that no list gives.
+        activities: Those that are a source.
         audiences: Mailing -> its frozen audience in the cache, of those that are a source.
         now: Seconds since 1970.
         found: Ids under which stand whom rules of lists find -> their list.
@@ -63,6 +78,7 @@ class Combined:
     now: int
     found: Mapping[str, str] = field(default_factory=dict)
     audiences: Mapping[str, int] = field(default_factory=dict)
+    activities: Sequence[str] = ()
 
     def standing(self, lists: Sequence[str]) -> list[str]:
         """Return the ids under which members of these lists stand."""
@@ -91,6 +107,8 @@ async def combine(conn: AsyncConnection, wanted: Combined) -> None:
     await _take(conn, members(wanted.standing(wanted.lists)))
     for source in sources.mailings:
         await _take(conn, recipients(source, wanted.audiences.get(source.mailing, 0), scope))
+    for activity in wanted.activities:
+        await _take(conn, participants(activity, scope))
     helper = sources.helper
     if helper is not None and helper.mode == "add":
         await _take(conn, members(wanted.standing([helper.list])))
@@ -147,7 +165,7 @@ def _often(cap: Cap, now: int) -> Select[Any]:
     return recent.group_by(r.contact).having(func.count() >= cap.mails)
 
 
-async def _take(conn: AsyncConnection, query: Select[Any]) -> None:
+async def _take(conn: AsyncConnection, query: Select[Any] | CompoundSelect[Any]) -> None:
     await conn.execute(insert(conn, CHOSEN).from_select(["contact", "list"], query).on_conflict_do_nothing())
 
 

@@ -71,7 +71,7 @@ def _choose(chosen: Chosen, command: Choose) -> list[DomainEvent] | Refusal:
     if strange := [each for each in wanted.lists or () if each not in command.lists]:
         message = f"The campaign has no list {', '.join(strange)}."
         return Refusal(code="list_not_in_campaign", message=message, field="lists")
-    others = wanted.mailings or chosen.added
+    others = wanted.mailings or wanted.activities or chosen.added
     if wanted.lists == [] and not others and (wanted.helper is None or wanted.helper.mode == "only"):
         message = "Nobody would get it: choose a list of the campaign or another source."
         return Refusal(code="sources_empty", message=message, field="lists")

@@ -1,4 +1,4 @@
-"""Intake: what producers publish on `in.contacts` becomes contacts on lists.
+"""Intake: what producers publish becomes contacts on lists (`in.contacts`) and activities (`in.activities`).
 
 Messages are pulled from INBOX by a durable that all planners share. Their events are taken in slice by slice, each a
 short transaction that also notes its counts; the counts are then appended to the log, the messages erased and
@@ -8,31 +8,29 @@ database or log are away messages go back and come again.
 """
 
 import asyncio
-import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import product
 
-from sqlalchemy import Column, String, Table, Text, delete, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.planner import lists, sources
+from services.planner import activities, intake_notes, lists, sources
 from services.planner.directory import Directory
 from services.planner.opt_ins import OptIns, Wish
-from services.planner.schema import METADATA, insert
 from shared import clock, metrics
+from shared.contracts import activities as told_activities
 from shared.contracts import intake, subjects
-from shared.contracts.audience import ContactsSynced
+from shared.contracts.activities import Activity
+from shared.contracts.audience import ActivitiesTold, ContactsSynced
 from shared.contracts.envelope import Origin
-from shared.contracts.intake import ContactUpserted, Told
-from shared.database import reading
+from shared.contracts.intake import ContactUpserted, Problem, Told
 from shared.eventlog.errors import ConsumerGoneError, UnavailableError, UnknownOutcomeError
 from shared.eventlog.pull import Pull, PullMessage
 from shared.eventlog.reader import ApiError, Reader
 from shared.eventlog.store import EventLog
-from shared.ids import derived_id, new_id
+from shared.ids import derived_id
 from shared.keys import KeyRing
 from shared.messaging.parking import park
 from shared.messaging.policy import nak_delay
@@ -47,15 +45,12 @@ _BATCH = 64  # a message may take 1 MB
 _WAIT_S = 5.0
 _PAUSE_S = 0.5
 
-NOTES = Table(
-    "intake_notes",
-    METADATA,
-    Column("id", String(20), primary_key=True),
-    Column("event", Text, nullable=False),
-)
-"""What was taken in and does not stand in the log yet."""
-
 _EVENTS = metrics.counter("posthaste_intake_events_total", "Events of producers by what became of them", ("outcome",))
+
+_READ: Mapping[str, Callable[[bytes], tuple[Sequence[Told | Activity], list[Problem]]]] = {
+    subjects.CONTACTS_IN: intake.read,
+    subjects.ACTIVITIES_IN: told_activities.read,
+}
 
 
 class Intake:
@@ -72,7 +67,6 @@ class Intake:
         providers: Providers = BUILT_IN,
     ) -> None:
         self._engine = engine
-        self._reading = reading(engine)
         self._log = log
         self._keys = keys
         self._directory = directory
@@ -104,9 +98,9 @@ class Intake:
     async def again(self, seq: int) -> str | None:
         """Take a parked message in once more; return why that failed, None where all of it is in."""
         stored = await self._inbox.at(seq)
-        if stored is None or stored.subject != subjects.CONTACTS_IN:
+        if stored is None or stored.subject not in _READ:
             return "the message is no longer there"
-        told, problems = intake.read(stored.data)
+        told, problems = _READ[stored.subject](stored.data)
         await self._apply(told)
         await self._announce()
         if problems:
@@ -123,10 +117,10 @@ class Intake:
                 raise
 
     async def _take(self, messages: Sequence[PullMessage]) -> None:
-        good: list[Told] = []
+        good: list[Told | Activity] = []
         parked: set[int] = set()
         for message in messages:
-            told, problems = intake.read(message.data)
+            told, problems = _READ[message.subject](message.data)
             good += told
             if problems:
                 parked.add(message.seq)
@@ -142,19 +136,30 @@ class Intake:
         for message in messages:
             await message.ack()
 
-    async def _apply(self, told: Sequence[Told]) -> None:
+    async def _apply(self, told: Sequence[Told | Activity]) -> None:
         for source in sorted({each.source for each in told}):
-            of_source = [each for each in told if each.source == source]
-            for start in range(0, len(of_source), SLICE):
-                await self._apply_slice(source, of_source[start : start + SLICE])
+            records = [each for each in told if each.source == source and isinstance(each, Told)]
+            for start in range(0, len(records), SLICE):
+                await self._apply_slice(source, records[start : start + SLICE])
+            happened = [each for each in told if each.source == source and isinstance(each, Activity)]
+            for some in activities.slices(happened):
+                await self._apply_activities(source, some)
+
+    async def _apply_activities(self, source: str, told: Sequence[Activity]) -> None:
+        async with self._engine.begin() as conn:
+            counts = await activities.apply(conn, told, self._keys)
+            if counts.stale < len(told):
+                await intake_notes.note(conn, ActivitiesTold(source=source, **asdict(counts)))
+        _EVENTS.labels("taken").inc(len(told) - counts.stale)
+        _EVENTS.labels("stale").inc(counts.stale)
+        step("intake.committed")
 
     async def _apply_slice(self, source: str, told: Sequence[Told]) -> None:
         held = await self._hold(told)
         async with self._engine.begin() as conn:
             counts = await sources.apply(conn, told, self._keys, self._providers)
             if counts.stale < len(told):
-                event = ContactsSynced(source=source, **asdict(counts)).model_dump_json()
-                await conn.execute(insert(conn, NOTES).values(id=new_id(20), event=event))
+                await intake_notes.note(conn, ContactsSynced(source=source, **asdict(counts)))
         _EVENTS.labels("taken").inc(len(told) - counts.stale)
         _EVENTS.labels("stale").inc(counts.stale)
         step("intake.committed")
@@ -179,16 +184,5 @@ class Intake:
 
     async def _announce(self) -> None:
         """Append what was noted to the log; what a crash left is appended by whoever comes next."""
-        async with self._reading.connect() as conn:
-            notes = [(str(row.id), str(row.event)) for row in await conn.execute(select(NOTES))]
-        for note, body in notes:
-            event = ContactsSynced.model_validate_json(body)
-            part = subjects.partition(hashlib.sha256(event.source.encode()).hexdigest())
-            await self._log.append_journal(
-                subjects.audience(part), [event], origin=Origin(note, "planner", clock.now())
-            )
-            step("intake.announced")
-            async with self._engine.begin() as conn:
-                await conn.execute(delete(NOTES).where(NOTES.c.id == note))
-        if notes:
+        if await intake_notes.announce(self._engine, self._log):
             self._directory.nudge()

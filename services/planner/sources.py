@@ -118,8 +118,13 @@ async def apply(
     return counts
 
 
+def record_of(source: str, external: str) -> str:
+    """Return the key under which a record of a source stands, known or not."""
+    return derived_id("record", source, external, length=20)
+
+
 def _key(told: Told) -> str:
-    return derived_id("record", told.source, told.data.id, length=20)
+    return record_of(told.source, told.data.id)
 
 
 async def _load(conn: AsyncConnection, events: Sequence[Told]) -> dict[str, _Record]:

@@ -14,11 +14,11 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from shared.contracts import feed, intake, subjects
+from shared.contracts import activities, feed, intake, subjects
 from shared.contracts.answers import DATA, Nothing
 from shared.contracts.api import ENDPOINTS, Endpoint
 from shared.contracts.commands import Command, Refusal
-from shared.contracts.examples import CONTACT, EXAMPLES, FEED_EXAMPLES, LEFT
+from shared.contracts.examples import CONTACT, EXAMPLES, FEED_EXAMPLES, HAPPENED, LEFT
 
 PLACE = Path("docs/asyncapi.json")
 CLOUD_EVENT = "application/cloudevents+json"
@@ -29,7 +29,8 @@ Document = dict[str, Any]
 _SCHEMAS = "#/components/schemas/"
 _ABOUT = """\
 Commands and queries are requests of NATS and are answered on the reply subject; contacts are published on \
-`in.contacts` and kept in the stream INBOX; what happens is read from the stream OUT.
+`in.contacts`, activities that are no mailings on `in.activities`; both are kept in the stream INBOX. What happens \
+is read from the stream OUT.
 
 A program connects as a NATS user and says its name as `{principal}` in every subject. It must take its inboxes below \
 `_INBOX_<user>` (the option `inbox_prefix` of NATS clients), or it is answered where it may not listen.
@@ -218,6 +219,7 @@ def _add_intake(schemas: _Schemas, messages: Document, channels: Document, opera
         "x-stream": subjects.INBOX,
     }
     operations["contacts"] = _operation("receive", "contacts", names, "Take contacts in", "add_recipient")
+    _add_activities(schemas, messages, channels, operations)
     messages["upload_part"] = {
         "name": "part",
         "title": "A part of a file",
@@ -250,6 +252,27 @@ _FEED = {
     "consent.changed/1": ("consent_changes", subjects.OUT_CONSENT),
     "contacts.changed/1": ("contact_changes", subjects.OUT_CONTACT),
 }
+
+
+def _add_activities(schemas: _Schemas, messages: Document, channels: Document, operations: Document) -> None:
+    event = schemas.ref(activities.ActivityHappenedEvent)
+    about = _told(activities.ActivityHappenedEvent)
+    messages["activity_happened"] = _event("activity_happened", *about, event, HAPPENED)
+    batch = {"type": "array", "maxItems": intake.MOST_EVENTS, "items": event}
+    many = f"Up to {intake.MOST_EVENTS} events in one message of at most 1 MB."
+    messages["activities"] = _event("activities", "A batch of them", many, batch, [HAPPENED]) | {
+        "contentType": CLOUD_EVENTS
+    }
+    names = ["activity_happened", "activities"]
+    channels["activities"] = {
+        "address": subjects.ACTIVITIES_IN,
+        "title": "Activities",
+        "description": "What happened that is no mailing, and who took part: a source of mailings. Publish by "
+        "JetStream; an event that does not fit is parked as on `in.contacts`.",
+        "messages": {name: _message_ref(name) for name in names},
+        "x-stream": subjects.INBOX,
+    }
+    operations["activities"] = _operation("receive", "activities", names, "Take activities in", "add_recipient")
 
 
 def _add_feed(schemas: _Schemas, messages: Document, channels: Document, operations: Document) -> None:

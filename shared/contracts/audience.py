@@ -43,6 +43,24 @@ class ContactsSynced(DomainEvent):
     left: int = 0
 
 
+class ActivitiesTold(DomainEvent):
+    """Producers told of activities. Counts are of what one transaction took in.
+
+    Attributes:
+        source: The system that owns the activities.
+        activities: Those that were new, or of which something newer was told.
+        participants: Who was not known to have taken part before.
+        stale: Events that came late or again and changed nothing.
+    """
+
+    TYPE: ClassVar[str] = "audience.activities_told/1"
+
+    source: str
+    activities: int = 0
+    participants: int = 0
+    stale: int = 0
+
+
 class ListFilled(DomainEvent):
     """Those behind a number of a mailing's report were put on a list.
 
@@ -81,4 +99,4 @@ class DomainBlocked(DomainEvent):
     blocked: bool
 
 
-EVENTS = (ContactsImported, ContactsSynced, ListRuled, ListFilled, DomainBlocked)
+EVENTS = (ContactsImported, ContactsSynced, ActivitiesTold, ListRuled, ListFilled, DomainBlocked)

@@ -80,6 +80,7 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
         "sources": {
             "lists": ["readers"],
             "mailings": [{"mailing": "b7k2m9x0q3fd", "group": "read"}],
+            "activities": [{"type": "points awarded", "campaign": "c7m2hs0k4tqd"}],
             "helper": {"list": "Berlin", "mode": "only"},
             "exclude": ["staff"],
             "cap": {"mails": 3, "days": 7},
@@ -193,6 +194,19 @@ LEFT: dict[str, Any] = {
     "source": "crm",
     "type": "contact.removed_from_list/1",
     "data": {"id": "4711", "version": 4, "list": "readers"},
+}
+HAPPENED: dict[str, Any] = {
+    "specversion": "1.0",
+    "id": "9d41e6a0-1",
+    "source": "crm",
+    "type": "activity.happened/1",
+    "time": "2026-11-27T12:00:00Z",
+    "data": {
+        "id": "award-77",
+        "type": "points awarded",
+        "campaign": "May",
+        "participants": [{"id": "4711"}, {"source": "shop", "id": "c-12"}, {"address": "ann@one.example"}],
+    },
 }
 
 _RECIPIENT = {"contact": "0000000041qz", "source": "crm", "external": "4711"}

@@ -7,10 +7,10 @@ not fit is a `Problem` that names the field, and the others are good.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
@@ -25,6 +25,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _PROBLEMS_TOLD = 5
 _CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+
+T = TypeVar("T")
+E = TypeVar("E", bound=BaseModel)
 
 # Neither holds an "@": an address is no id, for ids stand in events and answers.
 Source = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/~-]{0,99}$")]
@@ -169,6 +172,23 @@ class Problem:
 
 def read(body: bytes) -> tuple[list[Told], list[Problem]]:
     """Return the good events of a message, in order, and what is wrong with the others."""
+    return taken_apart(body, _read_one)
+
+
+def _read_one(place: int, item: object) -> Told | Problem:
+    event = validated(place, item, EVENTS)
+    if isinstance(event, Problem):
+        return event
+    version = event.data.version
+    if version is None:
+        if event.time is None:
+            return Problem(place, "data.version", "a version is wanted, or the time of the event")
+        version = microseconds(event.time)
+    return Problem(place, "time", "out of range") if version is None else Told(event.source, version, event.data)
+
+
+def taken_apart(body: bytes, one: Callable[[int, object], T | Problem]) -> tuple[list[T], list[Problem]]:
+    """Read each event of a message by `one`, told its place; return the good ones and what is wrong with the others."""
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError as error:  # nothing of it can be used
@@ -176,37 +196,36 @@ def read(body: bytes) -> tuple[list[Told], list[Problem]]:
     items = found if isinstance(found, list) else [found]
     if len(items) > MOST_EVENTS:
         return [], [Problem(0, "", f"{len(items)} events in one message, {MOST_EVENTS} is the most")]
-    told: list[Told] = []
+    good: list[T] = []
     problems: list[Problem] = []
     for place, item in enumerate(items):
-        result = _read_one(place, item)
-        if isinstance(result, Told):
-            told.append(result)
-        else:
+        result = one(place, item)
+        if isinstance(result, Problem):
             problems.append(result)
-    return told, problems
+        else:
+            good.append(result)
+    return good, problems
 
 
-def _read_one(place: int, item: object) -> Told | Problem:
+def validated(place: int, item: object, models: Mapping[str, type[E]]) -> E | Problem:
+    """Return the event as the model of its type has it."""
     if not isinstance(item, dict):
         return Problem(place, "", "no CloudEvent: an object is wanted")
     wire_type = item.get("type")
-    model = EVENTS.get(wire_type) if isinstance(wire_type, str) else None
+    model = models.get(wire_type) if isinstance(wire_type, str) else None
     if model is None:
-        return Problem(place, "type", f"one of {', '.join(EVENTS)} is wanted")
+        return Problem(place, "type", f"one of {', '.join(models)} is wanted")
     try:
-        event = model.model_validate(item)
+        return model.model_validate(item)
     except ValidationError as error:  # told to the producer: where and why
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         return Problem(place, ".".join(str(part) for part in first["loc"]), first["msg"])
-    version = event.data.version
-    if version is None:
-        if event.time is None:
-            return Problem(place, "data.version", "a version is wanted, or the time of the event")
-        version = (event.time - _EPOCH) // _MICROSECOND
-    if not 0 <= version <= _LATEST:
-        return Problem(place, "time", "out of range")
-    return Told(event.source, version, event.data)
+
+
+def microseconds(time: datetime) -> int | None:
+    """Return the time in microseconds since 1970, None where that is out of range."""
+    found = (time - _EPOCH) // _MICROSECOND
+    return found if 0 <= found <= _LATEST else None
 
 
 def reason(problems: list[Problem], events: int) -> str:

@@ -3,12 +3,16 @@
 With nothing chosen it is the members of all lists of the campaign.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 OutcomeGroup = Literal["all", "sent", "read", "clicked", "not_opened", "bounced", "in_doubt", "failed"]
 """Recipients of a mailing by what became of it; `all` are those of its frozen audience, sent to or not."""
+
+# They stand in events: a type holds no "@", so it is no address. Both are words in one line.
+ActivityType = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f@]{1,100}$", strip_whitespace=True)]
+CampaignWord = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{0,200}$", strip_whitespace=True)]
 
 
 class _Model(BaseModel):
@@ -20,6 +24,17 @@ class OfMailing(_Model):
 
     mailing: str = Field(pattern=r"^[a-z0-9]{1,24}$")
     group: OutcomeGroup = "all"
+
+
+class OfActivity(_Model):
+    """Who took part in the most recent activity of a type, as producers told of it.
+
+    Attributes:
+        campaign: Id of the campaign, or its name as producers say it; of whatever campaign, or of none, if missing.
+    """
+
+    type: ActivityType
+    campaign: CampaignWord = ""
 
 
 class Helper(_Model):
@@ -47,6 +62,7 @@ class Sources(_Model):
 
     lists: list[str] | None = Field(default=None, max_length=200)
     mailings: list[OfMailing] = Field(default=[], max_length=50)
+    activities: list[OfActivity] = Field(default=[], max_length=50)
     helper: Helper | None = None
     exclude: list[str] = Field(default=[], max_length=200)
     cap: Cap | None = None

@@ -217,7 +217,9 @@ def upload_part(upload_id: str, part: int) -> str:
 
 
 CONTACTS_IN = "in.contacts"
-"""Where producers say what their contacts are; `in.activities` is kept free for what contacts did."""
+"""Where producers say what their contacts are."""
+ACTIVITIES_IN = "in.activities"
+"""Where producers say what their contacts did, or had done for them, that is no mailing."""
 
 
 def out_mailing(mailing_id: str) -> str:

@@ -33,6 +33,7 @@ async def _completed(site: Site) -> None:
     await site.page.locator(".title-row .pill", has_text="Completed").wait_for(timeout=60_000)
 
 
+@pytest.mark.feature("P4", "A11", "G5")
 async def test_a_mailing_by_mouse(window: Open, local: Local, people: Path) -> None:
     """Sign in, account, import, campaign, draft, audience, test, start, watch it complete, see who failed, export."""
     site = await window()

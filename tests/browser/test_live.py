@@ -30,6 +30,7 @@ _WATCH = """() => {
 }"""
 
 
+@pytest.mark.feature("M5")
 async def test_numbers_lag_the_log_by_less_than_a_second(window: Open, local: Local) -> None:
     """From the append of an outcome to its number on the page: less than a second, for each of many."""
     nc = await local.connect("operator")

@@ -61,6 +61,7 @@ async def _flawless(page: Page, shot: str) -> None:
     await page.screenshot(path=SHOTS / f"{shot}.png", full_page=True)
 
 
+@pytest.mark.feature("F4")
 @pytest.mark.parametrize(("code", "scheme", "size"), [("it", "light", DESK), ("he", "dark", PHONE)])
 async def test_a_person_with_a_keyboard_leaves_one_list_and_comes_back(
     browser: Browser, tracker: TrackerProcess, code: str, scheme: str, size: dict[str, int]

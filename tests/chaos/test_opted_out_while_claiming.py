@@ -3,6 +3,8 @@
 import asyncio
 import random
 
+import pytest
+
 from services.sender.chunk import Status
 from shared.clock import now
 from shared.contracts import ranges, subjects
@@ -37,6 +39,7 @@ async def claim_positions(sending: Sending, ref: ChunkRef) -> dict[int, int]:
     return found
 
 
+@pytest.mark.feature("B6")
 async def test_an_opt_out_before_the_claim_is_never_violated(
     sending: Sending, relay: ScriptedSmtp, chunks: dict[ChunkRef, list[str]]
 ) -> None:

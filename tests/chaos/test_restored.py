@@ -78,6 +78,7 @@ async def _again(folder: Path, relay: ScriptedSmtp) -> AsyncIterator[System]:
         yield system
 
 
+@pytest.mark.feature("B23")
 @pytest.mark.drawn("restored", 1)
 @pytest.mark.parametrize("older", [LOG, PLANNER])
 async def test_nothing_is_sent_before_the_confirmation(older: str, tmp_path: Path) -> None:
@@ -91,6 +92,7 @@ async def test_nothing_is_sent_from_a_log_and_databases_that_are_older_than_the_
     await _drill([LOG, PLANNER, REPORTING], tmp_path)
 
 
+@pytest.mark.feature("B23")
 @pytest.mark.drawn("restored", 1)
 async def test_a_backup_that_is_put_back_sends_nothing_before_the_confirmation(tmp_path: Path) -> None:
     """Backed up while it sends, put back into a new folder with `posthaste restore`, journals and all memory gone."""

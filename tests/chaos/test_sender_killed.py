@@ -13,6 +13,7 @@ from tests.harness.witness import account_for, reached
 LINES = 4
 
 
+@pytest.mark.feature("B2")
 @pytest.mark.parametrize("seed", range(2))
 async def test_with_its_journal_at_most_one_mail_a_connection_is_in_doubt(
     sending: Sending, relay: ScriptedSmtp, chunks: dict[ChunkRef, list[str]], seed: int
@@ -45,6 +46,7 @@ async def test_without_its_journal_the_whole_claim_is_in_doubt_and_nothing_is_do
     assert 0 < len(account.in_doubt) <= LINES * 50
 
 
+@pytest.mark.feature("B2")
 async def test_under_resend_every_doubt_is_sent_again(
     sending: Sending, relay: ScriptedSmtp, chunks: dict[ChunkRef, list[str]]
 ) -> None:

@@ -12,6 +12,7 @@ COUNT = 800
 MANY = 10_000
 
 
+@pytest.mark.feature("B2")
 @pytest.mark.drawn("system", 3)
 @pytest.mark.parametrize("service", ["planner", "sender", "reporting", "tracker"])
 async def test_a_service_that_dies_twice_costs_no_mail(service: str, dice: random.Random, tmp_path: Path) -> None:

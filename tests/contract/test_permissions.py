@@ -127,6 +127,7 @@ OWNERS = {
     "evt.principal.p1": {"planner"},
     "in.upload.u1.0": {"planner", "tracker", "operator", "producer"},
     "in.contacts": {"tracker", "producer"},
+    "in.activities": {"tracker", "producer"},
     "out.mailing.m1": {"reporting"},
     "$JS.API.CONSUMER.CREATE.OUT.crm.out.>": {"reporting", "producer"},
     "$JS.API.CONSUMER.CREATE.EVENTS.crm.evt.>": {*SERVICES, "operator"},

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import httpx
+import pytest
 
 from deploy.local import Local
 from tests.harness.posthaste import Posthaste
@@ -15,6 +16,7 @@ eve@shop.example,Rome,1970-01-01,user,it,Europe/Rome
 ADULTS = "city = 'athens' and birthday <= today - 18 years"
 
 
+@pytest.mark.feature("B11")
 async def test_a_list_by_a_rule_from_both_ways_in(local: Local, posthaste: Posthaste, tmp_path: Path) -> None:
     """Counted, made, refused with its place, frozen for a campaign; HTTP and the command line say the same."""
     (tmp_path / "people.csv").write_text(PEOPLE)

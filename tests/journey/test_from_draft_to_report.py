@@ -62,7 +62,7 @@ def links_of(mails: Path, to: str) -> tuple[str, str, str]:
     return pixel[1], click[1], str(mail["List-Unsubscribe"]).strip("<>")
 
 
-@pytest.mark.feature("G9", "B14", "F3")
+@pytest.mark.feature("G1", "G3", "G9", "P8", "M5", "B14", "F3")
 @pytest.mark.usefixtures("database")
 async def test_a_mailing_travels_from_csv_to_report(local: Local, posthaste: Posthaste, tmp_path: Path) -> None:
     """Import, draft, freeze, test, send, open, click, unsubscribe: each shows in the report, the ledger balances."""

@@ -74,6 +74,7 @@ async def reported(team: Team, mailing: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.feature("B19")
 @pytest.mark.cluster
 @pytest.mark.timeout(300)
 async def test_a_mailing_travels_while_each_server_in_turn_is_killed(guarded: GuardedCluster, tmp_path: Path) -> None:

@@ -94,6 +94,7 @@ def urls_of(mail: Accepted) -> set[str]:
     return {url for body in bodies_of(mail) for url in re.findall(r"https?://[^\s\"'<>]+", body)}
 
 
+@pytest.mark.feature("B8")
 async def test_each_answer_is_matched_and_shown_once(system: System, imap: ImapServer, posthaste: Posthaste) -> None:
     """A bounce, an out-of-office, a reply and a complaint about very mails of ours: each with its person, only once."""
     mailing = await system.start(PEOPLE, **LETTER)
@@ -144,6 +145,7 @@ async def test_each_answer_is_matched_and_shown_once(system: System, imap: ImapS
     assert [again[name] for name in NUMBERS] == [1, 1, 1, 1]
 
 
+@pytest.mark.feature("B8")
 async def test_a_bounce_taken_by_hand_closes_an_address_until_it_is_lifted(
     system: System, posthaste: Posthaste, tmp_path: Path
 ) -> None:
@@ -175,6 +177,7 @@ async def _is(asked: Callable[[], Awaitable[object]], wanted: object) -> bool:
     return await asked() == wanted
 
 
+@pytest.mark.feature("A15")
 async def test_who_is_captured_is_asked_and_confirms_by_the_mail(system: System, posthaste: Posthaste) -> None:
     """Double opt-in: one mail that asks, nothing of the list before the button is pressed, mail of the list after."""
     await system.bring_in(["hal@hal.example"], "double")
@@ -211,6 +214,7 @@ async def test_who_is_captured_is_asked_and_confirms_by_the_mail(system: System,
     assert set(await arrived(system, mailing)) == {"hal@hal.example", "ida@ida.example"}
 
 
+@pytest.mark.feature("A12")
 async def test_each_level_of_tracking_is_what_arrives(system: System) -> None:
     """Off has no link of ours but the one to leave; anonymous has links that all share; person has links of one's own.
 

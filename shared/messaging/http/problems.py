@@ -47,7 +47,7 @@ _CODES: dict[HTTPStatus, str] = {
         too_many_links control_character unclosed bad_name unknown_filter bad_expression bad_tag
         too_much_work does_not_render too_many_placeholders
         unknown_placeholder misplaced_placeholder permissions_missing expires_in_past list_not_in_campaign
-        sources_empty too_many_by_hand""",
+        sources_empty activity_unknown too_many_by_hand""",
     HTTPStatus.TOO_MANY_REQUESTS: "rate_limited too_many_attempts",
     HTTPStatus.INTERNAL_SERVER_ERROR: "internal",
     HTTPStatus.SERVICE_UNAVAILABLE: """

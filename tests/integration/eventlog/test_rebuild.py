@@ -27,6 +27,7 @@ def left_over(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir() if "rebuild" in path.name]
 
 
+@pytest.mark.feature("B15")
 async def test_a_rebuilt_view_equals_the_live_one(log: EventLog, engine: AsyncEngine, tmp_path: Path) -> None:
     """The live rows and the rebuilt ones have the same hash, nothing is switched, no file is left."""
     last = await write(log, 200)

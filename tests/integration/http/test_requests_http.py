@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from shared.contracts import commands
 from shared.tracing import Place
 from tests.harness.spans import recorded
@@ -34,6 +36,7 @@ async def test_a_done_request_says_its_position(house: House) -> None:
     assert reply.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.feature("B21")
 async def test_the_same_key_is_the_same_command_and_another_body_is_refused(house: House) -> None:
     """Twice the same gives the same answer; one event stands in the log."""
     await house.draft()

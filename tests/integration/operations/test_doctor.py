@@ -36,6 +36,7 @@ def _lines(report: dict[str, Any], *, ok: bool) -> dict[str, str]:
     return {line["check"]: line["detail"] for line in report["checks"] if line["ok"] == ok}
 
 
+@pytest.mark.feature("B27")
 async def test_all_is_well_then_each_thing_that_is_broken_has_its_line(local: Local) -> None:
     """Exit 0 while all is well; 1 with a line for a parked message, a dead service, a lost stream, a restored log."""
     posthaste = Posthaste(local.folder.path)

@@ -74,6 +74,7 @@ def value(name: str, **labels: str) -> float | None:
     return REGISTRY.get_sample_value(name, labels)
 
 
+@pytest.mark.feature("B22")
 async def test_every_documented_metric_is_shown_by_its_services_and_is_right(local: Local, tmp_path: Path) -> None:
     """After a mailing of three the numbers are those of the mailing, and each metric is where the document says."""
     posthaste, people, html = Posthaste(local.folder.path), tmp_path / "people.csv", tmp_path / "mail.html"

@@ -10,6 +10,8 @@ import time
 from email import message_from_bytes
 from pathlib import Path
 
+import pytest
+
 from shared import tracing
 from shared.otlp import Collector
 from shared.tracing import Place, Span
@@ -50,6 +52,7 @@ async def visited(system: System) -> None:
     assert (await web.post(mail["List-Unsubscribe"].strip("<>"), b"List-Unsubscribe=One-Click")).status == 200
 
 
+@pytest.mark.feature("B22")
 async def test_a_mailing_is_one_tree_from_command_to_delivery_to_click(tmp_path: Path) -> None:
     """Two senders, planner and tracker, none told of the others, and all spans hang together and name no person."""
     with OtlpCollector() as collector:

@@ -4,6 +4,7 @@ from copy import copy
 from datetime import datetime, time, timedelta
 
 import orjson
+import pytest
 
 from shared import clock
 from shared.contracts import commands, subjects
@@ -49,6 +50,7 @@ async def test_a_mailing_goes_from_import_to_completion(desk: Desk) -> None:
     assert (await desk.events(subjects.mailing(mailing)))[-1].model_dump()["totals"] == {"accepted": 3}
 
 
+@pytest.mark.feature("G7", "P1")
 async def test_a_campaign_is_edited_closed_and_deleted_when_nothing_of_it_goes_out(desk: Desk) -> None:
     """Its dates bound its mailings; closed it takes none; with one on its way it stays."""
     await desk.imported(PEOPLE)
@@ -74,6 +76,7 @@ async def test_a_campaign_is_edited_closed_and_deleted_when_nothing_of_it_goes_o
     assert names == ["CampaignOpened", "CampaignEdited", "CampaignClosed", "CampaignDeleted"]
 
 
+@pytest.mark.feature("B13")
 async def test_a_mailing_is_foreseen_and_starts_when_a_second_person_approved(desk: Desk) -> None:
     """Who made it cannot; who looked at another plan cannot; at its start it waits for the approval."""
     await desk.imported(PEOPLE)

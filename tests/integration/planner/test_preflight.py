@@ -1,10 +1,13 @@
 """The preflight of an account as the planner answers it, with a DNS server that knows the sender's domain."""
 
+import pytest
+
 from shared.contracts import commands
 from tests.harness.dns import dns_server
 from tests.integration.planner.conftest import Desk
 
 
+@pytest.mark.feature("B25")
 async def test_an_account_is_checked_against_dns(desk: Desk) -> None:
     """Records are asked of the server in the settings; what is missing is bad and has a remedy."""
     account = await desk.account()

@@ -248,6 +248,7 @@ async def test_records_that_a_crash_left_are_swept(desk: Desk, principals: Princ
     assert len((await desk.ask(commands.Users()))["users"]) == 1
 
 
+@pytest.mark.feature("B21")
 @pytest.mark.usefixtures("database")
 async def test_the_audit_says_who_asked_for_what_and_what_came_of_it(desk: Desk) -> None:
     """Done, refused, forbidden, with and without key; about whom; newest first, in pages."""

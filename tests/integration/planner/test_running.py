@@ -235,6 +235,7 @@ async def test_the_same_key_is_the_same_command(desk: Desk) -> None:
     assert (await desk.do(wanted, "l"))["campaign"] != first["campaign"]
 
 
+@pytest.mark.feature("P2")
 async def test_an_account_that_fails_its_test_cannot_be_used(desk: Desk) -> None:
     """It is recorded and refused; a password never shows up in the log."""
     added = {"name": "r", "host": "127.0.0.1", "port": 25, "senders": ["a@example.com"], "username": "u"}
@@ -280,6 +281,7 @@ async def test_a_deferred_chunk_that_is_due_later_is_left_alone(desk: Desk) -> N
     assert await desk.hints(mailing) == 0
 
 
+@pytest.mark.feature("B24")
 async def test_a_mailing_that_bounces_too_much_stops_by_itself(desk: Desk) -> None:
     """It pauses with a reason that says what to do; after a resume the same bounces do not stop it again."""
     mailing = await sending(desk, 60, stop={"after": 20, "bounces": 0.2})
@@ -303,6 +305,7 @@ async def test_a_mailing_that_bounces_too_much_stops_by_itself(desk: Desk) -> No
     assert (await desk.types(mailing)).count("MailingPaused") == 1
 
 
+@pytest.mark.feature("B24")
 async def test_one_command_stops_everything_and_one_lets_it_go_on(desk: Desk) -> None:
     """What sends or will is paused with one reason; what somebody had paused before stays paused."""
     first = await sending(desk, 3)

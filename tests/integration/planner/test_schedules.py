@@ -21,6 +21,7 @@ async def ready(desk: Desk) -> str:
     return mailing
 
 
+@pytest.mark.feature("G1", "B20")
 @pytest.mark.alone
 async def test_it_starts_within_a_twentieth_of_a_second_of_its_time(desk: Desk) -> None:
     """The record of the start lies less than 50 ms after the instant that was asked for."""
@@ -47,6 +48,7 @@ async def test_a_start_that_was_withdrawn_does_not_come(desk: Desk) -> None:
     assert "SendingStarted" not in await desk.types(mailing)
 
 
+@pytest.mark.feature("P3", "P5")
 async def test_windows_close_and_open_by_themselves(desk: Desk) -> None:
     """Open for two seconds, closed for another one, then open again: all unfinished chunks are hinted at."""
     mailing = await ready(desk)
@@ -59,6 +61,7 @@ async def test_windows_close_and_open_by_themselves(desk: Desk) -> None:
     await desk.hinted(mailing, 1)
 
 
+@pytest.mark.feature("B12")
 async def test_at_the_recipients_time_each_zone_is_planned_when_it_opens(desk: Desk) -> None:
     """It is midday where the mailing is at home, in Tokyo the hours begin in two seconds, elsewhere not for long."""
     await desk.imported(
@@ -85,6 +88,7 @@ async def test_at_the_recipients_time_each_zone_is_planned_when_it_opens(desk: D
     assert planned["UTC"].recorded_at < opens <= planned["Asia/Tokyo"].recorded_at
 
 
+@pytest.mark.feature("G2", "A9")
 async def test_a_batch_is_planned_at_once_and_no_more_in_its_period(desk: Desk) -> None:
     """Two of five in the first minute, though nothing else holds back the others."""
     await desk.imported(PEOPLE)
@@ -102,6 +106,7 @@ async def test_a_batch_is_planned_at_once_and_no_more_in_its_period(desk: Desk) 
     assert len(await desk.plans(mailing)) == 1
 
 
+@pytest.mark.feature("G6")
 async def test_after_a_restart_a_start_comes_all_the_same(desk: Desk) -> None:
     """What fell due while no planner was there is done when one comes."""
     mailing = await ready(desk)

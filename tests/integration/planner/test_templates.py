@@ -1,5 +1,7 @@
 """Previews, findings, kept templates and single mails, on a planner with real log and tables."""
 
+import pytest
+
 from shared.contracts import commands
 from tests.integration.planner.conftest import Desk
 
@@ -7,6 +9,7 @@ ROWS = b"email,name,first\none@example.org,One,Ann\ntwo@example.org,Two,\n"
 HTML = "<p>{% if first %}Dear {{ first }}{% else %}Hello{% endif %}</p>\n<a href='/x'>x</a>"
 
 
+@pytest.mark.feature("A6")
 async def test_a_preview_is_made_for_any_contact_and_findings_for_any_draft(desk: Desk) -> None:
     """By address or id; nobody else's, and no other mailing's."""
     await desk.imported(ROWS)
@@ -48,6 +51,7 @@ async def test_a_kept_template_is_what_a_draft_does_not_say(desk: Desk) -> None:
     assert await desk.refused(commands.SaveTemplate(template=template, name="again")) == "template_unknown"
 
 
+@pytest.mark.feature("F2")
 async def test_a_single_mail_goes_to_one_person_and_to_a_removed_one_when_somebody_insists(desk: Desk) -> None:
     """One chunk in the prompt lane with the fields of the contact; the plan keeps that somebody insisted."""
     await desk.imported(ROWS)

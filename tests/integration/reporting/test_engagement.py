@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.reporting import pages, queries
@@ -88,6 +89,7 @@ async def test_more_hits_than_anybody_has_are_left_to_the_log(engine: AsyncEngin
     assert (await told(engine, story))["read"] == RULES.most
 
 
+@pytest.mark.feature("B9")
 async def test_new_rules_judge_old_hits_page_by_page(engine: AsyncEngine) -> None:
     """Twice is as good as once, and the way back leads to the same tables."""
     story = tale(3, steps=300)

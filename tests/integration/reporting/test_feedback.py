@@ -60,6 +60,7 @@ async def test_each_number_opens_the_list_behind_it(conn: AsyncConnection, wante
     assert [row["index"] for row in rows] == indexes
 
 
+@pytest.mark.feature("F5")
 async def test_recipients_show_why_and_what_they_wrote(conn: AsyncConnection) -> None:
     """The last reason, whether they complained, the words of a reply."""
     rows = (await pages.recipients(conn, "m1", "", "", 100))["rows"]

@@ -138,6 +138,7 @@ async def test_parked_chunks_show_until_they_go_on(engine: AsyncEngine, story: S
     assert (await status(engine, story))["parked"] == 1
 
 
+@pytest.mark.feature("P1")
 async def test_a_deleted_mailing_is_hidden_from_lists(engine: AsyncEngine, story: Story) -> None:
     """Its status can still be asked for."""
     story.mailing("m1", events.MailingDeleted())
@@ -162,6 +163,7 @@ async def test_campaigns_show_their_lists_and_state(engine: AsyncEngine, story: 
         assert await queries.campaigns(conn) == []
 
 
+@pytest.mark.feature("G5")
 async def test_recipients_come_page_by_page_with_reply_and_name(conn: AsyncConnection) -> None:
     """Every page goes on where the last one ended; nobody is left out or repeated."""
     after, rows = "", []
@@ -182,6 +184,7 @@ async def test_recipients_come_page_by_page_with_reply_and_name(conn: AsyncConne
     assert (rows[5]["cause"], rows[5]["attempts"]) == ("e7.0", 0)
 
 
+@pytest.mark.feature("P7")
 @pytest.mark.parametrize(
     ("outcome", "places"),
     [
@@ -223,6 +226,7 @@ async def test_a_retry_counts_its_attempts_and_a_release_does_not(engine: AsyncE
     assert (row["attempts"], row["outcome"], row["code"]) == (2, "accepted", 250)
 
 
+@pytest.mark.feature("M6")
 async def test_links_list_hits_and_people(conn: AsyncConnection) -> None:
     """Links nobody asked for are listed too."""
     by = {"human": 1, "proxy": 0, "apple": 0, "machine": 0, "unknown": 0}

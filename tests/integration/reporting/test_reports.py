@@ -215,6 +215,7 @@ async def test_every_query_has_an_answer(reporting: Reporting) -> None:
     assert {view["name"] for view in views} == {view.name for view in VIEWS}
 
 
+@pytest.mark.feature("B1")
 async def test_the_ledger_balances_against_log_and_audience(reporting: Reporting) -> None:
     """Totals, evidence and who was left out; no database is asked."""
     await record(reporting.log, finished())
@@ -245,6 +246,7 @@ async def test_a_damaged_audience_is_a_gap(reporting: Reporting, stored: bytes |
     assert any(part in gap["why"] for gap in found["gaps"] for part in why.split("|"))
 
 
+@pytest.mark.feature("B1")
 async def test_the_ledger_names_whoever_is_lost(reporting: Reporting) -> None:
     """A recipient without an outcome after completion stands there with contact and reason."""
     story = Story()

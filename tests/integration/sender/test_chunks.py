@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import pytest
+
 from tests.harness.sending import Sending
 from tests.harness.smtp import ScriptedSmtp
 
@@ -27,6 +29,7 @@ async def test_every_recipient_gets_one_mail(sending: Sending, relay: ScriptedSm
     assert duplicates(relay) == {}
 
 
+@pytest.mark.feature("B3", "P7")
 async def test_a_rejected_recipient_is_final_and_a_greylisted_one_is_tried_again(
     sending: Sending, relay: ScriptedSmtp
 ) -> None:

@@ -39,6 +39,7 @@ async def edit(sending: Sending, relay: ScriptedSmtp, **changes: object) -> None
     await sending.append(subjects.account(sending.account), event)
 
 
+@pytest.mark.feature("G2", "B4")
 async def test_three_senders_share_the_rate_of_an_account(sending: Sending, relay: ScriptedSmtp) -> None:
     """Ten a second: at most 11 in any second, by three senders, one of which is killed and replaced on the way.
 
@@ -56,6 +57,7 @@ async def test_three_senders_share_the_rate_of_an_account(sending: Sending, rela
     assert most_in(times(relay), 1.0) <= 11
 
 
+@pytest.mark.feature("M4", "B4")
 async def test_three_senders_keep_an_interval(sending: Sending, relay: ScriptedSmtp) -> None:
     """An interval of 1 s: no gap is shorter than 0.98 s, with three senders, one of which is restarted."""
     await sending.start_mailing("m1", limits=Limits(seconds_between=1))
@@ -69,6 +71,7 @@ async def test_three_senders_keep_an_interval(sending: Sending, relay: ScriptedS
     assert min(gaps) >= 0.98
 
 
+@pytest.mark.feature("B4")
 async def test_a_provider_is_paced_among_others(sending: Sending, relay: ScriptedSmtp) -> None:
     """What goes to one provider keeps its rate, and the rest of the chunk does not wait for it."""
     await edit(sending, relay, providers={"gmail": ProviderLimits(per_minute=60)})
@@ -109,6 +112,7 @@ async def test_connections_are_shared_by_all_lanes_and_senders(sending: Sending,
     assert relay.connections >= 18
 
 
+@pytest.mark.feature("B4")
 async def test_a_rate_can_be_changed_while_it_runs(sending: Sending, relay: ScriptedSmtp) -> None:
     """From one mail in two seconds to a hundred a second, without a restart."""
     await sending.start_mailing("m1", limits=Limits(seconds_between=2))

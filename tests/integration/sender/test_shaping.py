@@ -3,6 +3,8 @@
 from collections import Counter
 from datetime import timedelta
 
+import pytest
+
 from shared.clock import now
 from shared.contracts import subjects
 from shared.contracts.account import AccountTested
@@ -125,6 +127,7 @@ async def test_a_quota_suspends_the_account_until_it_begins_anew(sending: Sendin
     assert await until(released, 20) == [("", "suspended")]
 
 
+@pytest.mark.feature("B5")
 async def test_a_provider_that_throttles_is_slowed_and_the_others_are_not(
     sending: Sending, relay: ScriptedSmtp
 ) -> None:
@@ -159,6 +162,7 @@ async def test_a_provider_that_throttles_is_slowed_and_the_others_are_not(
     assert all(event.per_hour >= 36_000 for event in slowed)
 
 
+@pytest.mark.feature("B3")
 async def test_all_deferred_once_is_all_accepted_later(sending: Sending, relay: ScriptedSmtp) -> None:
     """All 451, then recovery: each is tried again, none is lost, none doubled."""
     await sending.start_mailing("m1")

@@ -4,6 +4,8 @@ import os
 from base64 import b64decode
 from hashlib import sha256
 
+import pytest
+
 from shared.contracts import subjects
 from shared.contracts.content import AttachedFile, Content
 from shared.contracts.ranges import unpack
@@ -63,6 +65,7 @@ async def _claimed(sending: Sending, ref: ChunkRef) -> dict[int, list[bytes]]:
     return found
 
 
+@pytest.mark.feature("B7", "B8")
 async def test_every_mail_verifies_and_every_attempt_is_the_same(sending: Sending, relay: ScriptedSmtp) -> None:
     """What the relay took is what was rendered and claimed, whichever attempt it was; both signatures hold."""
     relay.options.extensions += ("DSN",)

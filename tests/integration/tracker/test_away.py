@@ -32,6 +32,7 @@ def _median(replies: list[Reply]) -> float:
     return sorted(reply.seconds for reply in replies)[len(replies) // 2]
 
 
+@pytest.mark.feature("B10")
 @pytest.mark.alone
 async def test_clicks_lead_on_while_the_broker_is_stopped(
     tracker: TrackerProcess, written: Written, log_streams: NatsServer

@@ -22,6 +22,7 @@ async def test_an_open_is_in_the_log_when_the_pixel_is_answered(tracker: Tracker
     assert (hit.agent, hit.network) == ("desktop", "127.0.0.0/24")
 
 
+@pytest.mark.feature("B10")
 async def test_a_click_leads_on_and_is_in_the_log(tracker: TrackerProcess, written: Written) -> None:
     """302 to exactly the signed target, uncached and without referrer."""
     reply = await tracker.web.get(click(TARGET, "m7", 3, 5, link=4))

@@ -53,6 +53,7 @@ def folder(server: ImapServer) -> str:
     return name
 
 
+@pytest.mark.feature("A1", "B8")
 async def test_what_comes_back_is_taken_in_once(
     server: ImapServer, folder: str, office: Office, tracker: TrackerProcess
 ) -> None:

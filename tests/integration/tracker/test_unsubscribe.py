@@ -44,6 +44,7 @@ def hidden(page: Reply, action: str) -> bytes:
     return urlencode(fields).encode()
 
 
+@pytest.mark.feature("B7")
 @pytest.mark.parametrize(
     ("body", "content_type"),
     [(ONE_CLICK, "application/x-www-form-urlencoded; charset=UTF-8"), MULTIPART],
@@ -73,6 +74,7 @@ async def test_a_repeated_one_click_is_answered_alike(tracker: TrackerProcess, w
     assert len(acts) <= 4, "one act of two scopes, or two where the clock moved on"
 
 
+@pytest.mark.feature("B7")
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"])
 async def test_nothing_but_a_post_unsubscribes(tracker: TrackerProcess, written: Written, method: str) -> None:
     """Scanners follow links: a GET only shows the page, even with the words in the query."""
@@ -93,6 +95,7 @@ async def test_a_post_that_says_neither_shows_the_page(tracker: TrackerProcess, 
     assert await written.consent() == []
 
 
+@pytest.mark.feature("F4")
 async def test_the_page_asks_and_can_be_used_without_script(tracker: TrackerProcess) -> None:
     """One heading, a label for the field, two buttons, a policy that lets nothing be loaded or run."""
     page = await tracker.web.get(LINK)

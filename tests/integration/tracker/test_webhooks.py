@@ -62,6 +62,7 @@ async def hooks(amazon: AmazonSite) -> AsyncIterator[Site]:
         yield found
 
 
+@pytest.mark.feature("B8")
 @pytest.mark.parametrize("name", POSTS)
 async def test_what_a_provider_says_is_recorded_before_the_answer(hooks: Site, name: str) -> None:
     """200, without a body; the report bears the provider's name."""

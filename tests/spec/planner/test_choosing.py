@@ -12,7 +12,7 @@ from shared.contracts.mailing import (
     RecipientRemoved,
     SourcesChosen,
 )
-from shared.contracts.sources import Cap, Helper, OfMailing, Sources
+from shared.contracts.sources import Cap, Helper, OfActivity, OfMailing, Sources
 from tests.harness.decider_spec import Spec
 from tests.spec.planner.test_planner_mailing import FROZEN, NOON, mailing
 
@@ -25,12 +25,13 @@ def choose(sources: Sources) -> orders.Choose:
     return orders.Choose(sources, LISTS)
 
 
-@pytest.mark.feature("G8", "G9", "G11", "B11")
+@pytest.mark.feature("G8", "G9", "G10", "G11", "B11")
 @pytest.mark.parametrize(
     "sources",
     [
         ONE,
         Sources(lists=[], mailings=[OfMailing(mailing="m0", group="not_opened")]),
+        Sources(lists=[], activities=[OfActivity(type="points awarded")]),
         Sources(lists=[], helper=Helper(list="l9")),
         Sources(helper=Helper(list="l9", mode="only"), exclude=["l8"], cap=Cap(mails=1, days=7)),
     ],

@@ -27,7 +27,7 @@ GROUPS = (
     ("failed", "Failed"),
 )
 _MODES = (("add", "Add its contacts"), ("only", "Only contacts on the helper list"))
-_ALIASES = {"mailings": "mailing", "cap": "mails"}
+_ALIASES = {"mailings": "mailing", "activities": "type", "cap": "mails"}
 
 
 class _Sources:
@@ -35,7 +35,8 @@ class _Sources:
         self._frame = frame
         self._desk = frame.desk
         self._mailing = mailing
-        self._kept: list[Any] = []  # further earlier mailings, which the form does not show
+        self._kept: list[Any] = []  # further earlier mailings and activities, which the form does not show
+        self._happened: list[Any] = []
 
     async def draw(self) -> None:
         """Draw the page."""
@@ -54,6 +55,7 @@ class _Sources:
         campaigns = (await self._desk.read(commands.Campaigns()))["campaigns"]
         self._own = next(row["lists"] for row in campaigns if row["campaign"] == campaign)
         first, *self._kept = sources["mailings"] or [{"mailing": "", "group": "all"}]
+        activity, *self._happened = sources["activities"] or [{"type": "", "campaign": ""}]
         helper, cap = sources["helper"] or {}, sources["cap"] or {}
         form = Form(self._save, aliases=_ALIASES)
         with tag("section", "", "card"), form:
@@ -63,6 +65,8 @@ class _Sources:
             )
             form.choice("mailing", "Earlier mailing", await self._earlier(campaign), first["mailing"])
             form.choice("group", "Of it", GROUPS, first["group"])
+            form.text("type", "Who took part in the most recent", activity["type"], hint="Type, told by a program.")
+            form.text("campaign", "Of the campaign", activity["campaign"], hint="Id, or name as the program says it.")
             form.choice("helper", "Helper list", (("", "None"), *lists), helper.get("list", ""))
             form.choice("mode", "What it does", _MODES, helper.get("mode", "add"))
             form.checks("exclude", "Leave out who is on", lists, sources["exclude"])
@@ -82,6 +86,7 @@ class _Sources:
         wanted = {
             "lists": None if set(lists) == set(self._own) else lists,
             "mailings": [*([values.given("mailing", "group")] if values["mailing"] else []), *self._kept],
+            "activities": [*([values.given("type", "campaign")] if values["type"] else []), *self._happened],
             "helper": {"list": values["helper"], "mode": values["mode"]} if values["helper"] else None,
             "exclude": values.all("exclude"),
             "cap": values.given("mails", "days") or None,
