@@ -1,4 +1,4 @@
-"""Webhooks: the `notify_url` of a mailing is told what its notices say, signed as Standard Webhooks has it (G4).
+"""Webhooks: the `notify_url` of a mailing is told what its notices say, signed as Standard Webhooks has it.
 
 By level, as notices: a row in the facts is owed until the URL answered with 2xx. What fails is tried again after longer
 and longer pauses, under the same `webhook-id`, and given up after some days; it holds up nothing. The name of the host

@@ -1,4 +1,4 @@
-"""Notices: whoever is named in `notify` is told by mail how a mailing ended, or why it stands (G4, G5).
+"""Notices: whoever is named in `notify` is told by mail how a mailing ended, or why it stands.
 
 By level: the facts hold a row for each event that calls for a notice, and it is owed until the plan of its mail is
 known. Payload first, then the plan, both under an id that derives from the event: after a crash in between the payload
