@@ -56,7 +56,13 @@ def open_engine(database_url: str, schema: str = "", *, connections: int = 10) -
         case "postgresql":
             return _open_postgresql(url, schema, connections)
         case "sqlite":
-            engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"), pool_use_lifo=True)  # few warm caches
+            from shared.sqlite import connect  # noqa: PLC0415 - PostgreSQL needs no driver of SQLite
+
+            engine = create_async_engine(
+                url.set(drivername="sqlite+aiosqlite"),
+                pool_use_lifo=True,  # few warm caches
+                connect_args={"async_creator_fn": connect},
+            )
             event.listen(engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(engine.sync_engine, "begin", _begin_sqlite)
             return engine

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, func, select, text
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.bulk import append_rows, insert_absent
 from shared.database import alone, create_tables, in_turn, is_away, open_engine, reading
+from shared.sqlite import connect
 from tests.harness.databases import Database
 from tests.harness.postgres import shared_server
 from tests.harness.waiting import until
@@ -159,3 +161,14 @@ def test_another_kind_of_database_is_refused() -> None:
     """Nothing is tried on what was never tested."""
     with pytest.raises(ValueError, match="only sqlite and postgresql"):
         open_engine("mysql://x/y")
+
+
+async def test_a_connection_that_is_stopped_while_it_closes_ends(tmp_path: Path) -> None:
+    """As it comes when a service is told to end in the middle of a query: nobody waits for a thread that is gone."""
+    conn = await connect(str(tmp_path / "x.sqlite3"))
+    closing = asyncio.create_task(conn.close())
+    await asyncio.sleep(0)
+    conn.stop()
+    closing.cancel()
+    done, _ = await asyncio.wait([closing], timeout=5)
+    assert done
