@@ -1,13 +1,15 @@
 """How commands are made: an async function with a `Session` first becomes a command with `--data` and `--json`.
 
 `@command(app, "name")` hides the plumbing: it opens the session, runs the function, prints what went wrong as
-`code: message (field, line)` and ends with the exit code: 0 done, 1 a check failed, 2 refused, 3 nobody answers.
+`code: message (field, line)` and ends with the exit code: 0 done, 1 a check failed, 2 refused, 3 nobody answers. A
+parameter that is a dataclass stands for options that several commands have: one for each of its fields.
 """
 
 import asyncio
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,7 +55,7 @@ def command(app: typer.Typer, name: str) -> Callable[[Work], Work]:
             out = Output(as_json=arguments.pop("as_json"))
             data = arguments.pop("data")
             try:
-                uvloop.run(_run(work, out, data, arguments))
+                uvloop.run(_run(work, out, data, _gathered(own.values(), arguments)))
             except CliError as error:
                 out.error(error)
                 raise typer.Exit(error.exit_code) from error
@@ -68,7 +70,7 @@ def command(app: typer.Typer, name: str) -> Callable[[Work], Work]:
                 raise typer.Exit(0) from error
 
         own = inspect.signature(work, eval_str=True).parameters
-        given = [parameter for parameter in own.values() if parameter.name != "session"]
+        given = [option for each in own.values() if each.name != "session" for option in _options(each)]
         keyword = inspect.Parameter.KEYWORD_ONLY
         added = [
             inspect.Parameter("data", keyword, default=Path("data"), annotation=DataOption),
@@ -81,6 +83,31 @@ def command(app: typer.Typer, name: str) -> Callable[[Work], Work]:
         return work
 
     return register
+
+
+def _options(parameter: inspect.Parameter) -> list[inspect.Parameter]:
+    """Return the options that a parameter stands for: itself, or the fields of its dataclass."""
+    if not is_dataclass(parameter.annotation):
+        return [parameter]
+    return [
+        parameter.replace(name=each.name, default=_default(each), annotation=each.type)
+        for each in fields(parameter.annotation)
+    ]
+
+
+def _default(option: Field[Any]) -> Any:  # noqa: ANN401 - whatever the option is
+    if option.default_factory is not MISSING:
+        return option.default_factory()
+    return inspect.Parameter.empty if option.default is MISSING else option.default
+
+
+def _gathered(own: Iterable[inspect.Parameter], given: dict[str, Any]) -> dict[str, Any]:
+    """Return what was given, the options of each dataclass put together."""
+    for parameter in own:
+        kind: Any = parameter.annotation
+        if is_dataclass(kind):
+            given[parameter.name] = kind(**{each.name: given.pop(each.name) for each in fields(kind)})  # type: ignore[operator]
+    return given
 
 
 async def _run(work: Work, out: Output, data: Path, arguments: dict[str, Any]) -> None:

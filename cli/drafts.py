@@ -1,6 +1,6 @@
 """The options of a draft, and the command they make."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from mimetypes import guess_type
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from cli.errors import InputError
 from cli.session import Session, read_file
 from shared.contracts import commands
 from shared.contracts.account import Limits
-from shared.contracts.mailing import Batch, DoubtPolicy, StopRules, Tracking
+from shared.contracts.mailing import DoubtPolicy, Tracking
 
 Name = Annotated[str, typer.Option("--name", help="What people call it.")]
 Campaign = Annotated[str, typer.Option("--campaign", help="Campaign by id or name.")]
@@ -32,7 +32,7 @@ Variant = Annotated[
     list[str],
     typer.Option("--variant", help="Template in another language: `de=Letter-de`; repeatable."),
 ]
-InlineCss = Annotated[bool, typer.Option("--inline-css", help="Write the rules of <style> into the elements.")]
+InlineCss = Annotated[bool, typer.Option("--inline-css", help="Write the rules of style sheets into the elements.")]
 ReplyTo = Annotated[str, typer.Option("--reply-to", help="Where answers go.")]
 Doubt = Annotated[DoubtPolicy, typer.Option("--doubt", help="What becomes of mails whose fate cannot be known.")]
 Track = Annotated[Tracking, typer.Option("--tracking", help="Opens and clicks: per person, only in sum, or not.")]
@@ -49,7 +49,6 @@ Stop = Annotated[
 ]
 InBatches = Annotated[str, typer.Option("--batch", help="So many recipients in so many minutes, all at once: 500/60.")]
 TheirTime = Annotated[bool, typer.Option("--recipient-time", help="Start and hours in each contact's own time zone.")]
-
 Notify = Annotated[
     list[str], typer.Option("--notify", help="Who is told when it completes, fails or stops by itself; repeatable.")
 ]
@@ -60,36 +59,39 @@ NotifyUrl = Annotated[str, typer.Option("--notify-url", help="URL that is told t
 class Draft:
     """The options of a draft."""
 
-    name: str
-    campaign: str
-    account: str
-    sender: str
-    subject: str
-    html: Path | None
-    text: Path | None
-    reply_to: str
-    language: str
-    zone: str
-    template: str
-    variant: list[str]
-    inline_css: bool
-    doubt: DoubtPolicy
-    tracking: Tracking
-    limits: Limits
-    retry_for: int
-    stop: StopRules
-    batch: Batch | None
-    recipient_time: bool
-    notify: list[str]
-    notify_url: str
-    attach: list[Path]
-    inline: list[str]
-    header: list[str]
+    name: Name
+    campaign: Campaign
+    account: Account
+    sender: From
+    subject: Subject = ""
+    html: Html = None
+    text: Text = None
+    reply_to: ReplyTo = ""
+    language: Language = ""
+    zone: Zone = ""
+    template: Template = ""
+    variant: Variant = field(default_factory=list)
+    inline_css: InlineCss = False
+    doubt: Doubt = "hold"
+    tracking: Track = "person"
+    per_hour: PerHour = None
+    seconds_between: Between = None
+    retry_for: RetryFor = 86_400
+    stop: Stop = ""
+    batch: InBatches = ""
+    recipient_time: TheirTime = False
+    notify: Notify = field(default_factory=list)
+    notify_url: NotifyUrl = ""
+    attach: Attach = field(default_factory=list)
+    inline: Inline = field(default_factory=list)
+    header: Header = field(default_factory=list)
 
     async def fields(self, session: Session) -> dict[str, Any]:
         """Return them as the command takes them: files read, names resolved."""
         if self.html is None and self.text is None and not self.template:
             raise InputError("empty_body", "Give --html FILE, --text FILE, or both.")
+        limits = Limits(per_hour=self.per_hour, seconds_between=self.seconds_between)
+        stop, batch = choices.stop_rules(self.stop), choices.batch(self.batch)
         sender_name, sender_address = choices.sender(self.sender)
         html = read_file(self.html) if self.html else ""
         text = read_file(self.text) if self.text else ""
@@ -113,10 +115,10 @@ class Draft:
             "inline_css": self.inline_css,
             "doubt": self.doubt,
             "tracking": self.tracking,
-            "limits": self.limits,
+            "limits": limits,
             "retry_for": self.retry_for,
-            "stop": self.stop,
-            "batch": self.batch,
+            "stop": stop,
+            "batch": batch,
             "recipient_time": self.recipient_time,
             "notify": self.notify,
             "notify_url": self.notify_url,

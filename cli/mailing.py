@@ -7,33 +7,9 @@ import typer
 from cli import audience, choices, previews, reports
 from cli.commands import KeyOption, MailingArgument, command, group
 from cli.drafts import (
-    Account,
-    Attach,
     Between,
-    Campaign,
-    Doubt,
     Draft,
-    From,
-    Header,
-    Html,
-    InBatches,
-    Inline,
-    InlineCss,
-    Language,
-    Name,
-    Notify,
-    NotifyUrl,
     PerHour,
-    ReplyTo,
-    RetryFor,
-    Stop,
-    Subject,
-    Template,
-    Text,
-    TheirTime,
-    Track,
-    Variant,
-    Zone,
 )
 from cli.output import pairs
 from cli.session import Session
@@ -45,129 +21,24 @@ app = group("mailing", "Mailings: draft, audience, test, schedule, follow.")
 
 
 @command(app, "draft")
-async def draft(
-    session: Session,
-    name: Name,
-    campaign: Campaign,
-    account: Account,
-    sender: From,
-    subject: Subject = "",
-    html: Html = None,
-    text: Text = None,
-    reply_to: ReplyTo = "",
-    language: Language = "",
-    zone: Zone = "",
-    template: Template = "",
-    variant: Variant = [],  # noqa: B006
-    inline_css: InlineCss = False,
-    doubt: Doubt = "hold",
-    tracking: Track = "person",
-    per_hour: PerHour = None,
-    seconds_between: Between = None,
-    retry_for: RetryFor = 86_400,
-    stop: Stop = "",
-    batch: InBatches = "",
-    recipient_time: TheirTime = False,
-    notify: Notify = [],  # noqa: B006
-    notify_url: NotifyUrl = "",
-    attach: Attach = [],  # noqa: B006 - typer reads the default, nobody changes it
-    inline: Inline = [],  # noqa: B006
-    header: Header = [],  # noqa: B006
-    key: KeyOption = "",
-) -> None:
+async def draft(session: Session, given: Draft, key: KeyOption = "") -> None:
     """Draft a mailing. Links in it are tracked, an unsubscribe link is added where it has none.
 
     Example: `posthaste mailing draft --name May --campaign "Spring sale" --account relay
     --from "Shop <news@example.com>" --subject "Hello {{ name }}" --html mail.html`
     """
-    limits = Limits(per_hour=per_hour, seconds_between=seconds_between)
-    sent = (doubt, tracking, limits, retry_for, choices.stop_rules(stop), choices.batch(batch), recipient_time)
-    given = Draft(
-        name,
-        campaign,
-        account,
-        sender,
-        subject,
-        html,
-        text,
-        reply_to,
-        language,
-        zone,
-        template,
-        variant,
-        inline_css,
-        *sent,
-        notify,
-        notify_url,
-        attach,
-        inline,
-        header,
-    )
     answer = await session.ask(commands.DraftMailing.model_validate(await given.fields(session)), key=key)
     mailing = answer["mailing"]
     session.out.done(answer, f"Drafted mailing {mailing}. Next: posthaste mailing audience {mailing}")
 
 
 @command(app, "edit")
-async def edit(
-    session: Session,
-    mailing: MailingArgument,
-    name: Name,
-    campaign: Campaign,
-    account: Account,
-    sender: From,
-    subject: Subject = "",
-    html: Html = None,
-    text: Text = None,
-    reply_to: ReplyTo = "",
-    language: Language = "",
-    zone: Zone = "",
-    template: Template = "",
-    variant: Variant = [],  # noqa: B006
-    inline_css: InlineCss = False,
-    doubt: Doubt = "hold",
-    tracking: Track = "person",
-    per_hour: PerHour = None,
-    seconds_between: Between = None,
-    retry_for: RetryFor = 86_400,
-    stop: Stop = "",
-    batch: InBatches = "",
-    recipient_time: TheirTime = False,
-    notify: Notify = [],  # noqa: B006
-    notify_url: NotifyUrl = "",
-    attach: Attach = [],  # noqa: B006 - typer reads the default, nobody changes it
-    inline: Inline = [],  # noqa: B006
-    header: Header = [],  # noqa: B006
-    key: KeyOption = "",
-) -> None:
+async def edit(session: Session, mailing: MailingArgument, given: Draft, key: KeyOption = "") -> None:
     """Replace a draft as a whole, until sending starts; the audience has to be frozen anew.
 
     Example: `posthaste mailing edit b7k2m9x0q3fd --name May --campaign "Spring sale" --account relay
     --from news@example.com --subject "Hello again" --text mail.txt`
     """
-    limits = Limits(per_hour=per_hour, seconds_between=seconds_between)
-    sent = (doubt, tracking, limits, retry_for, choices.stop_rules(stop), choices.batch(batch), recipient_time)
-    given = Draft(
-        name,
-        campaign,
-        account,
-        sender,
-        subject,
-        html,
-        text,
-        reply_to,
-        language,
-        zone,
-        template,
-        variant,
-        inline_css,
-        *sent,
-        notify,
-        notify_url,
-        attach,
-        inline,
-        header,
-    )
     fields = await given.fields(session)
     answer = await session.ask(commands.EditMailing.model_validate(fields | {"mailing": mailing}), key=key)
     session.out.done(answer, f"Edited. Next: posthaste mailing audience {mailing}")

@@ -1,7 +1,8 @@
 """What an approval holds: one plan, named by a hash over what is sent, to whom, and when.
 
-Pure. Whoever changes any of it changes the hash. Limits are no part of it,
-for they may change while a mailing runs, nor is how many are told of its end.
+Pure. Whoever changes any of it changes the hash. Limits are no part of it, for they may change while a mailing runs,
+nor is how many are told of its end. What is as it is by default is left out, so that a field that a later program adds
+changes no plan that was approved before.
 """
 
 import hashlib
@@ -19,8 +20,8 @@ def plan_of(draft: MailingDrafted | None, audience: AudienceFrozen | None, sched
     if draft is None or audience is None or scheduled is None:
         return ""
     what = [
-        draft.model_dump(mode="json", exclude={"limits", "notify", "webhook"}),
+        draft.model_dump(mode="json", exclude={"limits", "notify", "webhook"}, exclude_defaults=True),
         audience.object,
-        scheduled.model_dump(mode="json"),
+        scheduled.model_dump(mode="json", exclude_defaults=True),
     ]
     return hashlib.sha256(orjson.dumps(what, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]

@@ -141,6 +141,7 @@ class Nursery:
     """One process that has loaded a module and forks children of it."""
 
     def __init__(self, module: str, environment: Mapping[str, str]) -> None:
+        self._module = module
         self._lock = threading.Lock()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
@@ -159,10 +160,12 @@ class Nursery:
         try:
             with self._lock:
                 socket.send_fds(self._control, [order], [out, error, theirs])
-                pid = int(self._control.recv(16))
+                pid = self._control.recv(16)
         finally:
             os.close(theirs)
-        return Forked(pid, ours)
+        if not pid:
+            raise RuntimeError(f"{self._module} could not be loaded: what it said stands on standard error")
+        return Forked(int(pid), ours)
 
 
 @cache

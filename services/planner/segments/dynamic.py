@@ -126,11 +126,6 @@ async def page(conn: AsyncConnection, asked: Known, after: str, limit: int) -> l
     return [{"contact": row.id, "address": row.address, "name": row.name} for row in rows]
 
 
-async def rule_of(conn: AsyncConnection, list_id: str) -> str:
-    """Return the rule of a list, "" where it has none."""
-    return str(await conn.scalar(select(LIST_RULES.c.rule).where(LIST_RULES.c.list == list_id)) or "")
-
-
 async def put(conn: AsyncConnection, list_id: str, rule: str) -> None:
     """Give a list a rule, or take its rule away."""
     if rule:

@@ -10,6 +10,7 @@ from shared.contracts.campaign import CampaignOpened
 from shared.contracts.mailing import (
     ApprovalWithdrawn,
     MailingApproved,
+    MailingDrafted,
     MailingEdited,
     MailingPaused,
     MailingResumed,
@@ -74,3 +75,16 @@ def test_a_plan_is_named_by_all_that_goes_out() -> None:
     assert len(others | {PLAN}) == 4
     assert plan_of(DRAFT.model_copy(update={"limits": Limits(per_hour=1)}), FROZEN, SCHEDULED) == PLAN
     assert plan_of(DRAFT, None, SCHEDULED) == ""
+
+
+def test_a_field_that_a_later_program_adds_changes_no_plan() -> None:
+    """What was approved before an upgrade is approved after it."""
+
+    class Later(MailingDrafted):
+        """A draft with one more field."""
+
+        weight: int = 1
+
+    later = Later(**DRAFT.model_dump())
+    assert plan_of(later, FROZEN, SCHEDULED) == PLAN
+    assert plan_of(later.model_copy(update={"weight": 2}), FROZEN, SCHEDULED) != PLAN
