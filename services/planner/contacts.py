@@ -102,6 +102,14 @@ class Upserted:
         return self.known | self.new
 
 
+class Holder(NamedTuple):
+    """Who has an address."""
+
+    contact: str
+    name: str
+    fields: dict[str, str]
+
+
 class _Known(NamedTuple):
     id: str
     address: str
@@ -119,6 +127,13 @@ def contact_ids(ordinal: int) -> Iterator[str]:
         low = ordinal & 1023
         yield from (f"{head}{_PAIRS[low + i]}{chance[5 * i : 5 * i + 5]}" for i in range(1024 - low))
         ordinal += 1024 - low
+
+
+async def holder(conn: AsyncConnection, address_key: str) -> Holder | None:
+    """Return the contact that has an address, None where nobody has it."""
+    c = CONTACTS.c
+    row = (await conn.execute(select(c.id, c.name, c.fields).where(c.address_key == address_key))).one_or_none()
+    return None if row is None else Holder(row[0], row[1], orjson.loads(row[2]))
 
 
 async def upsert(conn: AsyncConnection, rows: Sequence[Incoming]) -> Upserted:

@@ -1,9 +1,10 @@
 """Webhooks: the `notify_url` of a mailing is told what its notices say, signed as Standard Webhooks has it.
 
 By level, as notices: a row in the facts is owed until the URL answered with 2xx. What fails is tried again after longer
-and longer pauses, under the same `webhook-id`, and given up after some days; it holds up nothing. The name of the host
-is resolved here and the address that was looked at is the one that is asked, so a name that changes in between leads
-nowhere else; addresses that are not public are refused unless a setting allows them. Redirects are not followed.
+and longer pauses, under the same `webhook-id`, and given up after some days; it holds up nothing. Of several planners
+the one tells a URL that claimed it. The name of the host is resolved here and the address that was looked at is the one
+that is asked, so a name that changes in between leads nowhere else; addresses that are not public are refused unless a
+setting allows them. Redirects are not followed.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from urllib.parse import urlsplit
 import orjson
 from sqlalchemy import BigInteger, Boolean, Column, Integer, String, Table, or_, select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.planner.facts import millis
 from services.planner.notice_facts import NOTICES, is_stand
@@ -32,7 +33,7 @@ from shared import clock
 from shared.contracts.commands import Refusal
 from shared.contracts.envelope import Commit
 from shared.contracts.mailing import MailingCompleted
-from shared.database import reading
+from shared.database import in_turn, reading
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,8 @@ CALLS = Table(
 
 _AT_ONCE = 10
 _SECONDS = 10.0
+_CLAIMED_MS = 60_000
+"""Longer than looking up and telling takes: whoever died at it is followed by another then."""
 _FIRST_PAUSE_MS = 5_000
 _LONGEST_PAUSE_MS = 3_600_000
 
@@ -107,8 +110,8 @@ class NoticeHooks:
         while True:
             self._wake.clear()
             try:
-                while due := await self._due():
-                    await asyncio.gather(*map(self._call, due))
+                while claimed := await self._claim():
+                    await asyncio.gather(*map(self._call, claimed))
             except (SQLAlchemyError, OSError) as error:  # away: the next sweep will do
                 logger.warning("webhooks wait: %s", error)
             try:
@@ -117,15 +120,17 @@ class NoticeHooks:
             except TimeoutError:  # nothing happened: look anyway
                 continue
 
-    async def _due(self) -> list[Call]:
-        n, c = NOTICES.c, CALLS.c
-        now = clock.now()
-        query = select(n.id, n.mailing, n.seq, n.at, c.tries).outerjoin(CALLS, c.notice == n.id)
-        query = query.where(n.hook.is_(True), n.at > millis(now - GIVEN_UP))
-        query = query.where(or_(c.notice.is_(None), c.done.is_(False) & (c.next_at <= millis(now))))
+    async def _claim(self) -> list[Call]:
+        """Return what is due, and is nobody else's until it can no more be on its way."""
         async with self._reading.connect() as conn:
-            rows = await conn.execute(query.order_by(n.seq).limit(_AT_ONCE))
-            return [Call(Owed(*row[:4]), int(row[4] or 0)) for row in rows]
+            if not await _due(conn):
+                return []
+        async with self._engine.begin() as conn:
+            await in_turn(conn, CALLS.name)
+            calls = await _due(conn)
+            for call in calls:
+                await _note(conn, call, _CLAIMED_MS)
+        return calls
 
     async def _call(self, call: Call) -> None:
         done = False
@@ -138,11 +143,8 @@ class NoticeHooks:
             logger.warning("a webhook was not told: %s", error, extra={"mailing": call.owed.mailing})
         except Exception:  # whatever it was, the others are told; this one is tried again later
             logger.exception("a webhook failed", extra={"mailing": call.owed.mailing})
-        pause = min(_FIRST_PAUSE_MS * 2 ** min(call.tries, 20), _LONGEST_PAUSE_MS)
-        row = {"notice": call.owed.id, "tries": call.tries + 1, "next_at": millis(clock.now()) + pause, "done": done}
         async with self._engine.begin() as conn:
-            statement = insert(conn, CALLS).values(row)
-            await conn.execute(statement.on_conflict_do_update(index_elements=["notice"], set_=row))
+            await _note(conn, call, min(_FIRST_PAUSE_MS * 2 ** min(call.tries, 20), _LONGEST_PAUSE_MS), done=done)
 
     async def _tell(self, url: str, owed: Owed, told: Told) -> None:
         import httpx  # noqa: PLC0415 - slow to load, and only who has webhooks needs it
@@ -176,6 +178,21 @@ class NoticeHooks:
             raise UnreachableError(type(error).__name__) from error
         if not 200 <= status < 300:
             raise UnreachableError(f"HTTP {status}")
+
+
+async def _due(conn: AsyncConnection) -> list[Call]:
+    n, c, now = NOTICES.c, CALLS.c, clock.now()
+    query = select(n.id, n.mailing, n.seq, n.at, c.tries).outerjoin(CALLS, c.notice == n.id)
+    query = query.where(n.hook.is_(True), n.at > millis(now - GIVEN_UP))
+    query = query.where(or_(c.notice.is_(None), c.done.is_(False) & (c.next_at <= millis(now))))
+    rows = await conn.execute(query.order_by(n.seq).limit(_AT_ONCE))
+    return [Call(Owed(*row[:4]), int(row[4] or 0)) for row in rows]
+
+
+async def _note(conn: AsyncConnection, call: Call, pause: int, *, done: bool = False) -> None:
+    """Keep that a URL was tried once more, and when, in milliseconds from now, it is to be again."""
+    row = {"notice": call.owed.id, "tries": call.tries + 1, "next_at": millis(clock.now()) + pause, "done": done}
+    await conn.execute(insert(conn, CALLS).values(row).on_conflict_do_update(index_elements=["notice"], set_=row))
 
 
 async def address_of(host: str, port: int, *, private: bool) -> str:

@@ -10,7 +10,7 @@ every sweep and given up after some days, as is its mail where the account takes
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import orjson
@@ -19,18 +19,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.planner.audience import digest
-from services.planner.contacts import CONTACTS
+from services.planner.contacts import holder
 from services.planner.facts import CHUNKS, millis
 from services.planner.notice_facts import NOTICES, is_stand
 from services.planner.notice_lookup import GIVEN_UP, Lookup, Owed
 from services.planner.notice_text import wording
-from services.planner.planning import Plan, Planning, payload_row
+from services.planner.planning import Planning, by_itself, payload_row
 from shared import clock
 from shared.contracts import subjects
 from shared.contracts.content import Content
 from shared.contracts.envelope import Commit
-from shared.contracts.mailing import MailingDrafted
-from shared.contracts.subjects import PROMPT
 from shared.database import reading
 from shared.eventlog.objects import Objects
 from shared.eventlog.store import EventLog
@@ -124,23 +122,15 @@ class Notices:
         ]
         payload = await self._reach.planning.put(owed.id, 0, rows)
         step("notice.payload")
-        draft = MailingDrafted(
-            campaign="notice",
-            name="notice",
-            account=account,
-            content=digest(letter),
-            subject="",
-            tracking="off",
-        )
         # It was asked for with the mailing, whatever the addresses opted out of before.
         checked = await self._reach.log.last_seq(subjects.ALL_CONSENT)
         until = datetime.fromtimestamp(owed.at / 1000, UTC) + GIVEN_UP
-        plan = Plan(owed.id, 0, draft.account, PROMPT, "notice", checked, draft, until)
+        plan = replace(by_itself(owed.id, "notice", account, digest(letter), checked), expires_at=until)
         contacts = [orjson.loads(line)["contact"] for line in payload.split(b"\n")]
         await self._reach.planning.append(plan, contacts, payload)
         step("notice.planned")
 
     async def _contact(self, key: str) -> str:
-        c = CONTACTS.c
         async with self._reading.connect() as conn:
-            return await conn.scalar(select(c.id).where(c.address_key == key).limit(1)) or STRANGER
+            found = await holder(conn, key)
+        return found.contact if found else STRANGER

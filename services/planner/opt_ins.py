@@ -13,13 +13,13 @@ from sqlalchemy import BigInteger, Column, String, Table, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.planner import contacts, lists
-from services.planner.contacts import CONTACTS
+from services.planner.contacts import CONTACTS, holder
 from services.planner.content import freeze_content
 from services.planner.facts import SUPPRESSION, millis
 from services.planner.incoming import incoming
 from services.planner.lists import CONFIRMATIONS, MEMBERS
 from services.planner.opting import Standing, may_ask, step
-from services.planner.planning import Plan, Planning, payload_row
+from services.planner.planning import Planning, by_itself, payload_row
 from services.planner.schema import METADATA, insert
 from shared import clock, languages
 from shared.contracts import subjects
@@ -27,8 +27,6 @@ from shared.contracts.commands import DraftMailing, ListConfirmation, Refusal
 from shared.contracts.consent import EVERYTHING, How, OptedIn, OptedOut, OptInRequested
 from shared.contracts.content import Content
 from shared.contracts.envelope import DomainEvent, Origin
-from shared.contracts.mailing import MailingDrafted
-from shared.contracts.subjects import PROMPT
 from shared.contracts.template import OPT_IN_LINK, OPT_IN_URL, placeholders
 from shared.database import reading
 from shared.eventlog.store import EventLog
@@ -174,17 +172,9 @@ class OptIns:
         mailing = _mailing(origin)
         row = payload_row(contact, (wish.address, wish.name, key), [wish.list_id], {_LIST_FIELD: names[wish.list_id]})
         payload = await self._planning.put(mailing, 0, [row])
-        draft = MailingDrafted(
-            campaign=_CAMPAIGN,
-            name=_CAMPAIGN,
-            account=mail.account,
-            content=mail.content,
-            subject=mail.subject,
-            tracking="off",
-        )
         # The request itself blocks mail of the list; this mail asks about it.
         checked = await self._log.last_seq(subjects.ALL_CONSENT)
-        plan = Plan(mailing, 0, mail.account, PROMPT, "confirmation", checked, draft)
+        plan = by_itself(mailing, "confirmation", mail.account, mail.content, checked)
         await self._planning.append(plan, [contact], payload)
         passed("consent.asked")
         now = millis(clock.now())
@@ -198,7 +188,8 @@ def _mailing(origin: Origin) -> str:
 
 
 async def _contact(conn: AsyncConnection, key: str) -> str:
-    return str(await conn.scalar(select(CONTACTS.c.id).where(CONTACTS.c.address_key == key)) or "")
+    found = await holder(conn, key)
+    return found.contact if found else ""
 
 
 async def demand(engine: AsyncEngine, list_id: str, wanted: ListConfirmation, content: str) -> None:

@@ -73,6 +73,12 @@ class Plan:
     began: int = field(default_factory=tracing.begin)
 
 
+def by_itself(mail: str, kind: ChunkKind, account: str, content: str, checked: int) -> Plan:
+    """Return the plan of what goes out by itself, in no mailing: one chunk in the prompt lane, not tracked."""
+    draft = MailingDrafted(campaign=kind, name=kind, account=account, content=content, subject="", tracking="off")
+    return Plan(mail, 0, account, subjects.PROMPT, kind, checked, draft)
+
+
 @dataclass(frozen=True, slots=True)
 class Used:
     """What a template uses: merge fields in order, and the domain it is sent from."""

@@ -5,24 +5,23 @@ mail, or must not be mailed, gets none, unless an operator insists: then the pla
 stands in its commit. An opt-out that comes after the decision still holds it back, as it does for every mail.
 """
 
-import orjson
+from dataclasses import replace
+
 from sqlalchemy import select
 
 from services.planner import templates
 from services.planner.audience import digest
-from services.planner.contacts import CONTACTS
+from services.planner.contacts import holder
 from services.planner.content import freeze_content
 from services.planner.facts import SUPPRESSION
 from services.planner.idempotency import Act
 from services.planner.parts import Parts
-from services.planner.planning import Plan, payload_row
+from services.planner.planning import by_itself, payload_row
 from shared.addresses import AddressError, parse
 from shared.contracts import commands, subjects
 from shared.contracts.commands import Answer, DraftMailing, Refusal
 from shared.contracts.consent import EVERYTHING
 from shared.contracts.content import Content
-from shared.contracts.mailing import MailingDrafted
-from shared.contracts.subjects import PROMPT
 from shared.contracts.template import placeholders
 from shared.database import reading
 from shared.ids import derived_id
@@ -64,28 +63,19 @@ async def send_mail(parts: Parts, wanted: commands.SendMail, act: Act) -> Answer
     used = {field for source, html in sources for field in placeholders(source, html=html)}
     row = payload_row(contact, (address, name, key), [], {field: known[field] for field in sorted(used & set(known))})
     payload = await parts.planning.put(mail, 0, [row])
-    draft = MailingDrafted(
-        campaign=_CAMPAIGN,
-        name=_CAMPAIGN,
-        account=wanted.account,
-        content=digest(encoded),
-        subject=content.subject,
-        tracking="off",
-    )
-    insisted = bool(blocked)
-    plan = Plan(mail, 0, wanted.account, PROMPT, "single", checked, draft, insisted=insisted, by=act.principal)
+    plan = by_itself(mail, "single", wanted.account, digest(encoded), checked)
+    plan = replace(plan, insisted=bool(blocked), by=act.principal)
     position = await parts.planning.append(plan, [contact], payload)
     return Answer(ok=True, position=position, data={"mail": mail, "contact": contact})
 
 
 async def _person(parts: Parts, key: str) -> tuple[str, str, dict[str, str], str]:
     """Return contact, name and fields of an address, and why no mail may go there."""
-    c, s = CONTACTS.c, SUPPRESSION.c
+    s = SUPPRESSION.c
     out = select(s.blocked).where((s.address_key == key) & (s.scope == EVERYTHING) & (s.blocked != ""))
     async with reading(parts.engine).connect() as conn:
-        row = (await conn.execute(select(c.id, c.name, c.fields).where(c.address_key == key).limit(1))).one_or_none()
-        blocked = str(await conn.scalar(out) or "")
-    return (STRANGER, "", {}, blocked) if row is None else (row[0], row[1], orjson.loads(row[2]), blocked)
+        contact, name, fields = await holder(conn, key) or (STRANGER, "", {})
+        return contact, name, fields, str(await conn.scalar(out) or "")
 
 
 def _frozen(said: commands.SendMail, known: dict[str, str]) -> Content | Refusal:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.planner.audience_rows import AUDIENCES, ROWS
 from services.planner.board import Board
-from services.planner.contacts import CONTACTS
+from services.planner.contacts import CONTACTS, holder
 from services.planner.mailing import Mailing, MailingDecider
 from services.planner.orders import Test
 from services.planner.planning import Plan, Planning, payload_row
@@ -99,16 +99,10 @@ class TestMails:
             example = await _example(conn, sample)
             for address in sample.to:
                 key = self._keys.address_key(address)
-                contact, name, known = await _contact(conn, key) or (STRANGER, *example)
+                contact, name, known = await holder(conn, key) or (STRANGER, *example)
                 used = {field: known.get(field, field) for field in fields}
                 rows.append(payload_row(contact, (address, name, key), sample.lists, used))
         return rows
-
-
-async def _contact(conn: AsyncConnection, key: str) -> tuple[str, str, dict[str, str]] | None:
-    c = CONTACTS.c
-    row = (await conn.execute(select(c.id, c.name, c.fields).where(c.address_key == key).limit(1))).one_or_none()
-    return None if row is None else (row[0], row[1], orjson.loads(row[2]))
 
 
 async def _example(conn: AsyncConnection, sample: Sample) -> tuple[str, dict[str, str]]:

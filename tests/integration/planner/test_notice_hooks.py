@@ -7,16 +7,28 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
+from sqlalchemy import insert, update
 
+from services.planner.facts import millis
+from services.planner.notice_facts import NOTICES
+from services.planner.notice_hooks import CALLS, NoticeHooks
+from services.planner.notice_lookup import Lookup
+from services.planner.schema import METADATA
 from services.planner.settings import PlannerSettings
+from shared import clock
 from shared.contracts import commands, subjects
 from shared.contracts.mailing import MailingDrafted, MailingFailed
+from shared.database import create_tables
+from tests.harness.databases import Database
 from tests.harness.waiting import until
 from tests.integration.planner.conftest import Desk
 from tests.integration.planner.test_running import sending
 
+NOBODY: Any = None
+"""A log and contents that are not asked for anything."""
 KEY = b"k" * 32
 SECRET = "whsec_" + b64encode(KEY).decode()
 
@@ -93,3 +105,19 @@ async def test_a_url_is_told_until_it_takes_it_once(desk: Desk, told: Told) -> N
 
     await until(third, 30)
     assert [json.loads(body)["type"] for _, body in told.came[2:]] == ["mailing.failed"]
+
+
+async def test_of_two_planners_one_tells_a_url(database: Database, planner_settings: PlannerSettings) -> None:
+    """Whoever claimed it tells it, at once where both look at the same moment; after a while it may be another."""
+    engine = await database.fresh("planner")
+    await create_tables(engine, METADATA)
+    now = millis(clock.now())
+    async with engine.begin() as conn:
+        await conn.execute(insert(NOTICES).values(id="n1", mailing="m1", seq=1, at=now, mail=False, hook=True))
+    both = [NoticeHooks(engine, Lookup(engine, NOBODY, NOBODY), planner_settings) for _ in range(2)]
+    claimed = await asyncio.gather(*(hooks._claim() for hooks in both))
+    assert sorted(len(calls) for calls in claimed) == [0, 1]
+    async with engine.begin() as conn:
+        await conn.execute(update(CALLS).values(next_at=now))
+    assert [call.tries for call in await both[0]._claim()] == [1]
+    await engine.dispose()
