@@ -4,7 +4,6 @@ Four of them: at a rate, in windows that close in between, with a lane that is s
 one account. The error is that of the time from the start to the last mail, in percent of the real one.
 """
 
-import asyncio
 import csv
 import tempfile
 import time
@@ -64,13 +63,21 @@ async def _ended(plant: Plant, mailing: str) -> dict[str, Any]:
     return found
 
 
+async def _sending(plant: Plant, mailing: str) -> None:
+    async def begun() -> bool:
+        return bool((await plant.ask(commands.Status(mailing=mailing)))["status"] == "Sending")
+
+    await until(begun, _PATIENCE, every=0.05)
+
+
 async def _measured(plant: Plant, name: str, mailings: list[str], hours: dict[str, Any] | None = None) -> None:
     """Start mailings together, foresee them a moment later, and emit the worst error."""
     at = clock.now()
     for mailing in mailings:
         wanted = {"mailing": mailing, "hours": hours}
         await plant.ask(commands.ScheduleMailing.model_validate(wanted))
-    await asyncio.sleep(0.5)  # all of them send by now
+    for mailing in mailings:
+        await _sending(plant, mailing)
     foreseen = [await plant.ask(commands.Forecast(mailing=mailing)) for mailing in mailings]
     statuses = [await _ended(plant, mailing) for mailing in mailings]
     errors, real, said = [], 0.0, 0.0
