@@ -38,7 +38,7 @@ from services.planner.segments.rule import (
 from shared.contracts.consent import EVERYTHING
 from shared.contracts.outcomes import ACCEPTED, NAMES
 
-_FEW = 4
+_FEW = 12
 """Up to so many texts are looked for one by one; for more the value is taken out and compared."""
 _DAY = 24 * 3_600_000
 _WILD = re.compile(r"[*?\[]")
