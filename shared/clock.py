@@ -8,7 +8,9 @@ while the machine sleeps, so a sender that was suspended sees that its claim is 
 import os
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
+
+from shared.instants import from_millis
 
 _BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _SKEW = float(os.environ.get("POSTHASTE_CLOCK_SKEW") or 0)
@@ -36,11 +38,6 @@ def now() -> datetime:
 def millis() -> int:
     """Return the present instant in milliseconds since 1970."""
     return int(_seconds() * 1000)
-
-
-def from_millis(millis: int) -> datetime:
-    """Return the instant so many milliseconds after 1970."""
-    return datetime.fromtimestamp(millis / 1000, UTC)
 
 
 def boot_seconds() -> float:

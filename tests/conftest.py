@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -15,8 +16,14 @@ from tests.harness.databases import KIND, KINDS, Database, database_of
 from tests.harness.nats import NatsCluster, NatsServer
 from tests.harness.waiting import until_sync
 
-# Other tests run beside properties: time is measured elsewhere.
-hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# Other tests run beside properties: time is measured elsewhere. A build tries the same examples each time, so that its
+# verdict is about the change; who works on the code tries new ones (both as Hypothesis does it by itself).
+hypothesis.settings.register_profile(
+    "patient",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    derandomize="CI" in os.environ,
+)
 hypothesis.settings.load_profile("patient")
 
 

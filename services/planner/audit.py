@@ -16,11 +16,11 @@ from services.planner.facts import millis
 from services.planner.parts import Parts
 from services.planner.schema import METADATA
 from shared import clock
-from shared.clock import from_millis
 from shared.contracts import commands
 from shared.contracts.api import ENDPOINTS
 from shared.contracts.commands import Answer, Refusal
 from shared.database import reading
+from shared.instants import from_millis
 from shared.keys import KeyRing
 from shared.messaging.answers import Asked
 

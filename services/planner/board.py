@@ -6,7 +6,6 @@ thing written here; losing them repeats a retry, which does no harm.
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from operator import attrgetter
 
 import orjson
@@ -24,6 +23,7 @@ from services.planner.thresholds import Tried
 from shared.contracts.sending import SINGLE
 from shared.contracts.subjects import ChunkRef
 from shared.database import reading
+from shared.instants import from_millis
 
 MARKS = Table(
     "process_marks",
@@ -256,7 +256,7 @@ class Board:
         async with self._reading.connect() as conn:
             moving = {(row[0], row[1]) for row in await conn.execute(lanes)}
             rows = list(await conn.execute(query))
-            at = datetime.fromtimestamp(now / 1000, UTC)
+            at = from_millis(now)
             states = {account.id: account.state for account in await self.accounts()}
         rows = [row for row in rows if row[0] not in states or not states[row[0]].waits(row[1], at)]
         long = now - _LONG_QUIET * (now - before)

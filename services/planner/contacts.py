@@ -222,7 +222,7 @@ async def _insert(conn: AsyncConnection, ordinal: int, new: Collection[Incoming]
     """Insert contacts, the first with this ordinal; return their ids."""
     if not new:
         return []
-    now = _now()
+    now = clock.millis()
     ids = list(islice(contact_ids(ordinal), len(new)))
     places = range(ordinal, ordinal + len(new))
     rows = [
@@ -237,15 +237,11 @@ async def _insert(conn: AsyncConnection, ordinal: int, new: Collection[Incoming]
 
 
 async def _change(conn: AsyncConnection, changed: Collection[_Known]) -> None:
-    now = _now()
+    now = clock.millis()
     rows = [(of, *laid, size_of(*laid), now) for of, *laid, _ in changed]
     await update_rows(conn, CONTACTS, ("id", "address", "name", "fields", "size", "updated"), rows)
     texts = [(each.id, searched(each.address, each.name, each.fields)) for each in changed]
     await update_rows(conn, SEARCH, ("contact", "text"), texts)
-
-
-def _now() -> int:
-    return int(clock.now().timestamp() * 1000)
 
 
 async def mark_pages_of(conn: AsyncConnection, contacts: Collection[str]) -> None:

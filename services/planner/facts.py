@@ -39,6 +39,7 @@ from shared.contracts.sending import (
     Group,
     RecipientsSettled,
 )
+from shared.instants import to_millis
 
 MAILINGS = Table(
     "facts_mailings",
@@ -138,7 +139,7 @@ _NEW_CHUNK: Mapping[str, Any] = {
 
 def millis(instant: datetime | None) -> int:
     """Return milliseconds since 1970, 0 for no instant."""
-    return 0 if instant is None else int(instant.timestamp() * 1000)
+    return 0 if instant is None else to_millis(instant)
 
 
 class Facts:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, time, timedelta
 from services.planner import fan_out
 from shared.contracts import windows
 from shared.contracts.mailing import Batch, MailingScheduled
+from shared.instants import from_millis, to_millis
 
 DAYS = 400
 STEPS = 20_000
@@ -130,14 +131,14 @@ class _Simulation:
         batch = self._work.batch
         if batch is None:
             return []
-        at = int(self._now.timestamp() * 1000)
+        at = to_millis(self._now)
         self._planned = [each for each in self._planned if each[0] > at - batch.minutes * 60_000]
         room, more = fan_out.room(batch, self._planned, at)
         if room:
             self._planned.append((at, room))
             self._released += room
             return []
-        return [datetime.fromtimestamp(more / 1000 + 0.001, UTC)]
+        return [from_millis(more)]
 
     def _shared(self, sums: Mapping[str, float]) -> dict[str, float]:
         """Return the rate of each lane: even shares of the whole, of which a slow lane leaves the rest to others."""

@@ -34,6 +34,7 @@ from shared.contracts.commands import Refusal
 from shared.contracts.envelope import Commit
 from shared.contracts.mailing import MailingCompleted
 from shared.database import in_turn, reading
+from shared.instants import from_millis
 
 logger = logging.getLogger(__name__)
 
@@ -228,5 +229,5 @@ def _body(owed: Owed, told: Told) -> bytes:
         "totals": dict(told.totals),
         "errors": [{"reply": reply, "recipients": count} for reply, count in told.errors.items()],
     }
-    at = clock.from_millis(owed.at)
+    at = from_millis(owed.at)
     return orjson.dumps({"type": f"mailing.{status}", "timestamp": at, "data": data})

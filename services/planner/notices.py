@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 import orjson
 from sqlalchemy import and_, select
@@ -32,6 +31,7 @@ from shared.contracts.envelope import Commit
 from shared.database import reading
 from shared.eventlog.objects import Objects
 from shared.eventlog.store import EventLog
+from shared.instants import from_millis
 from shared.keys import KeyRing
 from shared.steps import step
 
@@ -124,7 +124,7 @@ class Notices:
         step("notice.payload")
         # It was asked for with the mailing, whatever the addresses opted out of before.
         checked = await self._reach.log.last_seq(subjects.ALL_CONSENT)
-        until = datetime.fromtimestamp(owed.at / 1000, UTC) + GIVEN_UP
+        until = from_millis(owed.at) + GIVEN_UP
         plan = replace(by_itself(owed.id, "notice", account, digest(letter), checked), expires_at=until)
         contacts = [orjson.loads(line)["contact"] for line in payload.split(b"\n")]
         await self._reach.planning.append(plan, contacts, payload)

@@ -7,11 +7,12 @@ counted by when its chunks are planned: in any period of its length no more than
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from services.planner import fan_out
 from services.planner.mailing import Mailing
 from shared.contracts import windows
+from shared.instants import from_millis, to_millis
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ def leave(state: Mailing, now: datetime, planned: Sequence[tuple[int, int]]) -> 
     batch = state.draft.batch if state.draft else None
     if batch is None:
         return Leave(zones, None, later)
-    most, more = fan_out.room(batch, planned, int(now.timestamp() * 1000))
-    room = datetime.fromtimestamp(more / 1000, UTC)
+    most, more = fan_out.room(batch, planned, to_millis(now))
+    room = from_millis(more)
     return Leave(zones, most, min(filter(None, (later, room if room > now else None)), default=None))
 
 

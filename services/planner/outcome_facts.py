@@ -26,6 +26,7 @@ from shared.contracts.mailing import DoubtDecided
 from shared.contracts.ranges import unpack
 from shared.contracts.sending import SINGLE, ChunkPlanned, RecipientsSettled
 from shared.contracts.verdicts import crowd_of, fact_of
+from shared.instants import to_millis
 from shared.tokens import ANONYMOUS
 
 RECIPIENTS = Table(
@@ -214,7 +215,7 @@ def _settle(chunk: _Chunk, event: RecipientsSettled | DoubtDecided, record: Even
 
 
 def _millis(record: EventRecord) -> int:
-    return round(record.time.timestamp() * 1000)
+    return to_millis(record.time)
 
 
 async def _keep_contacts(conn: AsyncConnection, plans: Sequence[ChunkPlanned]) -> None:

@@ -20,7 +20,7 @@ from services.reporting.queries import Data
 from services.reporting.rejudging import rejudge
 from services.reporting.relay import Relay
 from services.reporting.views.providers import health
-from shared.clock import now
+from shared import clock
 from shared.contracts import commands, subjects
 from shared.contracts.commands import Answer, Refusal
 from shared.database import reading
@@ -101,14 +101,14 @@ def _register_counts(router: CommandRouter, reports: Reports) -> None:
     @router.query(commands.Mailings)
     async def _(query: commands.Mailings, caller: Caller) -> Answer | Refusal:
         async def read(conn: AsyncConnection) -> Data:
-            return {"mailings": await queries.mailings(conn, query.campaign, now().timestamp())}
+            return {"mailings": await queries.mailings(conn, query.campaign, clock.now().timestamp())}
 
         return await reports.answer(caller, read)
 
     @router.query(commands.Status)
     async def _(query: commands.Status, caller: Caller) -> Answer | Refusal:
         async def read(conn: AsyncConnection) -> Data | Refusal:
-            found = await queries.status(conn, query.mailing, now().timestamp())
+            found = await queries.status(conn, query.mailing, clock.now().timestamp())
             return _NO_MAILING if found is None else found | {"position": reports.projector.position}
 
         return await reports.answer(caller, read)
@@ -156,7 +156,7 @@ def _register_pages(router: CommandRouter, reports: Reports) -> None:
 def _register_providers(router: CommandRouter, reports: Reports) -> None:
     @router.query(commands.ProviderHealth)
     async def _(query: commands.ProviderHealth, caller: Caller) -> Answer | Refusal:
-        since = int(now().timestamp() * 1000) - query.hours * 3_600_000
+        since = clock.millis() - query.hours * 3_600_000
 
         async def read(conn: AsyncConnection) -> Data:
             rows = await health(conn, query.account, since)

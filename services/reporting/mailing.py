@@ -14,6 +14,7 @@ import orjson
 from shared.contracts import mailing as events
 from shared.contracts.account import Limits
 from shared.contracts.envelope import DomainEvent, EventRecord
+from shared.instants import to_millis
 
 
 @dataclass(slots=True)
@@ -68,7 +69,7 @@ class Mailing:
 
 def millis(instant: datetime | None) -> int | None:
     """Return milliseconds since 1970."""
-    return None if instant is None else round(instant.timestamp() * 1000)
+    return None if instant is None else to_millis(instant)
 
 
 def _limit(row: Mailing, limits: Limits) -> None:

@@ -11,7 +11,6 @@ finished_at; audience, audience_position, doubt, tracking, test_of, deleted.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -20,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.reporting import returned, tables
 from shared.contracts.verdicts import ANY_CLICK, OPENS, RULES, TALLIES
+from shared.instants import from_millis
 
 Data = dict[str, Any]
 
@@ -38,7 +38,7 @@ def iso(millis: int | None) -> str:
     """Return the instant as text, "" where there is none."""
     if not millis:
         return ""
-    return datetime.fromtimestamp(millis / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return from_millis(millis).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 async def campaigns(conn: AsyncConnection) -> list[Data]:

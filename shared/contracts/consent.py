@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from shared.contracts.envelope import DomainEvent
+from shared.instants import to_millis
 
 EVERYTHING = "*"
 
@@ -118,7 +119,7 @@ class Held:
 
 def moment(done: datetime, recorded: datetime) -> int:
     """Return when an act was done, in milliseconds; a clock that is ahead does not put it after its own record."""
-    return int(min(done, recorded).timestamp() * 1000)
+    return to_millis(min(done, recorded))
 
 
 def after(before: Held | None, act: Held) -> Held:

@@ -24,6 +24,7 @@ from ipaddress import ip_network
 from typing import Literal, NamedTuple
 
 from shared.contracts.engagement import Hit
+from shared.instants import to_millis
 
 Verdict = Literal["human", "proxy", "machine", "unknown"]
 
@@ -83,7 +84,7 @@ class Fact(NamedTuple):
 def fact_of(hit: Hit) -> Fact:
     """Return what rules look at of a hit."""
     link = OPENS if hit.kind == "open" else ANY_CLICK if hit.link is None else hit.link
-    return Fact(link, round(hit.at.timestamp() * 1000), hit.method, hit.agent, hit.network)
+    return Fact(link, to_millis(hit.at), hit.method, hit.agent, hit.network)
 
 
 class Judged(NamedTuple):

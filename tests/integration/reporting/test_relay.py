@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
@@ -42,6 +42,7 @@ class Feed:
         self.log = EventLog(nc)
         self._out = Reader(nc, subjects.OUT)
         self.ids: list[str] = []
+        self.newest = datetime.min.replace(tzinfo=UTC)
         self._known = Known(plans := {}, {})
         self._plans = plans
 
@@ -53,6 +54,7 @@ class Feed:
             seq = await self.log.append_journal(commit.subject, happened, origin=origin)
             stored = await self.log.get(seq)
             assert stored is not None
+            self.newest = stored.recorded_at
             for record in stored.events:
                 if isinstance(record.event, ChunkPlanned):
                     self._plans[record.event.mailing, record.event.n] = record.event
@@ -143,7 +145,7 @@ async def test_only_what_out_would_keep_is_told(feeding: Feed, monkeypatch: pyte
     """An OUT made anew does not begin with what is older than its retention."""
     await feeding.write(tale(5, steps=20))
     feeding.ids.clear()
-    later = clock.now() + timedelta(milliseconds=1)  # `now` is cut to milliseconds: what is there is older than this
+    later = feeding.newest + timedelta(milliseconds=1)
     await asyncio.sleep(0.01)
     monkeypatch.setattr("services.reporting.relay.RETENTION_DAYS", 0)
     monkeypatch.setattr("services.reporting.relay.clock.now", lambda: later)

@@ -24,6 +24,7 @@ from shared.contracts.mailing import (
     SendingStarted,
     Span,
 )
+from shared.instants import from_millis
 
 TABLE = Path(__file__).with_name("windows.txt")
 CASES = [line for line in TABLE.read_text().splitlines() if line and not line.startswith("#")]
@@ -273,7 +274,7 @@ def test_no_period_holds_more_than_a_batch(asked: list[tuple[int, int]], size: i
     state = state.model_copy(update={"draft": state.draft.model_copy(update={"batch": batch})})
     planned: list[tuple[int, int]] = []
     for at, wanted in sorted(asked):
-        found = leave(state, datetime.fromtimestamp(at / 1000, UTC), planned)
+        found = leave(state, from_millis(at), planned)
         assert found.most is not None
         if wanted <= found.most:
             planned.append((at, wanted))
