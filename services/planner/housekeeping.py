@@ -10,7 +10,9 @@ import logging
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.planner import audit, outcomes, signing
+from services.planner import audit
+from services.planner.accounts import signing
+from services.planner.audience import outcomes
 from services.planner.parts import Parts
 from shared.eventlog.errors import EventLogError
 

@@ -4,8 +4,8 @@ import orjson
 import sqlalchemy as sa
 from alembic import op
 
-from services.planner.address_kinds import flags
-from services.planner.search_text import search_text
+from services.planner.contacts.address_kinds import flags
+from services.planner.contacts.search_text import search_text
 
 revision = "0012"
 down_revision = "0011"

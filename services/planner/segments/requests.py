@@ -2,7 +2,8 @@
 
 import hashlib
 
-from services.planner import lists, outcomes
+from services.planner.audience import outcomes
+from services.planner.contacts import lists
 from services.planner.idempotency import Act
 from services.planner.parts import Parts
 from services.planner.segments import dynamic

@@ -5,7 +5,7 @@ import shutil
 import orjson
 import pytest
 
-from services.planner.notice_facts import notice_id
+from services.planner.notices.notice_facts import notice_id
 from shared.contracts import commands, subjects
 from shared.contracts.envelope import DomainEvent
 from shared.contracts.mailing import MailingCompleted, MailingDrafted, MailingFailed, MailingPaused
