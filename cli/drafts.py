@@ -53,6 +53,7 @@ Notify = Annotated[
     list[str], typer.Option("--notify", help="Who is told when it completes, fails or stops by itself; repeatable.")
 ]
 NotifyUrl = Annotated[str, typer.Option("--notify-url", help="URL that is told the same by a signed webhook.")]
+BlindCopy = Annotated[str, typer.Option("--blind-copy", help="Who gets a copy of every mail, unseen: an archive.")]
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Draft:
     recipient_time: TheirTime = False
     notify: Notify = field(default_factory=list)
     notify_url: NotifyUrl = ""
+    blind_copy: BlindCopy = ""
     attach: Attach = field(default_factory=list)
     inline: Inline = field(default_factory=list)
     header: Header = field(default_factory=list)
@@ -122,6 +124,7 @@ class Draft:
             "recipient_time": self.recipient_time,
             "notify": self.notify,
             "notify_url": self.notify_url,
+            "blind_copy": self.blind_copy,
             "headers": {name.strip(): value.strip() for name, _, value in map(_colon, self.header)},
             "attachments": [await _attached(session, path) for path in self.attach]
             + [await _attached(session, Path(path), cid) for cid, _, path in map(_equals, self.inline)],

@@ -36,6 +36,8 @@ from services.planner.notices.webhooks import NoticeHooks
 from services.planner.parts import Parts
 from services.planner.planning import dues
 from services.planner.planning.chunks import Planning
+from services.planner.planning.copies import Copies
+from services.planner.planning.copies import Reach as CopyReach
 from services.planner.planning.process import Process, Reach
 from services.planner.principals.records import Records
 from services.planner.principals.throttle import Throttle
@@ -104,11 +106,12 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     test_mails = TestMails(engine, log, board, planning, keys)
     process = Process(Reach(log, board, Timers(nc), freezer, planning, test_mails, facts_at, settings))
     suppressor = Suppressor(engine, log, planning, facts_at, settings.soft_bounces)
-    notices, hooks = (
+    notices, hooks, copies = (
         Notices(NoticeReach(engine, log, planning, contents, keys, settings.sweep_seconds)),
         NoticeHooks(engine, Lookup(engine, log, contents), settings),
+        Copies(CopyReach(engine, log, planning, contents, keys, settings.sweep_seconds)),
     )
-    told = _all(process.on_applied, suppressor.on_applied, notices.on_applied, hooks.on_applied)
+    told = _all(process.on_applied, suppressor.on_applied, notices.on_applied, hooks.on_applied, copies.on_applied)
     facts = Projector(
         log, engine, [Facts(), OutcomeFacts()], durable=subjects.PLANNER_FACTS, filters=FILTERS, on_applied=told
     )
@@ -159,6 +162,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         ("suppressor", suppressor),
         ("notices", notices),
         ("webhooks", hooks),
+        ("copies", copies),
         ("imports", importer),
         ("intake", intake),
         ("directory", directory),

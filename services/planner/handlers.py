@@ -162,6 +162,7 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
         recipient_time=wanted.recipient_time,
         notify=len(content.notify),
         webhook=bool(content.notify_url),
+        copied=bool(content.blind_copy),
     )
     account = await parts.account(wanted.account)
     order = orders.Draft(drafted, content.sender_address, campaign, account, clock.now().date(), edit)

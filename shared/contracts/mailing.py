@@ -85,6 +85,7 @@ class MailingDrafted(DomainEvent):
         recipient_time: Start and hours are those of each contact's own time zone.
         notify: How many are told how it ends; who they are stands in `content`.
         webhook: A URL is told, too.
+        copied: Whoever `content` names gets a blind copy of every mail that was accepted.
     """
 
     TYPE: ClassVar[str] = "mailing.drafted/1"
@@ -104,6 +105,7 @@ class MailingDrafted(DomainEvent):
     recipient_time: bool = False
     notify: int = 0
     webhook: bool = False
+    copied: bool = False
 
 
 class MailingEdited(DomainEvent):
@@ -125,6 +127,7 @@ class MailingEdited(DomainEvent):
     recipient_time: bool = False
     notify: int = 0
     webhook: bool = False
+    copied: bool = False
 
 
 class SourcesChosen(DomainEvent):

@@ -181,6 +181,7 @@ class Planning:
             retry_for=draft.retry_for,
             insisted=plan.insisted,
             zone=plan.zone,
+            copied=draft.copied and plan.kind == "campaign",
         )
         command = derived_id("plan", plan.mailing, str(plan.n), length=20)
         origin = Origin(command, "planner", clock.now(), correlation_id=plan.mailing, principal=plan.by)

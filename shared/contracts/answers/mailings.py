@@ -83,6 +83,7 @@ class Written(Data):
     recipient_time: bool
     notify: list[str]
     notify_url: str
+    blind_copy: str
 
 
 class RecipientsChosen(MailingDone):
@@ -185,6 +186,7 @@ class MailingRow(Paused):
     clicks_by: dict[str, int]
     only_machines: int
     rules: int
+    copied: int
     unsubscribed: int
     bounced: int
     bounce_reasons: dict[str, int]

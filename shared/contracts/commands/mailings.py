@@ -83,6 +83,7 @@ class DraftMailing(Command):
     `zone`: in which `{{ today }}` and `{{ now }}` are told. `template`: what is not given is taken from it.
     `variants`: by the field `language` of a contact. `inline_css`: rules of `<style>` become styles of the elements.
     `notify`: who is told by mail when it completes, fails, or stops by itself; `notify_url`: by a webhook.
+    `blind_copy`: who gets a copy of every mail that was accepted, as a mail of its own whose links lead nobody out.
     """
 
     NAME: ClassVar[str] = "mailing.draft"
@@ -112,6 +113,7 @@ class DraftMailing(Command):
     recipient_time: bool = False
     notify: list[Annotated[str, Field(max_length=320)]] = Field(default=[], max_length=5)
     notify_url: str = Field(default="", max_length=1_000)
+    blind_copy: str = Field(default="", max_length=320)
 
 
 class EditMailing(DraftMailing):
