@@ -28,7 +28,8 @@ hypothesis.settings.load_profile("patient")
 
 
 def pytest_collection_finish() -> None:
-    """Look for garbage again: what is collected sets it aside while it loads (shared/spared.py)."""
+    """Look for garbage again: what is collected sets it aside while it loads (shared/spared.py), and stays."""
+    gc.freeze()
     gc.set_threshold(10_000)
 
 
