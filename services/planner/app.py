@@ -12,34 +12,35 @@ from functools import partial
 from faststream.nats import NatsRouter
 from faststream.nats.message import NatsMessage
 
-from services.planner import dues, handlers, queries
-from services.planner.audience import Freezer
+from services.planner import handlers, queries
+from services.planner.audience.freezing import Freezer
+from services.planner.audience.outcome_facts import OutcomeFacts
 from services.planner.audit import Audit
 from services.planner.board import Board
 from services.planner.census import Census
-from services.planner.directory import Directory
+from services.planner.consent.opt_ins import OptIns
+from services.planner.consent.suppressor import Suppressor
+from services.planner.contacts.directory import Directory
 from services.planner.facts import FILTERS, Facts
 from services.planner.guard import Guard
 from services.planner.housekeeping import Housekeeping
-from services.planner.imports import Importer
-from services.planner.intake import Intake
+from services.planner.intake.imports import Importer
+from services.planner.intake.producers import Intake
+from services.planner.intake.uploads import Uploads
+from services.planner.mailings.test_mails import TestMails
 from services.planner.memories import Memories
-from services.planner.notice_hooks import NoticeHooks
-from services.planner.notice_lookup import Lookup
-from services.planner.notices import Notices
-from services.planner.notices import Reach as NoticeReach
-from services.planner.opt_ins import OptIns
-from services.planner.outcome_facts import OutcomeFacts
+from services.planner.notices.lookup import Lookup
+from services.planner.notices.mails import Notices
+from services.planner.notices.mails import Reach as NoticeReach
+from services.planner.notices.webhooks import NoticeHooks
 from services.planner.parts import Parts
-from services.planner.planning import Planning
-from services.planner.process import Process, Reach
-from services.planner.records import Records
+from services.planner.planning import dues
+from services.planner.planning.chunks import Planning
+from services.planner.planning.process import Process, Reach
+from services.planner.principals.records import Records
+from services.planner.principals.throttle import Throttle
 from services.planner.schema import FairEngine
 from services.planner.settings import PlannerSettings
-from services.planner.suppressor import Suppressor
-from services.planner.test_mails import TestMails
-from services.planner.throttle import Throttle
-from services.planner.uploads import Uploads
 from shared.contracts import api, subjects
 from shared.contracts.commands import Recollection, Word
 from shared.contracts.envelope import Commit

@@ -11,9 +11,9 @@ from datetime import timedelta
 from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.planner.administration import user_id
 from services.planner.facts import millis
 from services.planner.parts import Parts
+from services.planner.principals.administration import user_id
 from services.planner.schema import METADATA
 from shared import clock
 from shared.contracts import commands

@@ -12,14 +12,14 @@ import orjson
 from sqlalchemy import BigInteger, Column, ColumnElement, String, Table, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.planner.account import Account
-from services.planner.audience_rows import PIECES
+from services.planner.accounts.account import Account
+from services.planner.audience.frozen_rows import PIECES
+from services.planner.consent.returns import RETURNS
 from services.planner.facts import ACCOUNTS, CHUNKS, DOUBTS, MAILINGS
-from services.planner.fan_out import Piece
-from services.planner.mailing import FINAL, Mailing
-from services.planner.returns import RETURNS
+from services.planner.mailings.mailing import FINAL, Mailing
+from services.planner.mailings.thresholds import Tried
+from services.planner.planning.fan_out import Piece
 from services.planner.schema import METADATA, insert
-from services.planner.thresholds import Tried
 from shared.contracts.sending import SINGLE
 from shared.contracts.subjects import ChunkRef
 from shared.database import reading

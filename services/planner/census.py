@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.planner.facts import ACCOUNTS, CHUNKS, MAILINGS, millis
-from services.planner.mailing import Status
+from services.planner.mailings.mailing import Status
 from shared import clock, metrics
 from shared.contracts.sending import SINGLE
 from shared.database import reading

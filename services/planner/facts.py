@@ -13,10 +13,11 @@ import orjson
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.planner import notice_facts, returns
-from services.planner.account import AccountDecider
-from services.planner.mailing import MailingDecider
-from services.planner.notice_facts import NOTICES
+from services.planner.accounts.account import AccountDecider
+from services.planner.consent import returns
+from services.planner.mailings.mailing import MailingDecider
+from services.planner.notices import notice_facts
+from services.planner.notices.notice_facts import NOTICES
 from services.planner.schema import METADATA, insert
 from shared.contracts import account, consent, feedback, mailing, ranges, relay, subjects
 from shared.contracts.account import AccountEdited

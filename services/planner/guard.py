@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass
 import orjson
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.planner.account import Account, AccountDecider
+from services.planner.accounts.account import Account, AccountDecider
 from services.planner.idempotency import Act
-from services.planner.mailing import Mailing, MailingDecider
+from services.planner.mailings.mailing import Mailing, MailingDecider
+from services.planner.mailings.orders import Command, Pause, Resume
 from services.planner.memories import Known, Memories
-from services.planner.orders import Command, Pause, Resume
 from shared import clock
 from shared.contracts import subjects
 from shared.contracts.commands import Refusal

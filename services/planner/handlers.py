@@ -8,36 +8,27 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from services.planner import (
-    administration,
-    audience_commands,
-    campaigns,
-    consent_commands,
-    domain_commands,
-    feedback,
-    lists,
-    mailboxes,
-    orders,
-    sign_in,
-    signing,
-    single_mails,
-    standstill,
-    templates,
-)
-from services.planner.account import AccountDecider, Add, Edit, RecordTest, problem
-from services.planner.attachments import attach
-from services.planner.audience import digest
-from services.planner.campaign import Campaign
-from services.planner.content import freeze_content
-from services.planner.doubts import open_doubts
+from services.planner.accounts import mailboxes, signing
+from services.planner.accounts.account import AccountDecider, Add, Edit, RecordTest, problem
+from services.planner.audience import audience_commands
+from services.planner.audience.freezing import digest
+from services.planner.consent import consent_commands, feedback
+from services.planner.contacts import blocked_domain_commands, lists
+from services.planner.content import templates
+from services.planner.content.attachments import attach
+from services.planner.content.freezing import freeze_content
+from services.planner.content.inline_css import inlined
 from services.planner.idempotency import Act, once
-from services.planner.inline_css import inlined
-from services.planner.notice_hooks import wrong_url
-from services.planner.orders import Command
+from services.planner.mailings import campaigns, orders, single_mails, standstill
+from services.planner.mailings.campaign import Campaign
+from services.planner.mailings.doubts import open_doubts
+from services.planner.mailings.orders import Command
+from services.planner.mailings.test_mails import Sample
+from services.planner.notices.webhooks import wrong_url
 from services.planner.parts import Parts
+from services.planner.principals import administration, sign_in
 from services.planner.redrive import redrive
 from services.planner.segments import requests as segments
-from services.planner.test_mails import Sample
 from shared import clock
 from shared.addresses import AddressError, domain, parse
 from shared.contracts import commands, subjects
@@ -317,7 +308,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     **campaigns.HANDLERS,
     **consent_commands.HANDLERS,
     commands.RuleList: segments.rule_list,
-    commands.BlockDomain: domain_commands.block,
+    commands.BlockDomain: blocked_domain_commands.block,
 }
 QUIETER = (commands.PauseMailing, commands.StopEverything, commands.CancelMailing, commands.ResumeAfterRestore)
 """What may be asked while the log is not trusted."""

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.planner import facts
 from services.planner.board import MARKS
-from services.planner.imports import IMPORTS
+from services.planner.intake.imports import IMPORTS
 from services.planner.schema import METADATA, insert
 from shared.database import reading
 from shared.eventlog import checkpoints

@@ -8,25 +8,25 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.planner.account import Account, AccountDecider
-from services.planner.audience import Freezer
+from services.planner.accounts.account import Account, AccountDecider
+from services.planner.audience.freezing import Freezer
 from services.planner.board import Board
-from services.planner.campaign import Campaign, CampaignDecider
-from services.planner.directory import Directory
+from services.planner.consent.opt_ins import OptIns
+from services.planner.contacts.directory import Directory
 from services.planner.guard import Guard
 from services.planner.idempotency import Act
-from services.planner.imports import Importer
-from services.planner.intake import Intake
-from services.planner.mailing import Mailing, MailingDecider
-from services.planner.opt_ins import OptIns
-from services.planner.orders import Command
-from services.planner.passwords import Passwords
-from services.planner.planning import Planning
-from services.planner.principal import PrincipalDecider
-from services.planner.records import Records
+from services.planner.intake.imports import Importer
+from services.planner.intake.producers import Intake
+from services.planner.mailings.campaign import Campaign, CampaignDecider
+from services.planner.mailings.mailing import Mailing, MailingDecider
+from services.planner.mailings.orders import Command
+from services.planner.mailings.test_mails import TestMails
+from services.planner.planning.chunks import Planning
+from services.planner.principals.passwords import Passwords
+from services.planner.principals.principal import PrincipalDecider
+from services.planner.principals.records import Records
+from services.planner.principals.throttle import Throttle
 from services.planner.settings import PlannerSettings
-from services.planner.test_mails import TestMails
-from services.planner.throttle import Throttle
 from shared.contracts import subjects
 from shared.contracts.commands import Answer, Refusal
 from shared.contracts.envelope import Commit

@@ -5,25 +5,19 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from services.planner import (
-    administration,
-    audience_rows,
-    audit,
-    domain_commands,
-    fitness,
-    foresight,
-    imports,
-    lists,
-    mailboxes,
-    preview,
-    signing,
-    templates,
-)
-from services.planner.account import Account
-from services.planner.audience_commands import NO_MAILING
+from services.planner import audit
+from services.planner.accounts import fitness, mailboxes, signing
+from services.planner.accounts.account import Account
+from services.planner.audience import frozen_rows
+from services.planner.audience.audience_commands import NO_MAILING
 from services.planner.census import Census
+from services.planner.contacts import blocked_domain_commands, lists
+from services.planner.content import preview, templates
+from services.planner.content.plain_text import text_from_html
+from services.planner.intake import imports
 from services.planner.parts import Parts
-from services.planner.plain_text import text_from_html
+from services.planner.planning import foresight
+from services.planner.principals import administration
 from services.planner.segments import requests as segments
 from shared import clock
 from shared.contracts import commands
@@ -165,11 +159,11 @@ async def audience(parts: Parts, wanted: commands.Audience) -> Answer | Refusal:
     frozen = (await parts.mailing(wanted.mailing)).audience
     if frozen is None:
         return Refusal(code="audience_missing", message="No audience is frozen.", field="mailing")
-    if not audience_rows.is_cursor(wanted.after):
+    if not frozen_rows.is_cursor(wanted.after):
         return _BAD_CURSOR
     cached = await parts.freezer.ensure_cached(wanted.mailing, frozen.object)
     async with reading(parts.engine).connect() as conn:
-        rows = await audience_rows.page(conn, cached, wanted)
+        rows = await frozen_rows.page(conn, cached, wanted)
     cursors = [row.pop("cursor") for row in rows]
     after = cursors[-1] if len(rows) == wanted.limit else ""
     data = {"rows": rows, "next": after, "recipients": frozen.recipients, "skipped": frozen.skipped}
@@ -188,7 +182,7 @@ QUERIES: dict[type[commands.Query], Query] = {
     commands.DomainKeys: signing.domain_keys,
     commands.Preflight: fitness.account_preflight,
     commands.Lists: all_lists,
-    commands.BlockedDomains: domain_commands.listed,
+    commands.BlockedDomains: blocked_domain_commands.listed,
     commands.CountSegment: segments.count_segment,
     commands.ImportStatus: import_status,
     commands.RejectedRows: rejected_rows,

@@ -6,8 +6,8 @@ producer sent is personal: it is erased with its pointer.
 
 import orjson
 
-from services.planner import intake
 from services.planner.idempotency import Act
+from services.planner.intake import producers
 from services.planner.parts import Parts
 from shared.contracts import subjects
 from shared.contracts.commands import Answer, Redrive, Refusal
@@ -24,7 +24,7 @@ async def redrive(parts: Parts, wanted: Redrive, _act: Act) -> Answer | Refusal:
     if stored is None:
         return Refusal(code="not_parked", message=f"No message is parked under {wanted.seq}.", field="seq")
     pointer = orjson.loads(stored.data)
-    told = stored.subject == subjects.parked("planner", intake.ROLE)
+    told = stored.subject == subjects.parked("planner", producers.ROLE)
     refusal = await (_told if told else _job)(parts, wanted, pointer)
     if refusal is not None:
         return refusal

@@ -6,7 +6,7 @@ import sys
 import pytest
 from argon2 import extract_parameters
 
-from services.planner import passwords
+from services.planner.principals import passwords
 
 WEB = ("fastapi", "granian", "httpx", "nicegui", "starlette", "uvicorn")
 SQL = ("aiosqlite", "alembic", "asyncpg", "sqlalchemy")

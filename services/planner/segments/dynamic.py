@@ -14,11 +14,13 @@ from typing import Any
 from sqlalchemy import and_, delete, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.planner import lists, outcomes
-from services.planner.contacts import CONTACTS, SEARCH
-from services.planner.lists import LIST_RULES, MEMBERS
+from services.planner.audience import outcomes
+from services.planner.contacts import lists, search
+from services.planner.contacts.contacts import CONTACTS
+from services.planner.contacts.lists import LIST_RULES, MEMBERS
+from services.planner.contacts.search import SEARCH
+from services.planner.contacts.search_text import MOMENTS, WELL_KNOWN
 from services.planner.schema import insert
-from services.planner.search_text import MOMENTS, WELL_KNOWN
 from services.planner.segments.finding import Finder, NamedList
 from services.planner.segments.grammar import MOST_CONDITIONS, RuleError, parse
 from services.planner.segments.rule import OnList, Rule, conditions, fields_in, lists_in
@@ -155,6 +157,7 @@ async def settled(engine: AsyncEngine, wanted: Sequence[str], today: date) -> di
         )
         found = {str(row.list): await known(conn, row.rule, today, row.list) for row in rules}
     if found:
+        await search.freshen(engine)
         await outcomes.freshen(engine)
     for list_id, asked in found.items():
         if isinstance(asked, Known):

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import cast, get_args
 
-from services.planner.search_text import MOMENTS, NUMBER
+from services.planner.contacts.search_text import MOMENTS, NUMBER
 from services.planner.segments.rule import (
     Act,
     Compare,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.planner.uploads import PART
+from services.planner.intake.uploads import PART
 from services.reporting.export import safe
 from shared import clock
 from shared.contracts import commands, subjects

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select
 
-from services.planner.contacts import CONTACTS
+from services.planner.contacts.contacts import CONTACTS
 from services.planner.memories import MEMORIES
 from shared.database_dump import DumpError, dump, load
 from shared.migrations import migrate

@@ -5,8 +5,8 @@ import hashlib
 import pytest
 from sqlalchemy import delete, update
 
-from services.planner.audience_object import AudienceError
-from services.planner.audience_rows import AUDIENCES, PIECES, ROWS, fill, forget_others
+from services.planner.audience.frozen_object import AudienceError
+from services.planner.audience.frozen_rows import AUDIENCES, PIECES, ROWS, fill, forget_others
 from shared.contracts import commands, subjects
 from shared.contracts.consent import AddressSuppressed, OptedIn, OptedOut
 from shared.contracts.mailing import AudienceFrozen

@@ -13,8 +13,8 @@ from services.planner.board import MARKS
 from services.planner.facts import Facts
 from services.planner.guard import Guard
 from services.planner.idempotency import Act
-from services.planner.imports import IMPORTS
-from services.planner.mailing import Mailing, MailingDecider
+from services.planner.intake.imports import IMPORTS
+from services.planner.mailings.mailing import Mailing, MailingDecider
 from services.planner.memories import Memories
 from shared.clock import now
 from shared.contracts import subjects

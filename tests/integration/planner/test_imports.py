@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import Connection, Engine, event, func, select
 from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
-from services.planner.contacts import DIRTY_PAGES, upsert
-from services.planner.directory import Directory
-from services.planner.incoming import incoming
+from services.planner.contacts.contacts import DIRTY_PAGES, upsert
+from services.planner.contacts.directory import Directory
+from services.planner.contacts.incoming import incoming
 from services.planner.schema import METADATA
 from shared.contracts import commands, subjects
 from shared.contracts.audience import ContactsImported

@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.planner import contacts, lists
-from services.planner.incoming import Incoming, incoming
+from services.planner.contacts import contacts, lists
+from services.planner.contacts.incoming import Incoming, incoming
 from services.planner.schema import METADATA
 from shared.database import create_tables, is_postgresql
 from tests.harness.databases import Database

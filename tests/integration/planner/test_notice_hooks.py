@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import insert, update
 
 from services.planner.facts import millis
-from services.planner.notice_facts import NOTICES
-from services.planner.notice_hooks import CALLS, NoticeHooks
-from services.planner.notice_lookup import Lookup
+from services.planner.notices.lookup import Lookup
+from services.planner.notices.notice_facts import NOTICES
+from services.planner.notices.webhooks import CALLS, NoticeHooks
 from services.planner.schema import METADATA
 from services.planner.settings import PlannerSettings
 from shared import clock

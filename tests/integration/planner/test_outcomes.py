@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.planner import outcomes
-from services.planner.outcome_facts import OutcomeFacts
-from services.planner.outcomes import RESULTS
+from services.planner.audience import outcomes
+from services.planner.audience.outcome_facts import OutcomeFacts
+from services.planner.audience.outcomes import RESULTS
 from services.planner.schema import METADATA
 from services.reporting import pages, tables
 from services.reporting.views import VIEWS

@@ -13,8 +13,8 @@ from sqlalchemy import select, update
 from services.planner import audit
 from services.planner.audit import AUDIT
 from services.planner.idempotency import REQUESTS
-from services.planner.records import Records
-from services.planner.throttle import ATTEMPTS
+from services.planner.principals.records import Records
+from services.planner.principals.throttle import ATTEMPTS
 from shared import clock
 from shared.contracts import commands, subjects
 from shared.contracts.api import ENDPOINTS

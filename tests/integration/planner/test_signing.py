@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.planner import signing
+from services.planner.accounts import signing
 from shared.contracts import commands, subjects
 from shared.dkim_keys import SigningKey
 from shared.eventlog.documents import Documents

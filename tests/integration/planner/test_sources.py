@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.planner import contacts, lists, sources
-from services.planner.contacts import CONTACTS, DIRTY_PAGES
-from services.planner.incoming import incoming
+from services.planner.contacts import contacts, lists, sources
+from services.planner.contacts.contacts import CONTACTS, DIRTY_PAGES
+from services.planner.contacts.incoming import incoming
+from services.planner.contacts.sources import CLAIMS, Counts
 from services.planner.schema import METADATA
-from services.planner.sources import CLAIMS, Counts
 from shared.contracts.intake import ContactRemovedFromList, ContactUpserted, Told
 from shared.database import create_tables, open_engine
 from shared.keys import KeyRing

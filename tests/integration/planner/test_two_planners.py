@@ -10,8 +10,8 @@ import pytest
 from nats.aio.client import Client as Connection
 from sqlalchemy import func, select
 
-from services.planner.contacts import CONTACTS, DIRTY_PAGES
-from services.planner.lists import MEMBERS
+from services.planner.contacts.contacts import CONTACTS, DIRTY_PAGES
+from services.planner.contacts.lists import MEMBERS
 from services.planner.settings import PlannerSettings
 from shared.contracts import commands, subjects
 from shared.database import create_engine, reading

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from services.planner import orders
-from services.planner.approval import plan_of
-from services.planner.campaign import Campaign
+from services.planner.mailings import orders
+from services.planner.mailings.approval import plan_of
+from services.planner.mailings.campaign import Campaign
 from shared.contracts.account import Limits
 from shared.contracts.campaign import CampaignOpened
 from shared.contracts.mailing import (

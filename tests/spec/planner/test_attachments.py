@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.planner.attachments import MAX_HEADERS, wrong_headers, wrong_references
+from services.planner.content.attachments import MAX_HEADERS, wrong_headers, wrong_references
 from shared.contracts.content import AttachedFile
 
 LOGO = AttachedFile(object="0" * 64, file_name="logo.png", media_type="image/png", content_id="logo", size=3)

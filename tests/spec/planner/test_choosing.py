@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.planner import orders
-from services.planner.choosing import MOST
+from services.planner.audience.choosing import MOST
+from services.planner.mailings import orders
 from shared.contracts.commands import Refusal
 from shared.contracts.envelope import DomainEvent
 from shared.contracts.mailing import (

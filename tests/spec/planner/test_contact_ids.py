@@ -4,7 +4,7 @@ from itertools import islice
 
 import pytest
 
-from services.planner.contacts import contact_ids
+from services.planner.contacts.contacts import contact_ids
 
 
 @pytest.mark.parametrize("first", [0, 1, 1000, 1023, 1024, 999_999, 2**35 - 3000])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.planner.forecast import Forecast, Lane, Work, foresee
+from services.planner.planning.forecast import Forecast, Lane, Work, foresee
 from shared.contracts.mailing import Batch, MailingScheduled, SendingHours
 from tests.spec.planner.test_windows import hours, some_hours, utc, zones
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.planner.content import MAX_BODIES, MAX_LINKS, freeze_content, uses
-from services.planner.plain_text import text_from_html
+from services.planner.content.freezing import MAX_BODIES, MAX_LINKS, freeze_content, uses
+from services.planner.content.plain_text import text_from_html
 from services.sender.compose import compile_content
 from shared.contracts.commands import DraftMailing, Refusal
 from shared.contracts.content import Content

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from services.planner.csv_rows import MOST_COLUMNS, CsvError, CsvFile, Options, Reject, Row
+from services.planner.intake.csv_rows import MOST_COLUMNS, CsvError, CsvFile, Options, Reject, Row
 from shared.address_keys import AddressKeys
 
 HEAD = b"email,name,note\n"

@@ -1,6 +1,6 @@
 """Styles move into the elements; what a template has of its own stays as it was written."""
 
-from services.planner.inline_css import inline
+from services.planner.content.inline_css import inline
 from shared.contracts.template import parse
 
 STYLE = "<style>p{color:red}td.a{margin:0}@media print{p{color:blue}}</style>"

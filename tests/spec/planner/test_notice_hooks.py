@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.planner.notice_hooks import UnreachableError, address_of, signature, wrong_url
+from services.planner.notices.webhooks import UnreachableError, address_of, signature, wrong_url
 from services.planner.settings import PlannerSettings
 
 SECRET = "whsec_" + b64encode(b"k" * 32).decode()

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.planner.audience_object import (
+from services.planner.audience.frozen_object import (
     PAYLOAD_BYTES,
     AudienceReader,
     AudienceWriter,
@@ -17,7 +17,7 @@ from services.planner.audience_object import (
     Recipient,
     Skipped,
 )
-from services.planner.audience_rules import judged
+from services.planner.audience.rules import judged
 
 ROWS = st.lists(st.tuples(st.sampled_from(["gmail", "", "yahoo"]), st.integers(0, 60_000)), max_size=60)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.planner.csv_rows import CsvError, CsvFile, Options, Reject, Row
+from services.planner.intake.csv_rows import CsvError, CsvFile, Options, Reject, Row
 
 
 def read(content: bytes, options: Options | None = None, size: int = 7) -> list[Row | Reject]:

@@ -1,6 +1,6 @@
 """The keys of a domain: what signs, what comes after it, what is gone for good."""
 
-from services.planner.domain import Add, DomainDecider, Retire, Use
+from services.planner.accounts.domain import Add, DomainDecider, Retire, Use
 from shared.contracts.domain import DomainKeyAdded, DomainKeyRetired, DomainKeyUsed
 from tests.harness.decider_spec import spec
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.planner.mailbox import Add, Edit, Mailbox, MailboxDecider, RecordTest, Remove
+from services.planner.accounts.mailbox import Add, Edit, Mailbox, MailboxDecider, RecordTest, Remove
 from shared.contracts.commands import Refusal
 from shared.contracts.mailbox import MailboxAdded, MailboxEdited, MailboxRemoved, MailboxTested
 from tests.harness.decider_spec import Spec

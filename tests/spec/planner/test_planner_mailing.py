@@ -2,10 +2,10 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 
-from services.planner import orders
-from services.planner.account import Account
-from services.planner.campaign import Campaign
-from services.planner.mailing import MailingDecider
+from services.planner.accounts.account import Account
+from services.planner.mailings import orders
+from services.planner.mailings.campaign import Campaign
+from services.planner.mailings.mailing import MailingDecider
 from shared.contracts.account import AccountAdded, AccountTested, Limits
 from shared.contracts.campaign import CampaignOpened
 from shared.contracts.commands import ScheduleMailing

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, time, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.planner import orders
-from services.planner.mailing import FINAL, Mailing, MailingDecider
+from services.planner.mailings import orders
+from services.planner.mailings.mailing import FINAL, Mailing, MailingDecider
 from shared.contracts.account import Limits
 from shared.contracts.commands import Refusal, ScheduleMailing
 from shared.contracts.envelope import DomainEvent

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.planner.imports import SLICE, next_size
-from services.planner.incoming import incoming
-from services.planner.parser import BLOCK, framed, messages
+from services.planner.contacts.incoming import incoming
+from services.planner.intake.imports import SLICE, next_size
+from services.planner.intake.parser import BLOCK, framed, messages
 from shared.address_keys import AddressKeys
 from shared.addresses import canonical
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from services.planner.principal import Add, Close, PrincipalDecider, Revoke, SetPassword, SetPermissions
+from services.planner.principals.principal import Add, Close, PrincipalDecider, Revoke, SetPassword, SetPermissions
 from shared.contracts.principal import (
     SESSION_LIFETIME,
     PasswordChanged,

@@ -6,13 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.planner import completion, fan_out, providers, schedule
-from services.planner.account import AccountDecider, Add, Edit, RecordTest
-from services.planner.campaign import CampaignDecider, Close, Open
-from services.planner.campaign import Delete as DeleteCampaign
-from services.planner.campaign import Edit as EditCampaign
-from services.planner.doubts import open_doubts
-from services.planner.fan_out import Piece
+from services.planner.accounts.account import AccountDecider, Add, Edit, RecordTest
+from services.planner.audience import providers
+from services.planner.mailings import completion, schedule
+from services.planner.mailings.campaign import CampaignDecider, Close, Open
+from services.planner.mailings.campaign import Delete as DeleteCampaign
+from services.planner.mailings.campaign import Edit as EditCampaign
+from services.planner.mailings.doubts import open_doubts
+from services.planner.planning import fan_out
+from services.planner.planning.fan_out import Piece
 from shared.contracts.account import AccountAdded, AccountEdited, AccountLimits, AccountTested, Limits, WarmUp
 from shared.contracts.campaign import CampaignClosed, CampaignDeleted, CampaignEdited, CampaignOpened
 from shared.contracts.envelope import Commit, DomainEvent, EventRecord

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.planner import dns
-from services.planner.dns import Dns
-from services.planner.preflight import Check, DkimKey, Domain, Seen, checks, related
+from services.planner.accounts import dns
+from services.planner.accounts.dns import Dns
+from services.planner.accounts.preflight import Check, DkimKey, Domain, Seen, checks, related
 from tests.harness.dns import dns_server
 
 KEY = "v=DKIM1; k=rsa; p=AAAA"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.planner.preview import PreviewError, shown
+from services.planner.content.preview import PreviewError, shown
 from tests.spec.sender.test_compose import DATE, body, composer, content, parsed, row
 
 HTML = """<html><body><p>Hello {{ First | default("you & me") }} {{ company }}</p>

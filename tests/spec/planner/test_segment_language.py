@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.planner.address_kinds import flags
-from services.planner.search_text import fold, search_text, sortable
+from services.planner.contacts.address_kinds import flags
+from services.planner.contacts.search_text import fold, search_text, sortable
 from services.planner.segments.grammar import DEEPEST, MOST_CONDITIONS, RuleError, parse
 from services.planner.segments.rule import (
     Compare,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.planner.returns import What, what
-from services.planner.suppression import Return, Standing, Whom, consequences, meant
+from services.planner.consent.returns import What, what
+from services.planner.consent.suppression import Return, Standing, Whom, consequences, meant
 from shared.contracts.consent import AddressSuppressed, OptedOut, SuppressionLifted
 from shared.contracts.envelope import DomainEvent
 from shared.contracts.feedback import AutoReplyReceived, BounceReceived, ComplaintReceived, ReplyReceived

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.planner.mailing import MailingDecider
-from services.planner.orders import Stop
-from services.planner.thresholds import Tried, why_stop
+from services.planner.mailings.mailing import MailingDecider
+from services.planner.mailings.orders import Stop
+from services.planner.mailings.thresholds import Tried, why_stop
 from shared.contracts.mailing import MailingDrafted, MailingPaused, MailingResumed, SendingStarted, StopRules
 from tests.harness.decider_spec import spec
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from services.planner import orders, schedule
-from services.planner.account import Account
-from services.planner.mailing import Mailing, MailingDecider
-from services.planner.openings import leave
+from services.planner.accounts.account import Account
+from services.planner.mailings import orders, schedule
+from services.planner.mailings.mailing import Mailing, MailingDecider
+from services.planner.planning.openings import leave
 from shared.contracts import windows
 from shared.contracts.account import AccountAdded, AccountTested
 from shared.contracts.commands import Refusal

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.planner.content import freeze_content, uses
+from services.planner.content.freezing import freeze_content, uses
 from shared.contracts.commands import DraftMailing, Refusal
 from shared.contracts.content import Content, spoken
 from tests.spec.sender.test_compose import DATE, body, composer, parsed, row

@@ -1,0 +1,1 @@
+"""Who gets a mailing: sources, rules, outcomes of earlier mailings, and the frozen audience."""

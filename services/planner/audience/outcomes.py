@@ -1,0 +1,203 @@
+"""What became of each mail, as rows that can be asked: who got it, who read it, who left, and when.
+
+`RESULTS` is a cache of the facts (`outcome_facts`), one row a recipient of a planned chunk. `freshen` brings it up to
+them: the chunks that changed since the last time, in short transactions; whoever is about to ask `results()` calls it
+first. Opened and clicked is what a person did, by the rules of reports. A cache that is emptied fills itself again.
+"""
+
+from array import array
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from sqlalchemy import BigInteger, Column, Index, Integer, Select, String, Table, delete, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.planner.audience.outcome_facts import HITS, OPTED_OUT, OUTCOMES, RECIPIENTS, SIGNS, TOUCHED, Key
+from services.planner.schema import METADATA, insert
+from shared.bulk import append_rows
+from shared.contracts.outcomes import ACCEPTED, DEFERRED, IN_DOUBT, NAMES, OUTCOME, PENDING
+from shared.contracts.verdicts import OPENS, RULES, Fact, Rules, judge
+from shared.database import in_turn, reading
+
+_TIMES = ("opened_at", "clicked_at", "unsubscribed_at", "bounced_at", "complained_at")
+
+
+def _index(name: str) -> Index:
+    """Return the index that holds only the few to whom it happened."""
+    column = RESULTS.c[name]
+    some = column.is_not(None)
+    return Index(f"results_{name}", column, RESULTS.c.contact, sqlite_where=some, postgresql_where=some)
+
+
+RESULTS = Table(
+    "results",
+    METADATA,
+    Column("mailing", String(24), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("idx", Integer, primary_key=True),
+    Column("contact", String(12), nullable=False),
+    Column("outcome", String(12), nullable=False),
+    Column("settled_at", BigInteger),
+    *(Column(name, BigInteger) for name in _TIMES),
+    Index("results_settled_at", "settled_at", "contact"),
+    sqlite_with_rowid=False,
+)
+for _name in _TIMES:
+    _index(_name)
+FRESH = Table(
+    "results_fresh",
+    METADATA,
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+)
+"""Up to which sequence of `facts_touched` the rows are made."""
+
+SLICE = 20
+_IN_ONE = 500
+
+
+def results() -> Select[Any]:
+    """Return the query for all of them: contact, mailing, outcome, and times as seconds since 1970 or NULL.
+
+    `outcome` is one of `shared.contracts.outcomes.NAMES`; `settled_at` is NULL while it is pending.
+    """
+    r = RESULTS.c
+    return select(r.contact, r.mailing, r.outcome, r.settled_at, *(r[name] for name in _TIMES))
+
+
+async def freshen(engine: AsyncEngine) -> None:
+    """Bring the rows up to the facts."""
+    while await _slice(engine):
+        pass
+
+
+async def _slice(engine: AsyncEngine) -> bool:
+    """Make the rows of the chunks that changed next; False where none did."""
+    t = TOUCHED.c
+    async with reading(engine).connect() as conn:
+        since = int(await conn.scalar(select(FRESH.c.seq)) or 0)
+        if await conn.scalar(select(t.seq).where(t.seq > since).limit(1)) is None:
+            return False
+    async with engine.begin() as conn:
+        await in_turn(conn, "results")
+        since = int(await conn.scalar(select(FRESH.c.seq)) or 0)
+        few = select(t.seq).where(t.seq > since).order_by(t.seq).limit(SLICE).subquery()
+        upto = int(await conn.scalar(select(func.max(few.c.seq))) or since)
+        changed = (await conn.execute(select(t.mailing, t.n).where(t.seq > since, t.seq <= upto))).all()
+        by_mailing: defaultdict[str, set[int]] = defaultdict(set)
+        for mailing, n in changed:
+            by_mailing[mailing].add(int(n))
+        for mailing, numbers in by_mailing.items():
+            await _make(conn, mailing, numbers)
+        mark = insert(conn, FRESH).values(one=1, seq=upto)
+        await conn.execute(mark.on_conflict_do_update(index_elements=["one"], set_={"seq": mark.excluded.seq}))
+    return True
+
+
+@dataclass(slots=True)
+class _Person:
+    """What is known of one recipient beside the outcome."""
+
+    facts: dict[str, Fact] = field(default_factory=dict)
+    signs: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+async def _make(conn: AsyncConnection, mailing: str, numbers: set[int]) -> None:
+    people: defaultdict[Key, _Person] = defaultdict(_Person)
+    crowds = await _hits(conn, mailing, numbers, people)
+    beside = await _beside(conn, mailing, crowds) - numbers
+    if beside:  # who stood in a crowd before it was one
+        crowds |= await _hits(conn, mailing, beside, people)
+    chunks = sorted(numbers | beside)
+    for start in range(0, len(chunks), _IN_ONE):
+        some = chunks[start:][:_IN_ONE]
+        await _signs(conn, mailing, some, people)
+        o, r = OUTCOMES.c, RECIPIENTS.c
+        query = select(o.n, r.contacts, o.states, o.at).join(RECIPIENTS, (r.mailing == o.mailing) & (r.n == o.n))
+        found = (await conn.execute(query.where(o.mailing == mailing, o.n.in_(some)))).all()
+        await conn.execute(delete(RESULTS).where(RESULTS.c.mailing == mailing, RESULTS.c.n.in_(some)))
+        for n, contacts, states, at in found:
+            rows = _rows((mailing, int(n)), orjson.loads(contacts), bytes(states), array("q", bytes(at)))
+            await append_rows(conn, RESULTS, list(_with(rows, people, crowds)))
+
+
+async def _hits(conn: AsyncConnection, mailing: str, numbers: Collection[int], people: dict[Key, _Person]) -> set[str]:
+    """Take in the hits of some chunks; return the crowds that they stand in."""
+    h, wanted, names = HITS.c, sorted(numbers), set[str]()
+    for start in range(0, len(wanted), _IN_ONE):
+        some = (h.mailing == mailing, h.n.in_(wanted[start:][:_IN_ONE]))
+        for _, n, index, name, *fact, crowd in await conn.execute(select(HITS).where(*some).order_by(h.at)):
+            known = people[n, index].facts
+            if len(known) < RULES.most:
+                known[name] = Fact(*fact)
+            if crowd:
+                names.add(crowd)
+    return await _crowds(conn, mailing, names)
+
+
+async def _crowds(conn: AsyncConnection, mailing: str, names: Collection[str], rules: Rules = RULES) -> set[str]:
+    h, wanted, found = HITS.c, sorted(names), set[str]()
+    for start in range(0, len(wanted), _IN_ONE):
+        some = select(h.crowd).where(h.mailing == mailing, h.crowd.in_(wanted[start:][:_IN_ONE]))
+        found |= set(await conn.scalars(some.group_by(h.crowd).having(func.count() >= rules.crowd)))
+    return found
+
+
+async def _beside(conn: AsyncConnection, mailing: str, crowds: Collection[str]) -> set[int]:
+    h, wanted, found = HITS.c, sorted(crowds), set[int]()
+    for start in range(0, len(wanted), _IN_ONE):
+        some = (h.mailing == mailing, h.crowd.in_(wanted[start:][:_IN_ONE]))
+        found |= set(await conn.scalars(select(h.n).where(*some).distinct()))
+    return found
+
+
+async def _signs(conn: AsyncConnection, mailing: str, numbers: Sequence[int], people: dict[Key, _Person]) -> None:
+    s = SIGNS.c
+    for _, n, index, kind, at, seq in await conn.execute(select(SIGNS).where(s.mailing == mailing, s.n.in_(numbers))):
+        people[n, index].signs[kind] = at, seq
+
+
+_Row = tuple[Any, ...]
+
+
+def _rows(key: Key, contacts: Sequence[str], states: bytes, at: Sequence[int]) -> Iterator[_Row]:
+    for index, contact in enumerate(contacts):
+        yield *key, index, contact, states[index] & OUTCOME, at[index]
+
+
+def _with(rows: Iterable[_Row], people: Mapping[Key, _Person], crowds: Collection[str]) -> Iterator[_Row]:
+    """Yield rows of `RESULTS`."""
+    for mailing, n, index, contact, state, at in rows:
+        person = people.get((n, index))
+        if person is None:
+            yield mailing, n, index, contact, NAMES[state], _settled(state, at), None, None, None, None, None
+            continue
+        opened, clicked = _seen(person, at if state == ACCEPTED else None, crowds)
+        signs = person.signs
+        code = ACCEPTED if state == IN_DOUBT else state  # whoever gave a sign has got it
+        complained, taken_back = signs.get("complaint"), signs.get("not-spam", (0, 0))
+        stands = complained is not None and complained[1] > taken_back[1]
+        yield (
+            *(mailing, n, index, contact, NAMES[code], _settled(code, at)),
+            *(opened, clicked, _seconds(signs.get(OPTED_OUT)), _seconds(signs.get("bounce"))),
+            _seconds(complained) if stands else None,
+        )
+
+
+def _settled(state: int, at: int) -> int | None:
+    return None if state in (PENDING, DEFERRED) else at // 1000
+
+
+def _seen(person: _Person, accepted: int | None, crowds: Collection[str]) -> tuple[int | None, int | None]:
+    """Return when a person first opened the mail, and first clicked."""
+    verdicts = judge(person.facts, accepted or None, crowds)
+    counted = [person.facts[name] for name, judged in verdicts.items() if judged.counts]
+    opens = min((fact.at // 1000 for fact in counted if fact.link == OPENS), default=None)
+    return opens, min((fact.at // 1000 for fact in counted if fact.link != OPENS), default=None)
+
+
+def _seconds(sign: tuple[int, int] | None) -> int | None:
+    return None if sign is None else sign[0] // 1000

@@ -1,0 +1,1 @@
+"""Who may be written to: opt-ins, opt-outs, and what follows from mail that came back."""

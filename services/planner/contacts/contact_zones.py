@@ -1,0 +1,38 @@
+"""In which time zone a contact lives: its field `time_zone`, where that names one; "" where it does not."""
+
+from collections.abc import Collection
+from functools import lru_cache
+
+import orjson
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.planner.contacts.contacts import CONTACTS
+from services.planner.mailings.schedule import is_zone
+
+FIELD = "time_zone"
+_IN_ONE = 500
+_LONGEST = 40  # characters of a name
+
+
+async def of(conn: AsyncConnection, contacts: Collection[str]) -> dict[str, str]:
+    """Return the zones of those of `contacts` that have one."""
+    ids, zones = list(contacts), dict[str, str]()
+    c = CONTACTS.c
+    for start in range(0, len(ids), _IN_ONE):
+        rows = await conn.execute(select(c.id, c.fields).where(c.id.in_(ids[start : start + _IN_ONE])))
+        zones |= {contact: zone for contact, fields in rows if (zone := zone_in(fields))}
+    return zones
+
+
+def zone_in(fields: str) -> str:
+    """Return the zone that merge fields (as JSON) name."""
+    if FIELD not in fields:
+        return ""
+    value = str(orjson.loads(fields).get(FIELD, "")).strip()
+    return value if len(value) <= _LONGEST and _known(value) else ""
+
+
+@lru_cache(2048)
+def _known(zone: str) -> bool:
+    return is_zone(zone)

@@ -1,0 +1,1 @@
+"""What a mailing says: drafts frozen into content, kept templates, attachments, previews."""

@@ -1,0 +1,1 @@
+"""How contacts come in: as files, and from producers."""

@@ -1,0 +1,1 @@
+"""Campaigns and mailings: what is decided about them."""

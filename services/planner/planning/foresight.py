@@ -1,0 +1,100 @@
+"""The forecast of a mailing: what is left to send and what limits it, out of the facts; the rest is forecast.py.
+
+Where no start is set it is as if it started now, at any hour. Where nothing limits the rate a setting says what is
+assumed. Other mailings that send over the same account take even shares of it.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from services.planner.accounts.account import Account
+from services.planner.facts import millis
+from services.planner.mailings.mailing import FINAL, Mailing
+from services.planner.parts import Parts
+from services.planner.planning import fan_out, forecast
+from shared import clock
+from shared.contracts import commands
+from shared.contracts.account import Limits
+from shared.contracts.commands import Answer, Refusal
+from shared.contracts.mailing import MailingScheduled
+from shared.contracts.relay import EVERYTHING
+from shared.contracts.subjects import REST
+from shared.providers import Providers
+
+
+async def ask(parts: Parts, wanted: commands.Forecast) -> Answer | Refusal:
+    """Tell when it will be finished."""
+    state, now = await parts.mailing(wanted.mailing), clock.now()
+    if state.draft is None:
+        return Refusal(code="mailing_unknown", message="There is no such mailing.", field="mailing")
+    if state.audience is None:
+        return Refusal(code="audience_missing", message="Freeze the audience first.", field="mailing")
+    if state.status in FINAL:
+        return Refusal(code=f"mailing_{state.status}", message="Nothing goes out any more.")
+    account = await parts.account_of(state)
+    audience = await parts.freezer.ensure_cached(wanted.mailing, state.audience.object)
+    rivals = await _rivals(parts, wanted.mailing, state.draft.account)
+    batch = state.draft.batch
+    since = millis(now) - batch.minutes * 60_000 if batch else 0
+    providers = Providers.load(parts.settings.providers_file)
+    work = forecast.Work(
+        scheduled=state.schedule or MailingScheduled(at=now),
+        left=await parts.board.left(wanted.mailing, audience),
+        per_second=rate_of(state, account, rivals, parts.settings.forecast_rate),
+        lanes={lane: lane_of(account, lane, providers, now) for lane in state.audience.lanes},
+        batch=batch,
+        planned=await parts.board.planned_since(wanted.mailing, since) if batch else (),
+    )
+    found = forecast.foresee(work, now)
+    assumed = fan_out.rate(state.limits, *account.limits_on(now)) is None
+    return Answer(
+        ok=True,
+        data={
+            "mailing": wanted.mailing,
+            "status": state.status,
+            "starts_at": _iso(found.starts_at),
+            "finishes_at": _iso(found.finishes_at),
+            "left": sum(work.left.values()),
+            "sent": found.sent,
+            "expired": found.expired,
+            "per_second": round(work.per_second(now), 4),
+            "assumed": assumed,
+            "sharing": rivals,
+            "plan": state.plan,
+            "approved": bool(state.approved) and state.approved == state.plan,
+        },
+    )
+
+
+def rate_of(state: Mailing, account: Account, rivals: int, assumed: float) -> Callable[[datetime], float]:
+    """Return how many mails a second may go out at an instant: a warm-up changes from day to day."""
+
+    def rate(at: datetime) -> float:
+        own, whole = fan_out.rate(state.limits), fan_out.rate(*account.limits_on(at))
+        shared = None if whole is None else whole / (rivals + 1)
+        return min((each for each in (own, shared) if each is not None), default=assumed)
+
+    return rate
+
+
+def lane_of(account: Account, lane: str, providers: Providers, now: datetime) -> forecast.Lane:
+    """Return what holds for one lane: limits of its provider, what slows or suspends it now."""
+    limits: list[Limits] = []
+    if account.added is not None and lane != REST:
+        limits.append(providers.limits(lane, account.added.providers.get(lane)))
+    slow = account.slowed[lane].rate(now) if lane in account.slowed else None
+    if slow is not None:
+        limits.append(Limits(per_hour=slow))
+    held = [account.suspended[of].until for of in (EVERYTHING, lane) if of in account.suspended]
+    return forecast.Lane(fan_out.rate(*limits), max(held, default=None))
+
+
+async def _rivals(parts: Parts, mailing: str, account: str) -> int:
+    """Return how many other mailings send over the account just now."""
+    facts = [await parts.board.mailing(other) for other in await parts.board.active() if other != mailing]
+    states = [fact.state for fact in facts if fact is not None and fact.state.status == "sending"]
+    return sum(1 for state in states if state.draft is not None and state.draft.account == account)
+
+
+def _iso(at: datetime | None) -> str:
+    return "" if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
