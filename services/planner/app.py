@@ -43,6 +43,8 @@ from services.planner.principals.records import Records
 from services.planner.principals.throttle import Throttle
 from services.planner.schema import FairEngine
 from services.planner.settings import PlannerSettings
+from services.planner.statuses.setting import StatusSetter
+from services.planner.statuses.status_facts import StatusFacts
 from shared.contracts import api, subjects
 from shared.contracts.commands import Recollection, Word
 from shared.contracts.envelope import Commit
@@ -58,6 +60,7 @@ from shared.eventlog.reader import Reader
 from shared.eventlog.server_clock import leading
 from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
+from shared.eventlog.views import View
 from shared.keys import KeyRing
 from shared.messaging.answers import CommandRouter
 from shared.messaging.ask import ask
@@ -68,6 +71,8 @@ from shared.messaging.principals import Principals
 from shared.messaging.service import Service, run_service
 from shared.migrations import migrate
 from shared.providers import Providers
+
+VIEWS: tuple[View, ...] = (Facts(), OutcomeFacts(), StatusFacts())
 
 _FACTS_S = 30.0
 
@@ -106,15 +111,14 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     test_mails = TestMails(engine, log, board, planning, keys)
     process = Process(Reach(log, board, Timers(nc), freezer, planning, test_mails, facts_at, settings))
     suppressor = Suppressor(engine, log, planning, facts_at, settings.soft_bounces)
-    notices, hooks, copies = (
+    notices, hooks, copies, statuses = (
         Notices(NoticeReach(engine, log, planning, contents, keys, settings.sweep_seconds)),
         NoticeHooks(engine, Lookup(engine, log, contents), settings),
         Copies(CopyReach(engine, log, planning, contents, keys, settings.sweep_seconds)),
+        StatusSetter(engine, log, facts_at),
     )
-    told = _all(process.on_applied, suppressor.on_applied, notices.on_applied, hooks.on_applied, copies.on_applied)
-    facts = Projector(
-        log, engine, [Facts(), OutcomeFacts()], durable=subjects.PLANNER_FACTS, filters=FILTERS, on_applied=told
-    )
+    told = _all(*(each.on_applied for each in (process, suppressor, notices, hooks, copies, statuses)))
+    facts = Projector(log, engine, VIEWS, durable=subjects.PLANNER_FACTS, filters=FILTERS, on_applied=told)
     parts = Parts(
         settings=settings,
         engine=engine,
@@ -160,6 +164,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     service.spawn("checkpoints", engine.checkpoints())
     for name, worker in (
         ("suppressor", suppressor),
+        ("statuses", statuses),
         ("notices", notices),
         ("webhooks", hooks),
         ("copies", copies),

@@ -128,6 +128,8 @@ FILTERS = (
     subjects.ALL_CONSENT,
     subjects.ALL_FEEDBACK,
     subjects.ALL_ENGAGEMENT,
+    subjects.ALL_CAMPAIGNS,
+    subjects.ALL_STATUSES,
 )
 _CHUNK_EVENTS = (ChunkPlanned, ChunkStarted, RecipientsSettled, ChunkPassed, ChunkParked, ChunkFinished)
 _RETRY = (MailingResumed, WindowOpened, MailingCancelled, RateChanged)

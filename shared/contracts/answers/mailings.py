@@ -25,6 +25,7 @@ class CampaignRow(Data):
     starts_on: str
     ends_on: str
     approval: bool
+    statuses: dict[str, str]
     status: str
     opened_at: str
     mailings: int

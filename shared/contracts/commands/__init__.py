@@ -124,6 +124,7 @@ from shared.contracts.commands.people import (
 )
 from shared.contracts.commands.reports import (
     Campaigns,
+    CustomerStatuses,
     Doubts,
     FeedEvents,
     Links,
@@ -175,6 +176,7 @@ __all__ = (
     "ConsentHistory",
     "ContactProblems",
     "CountSegment",
+    "CustomerStatuses",
     "DecideDoubt",
     "DeleteCampaign",
     "DeleteMailing",

@@ -8,10 +8,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.contracts.account import Limits
 from shared.contracts.commands.base import Command, Id, Name, Query
 from shared.contracts.mailing import Batch, DoubtDecision, DoubtPolicy, LateRule, SendingHours, StopRules, Tracking
+from shared.contracts.statuses import StatusMap
 
 
 class OpenCampaign(Command):
-    """Open a campaign on one or more lists (by name or id)."""
+    """Open a campaign on one or more lists (by name or id).
+
+    Attributes:
+        statuses: Outcome -> the status of the customer that it sets.
+    """
 
     NAME: ClassVar[str] = "campaign.open"
 
@@ -21,6 +26,7 @@ class OpenCampaign(Command):
     starts_on: date | None = None
     ends_on: date | None = None
     approval: bool = False
+    statuses: StatusMap = {}
 
 
 class EditCampaign(OpenCampaign):
