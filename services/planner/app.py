@@ -27,6 +27,8 @@ from services.planner.housekeeping import Housekeeping
 from services.planner.intake.imports import Importer
 from services.planner.intake.producers import Intake
 from services.planner.intake.uploads import Uploads
+from services.planner.mailings.dry_runs import DryRuns
+from services.planner.mailings.dry_runs import Reach as DryRunReach
 from services.planner.mailings.test_mails import TestMails
 from services.planner.memories import Memories
 from services.planner.notices.lookup import Lookup
@@ -123,6 +125,9 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         freezer=freezer,
         planning=planning,
         test_mails=test_mails,
+        dry_runs=DryRuns(
+            DryRunReach(engine, log, board, freezer, planning, keys, partial(ask, nc, seconds=settings.probe_seconds))
+        ),
         contents=contents,
         inbox=Documents(nc, subjects.INBOX),
         secrets=Bucket(nc, subjects.SECRETS),
@@ -160,6 +165,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         ("notices", notices),
         ("webhooks", hooks),
         ("imports", importer),
+        ("dry_runs", parts.dry_runs),
         ("intake", intake),
         ("directory", directory),
         ("housekeeping", Housekeeping(parts)),

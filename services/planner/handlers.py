@@ -19,7 +19,7 @@ from services.planner.content.attachments import attach
 from services.planner.content.freezing import freeze_content
 from services.planner.content.inline_css import inlined
 from services.planner.idempotency import Act, once
-from services.planner.mailings import campaigns, orders, single_mails, standstill
+from services.planner.mailings import campaigns, dry_run_requests, orders, single_mails, standstill
 from services.planner.mailings.campaign import Campaign
 from services.planner.mailings.doubts import open_doubts
 from services.planner.mailings.orders import Command
@@ -306,6 +306,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     **templates.HANDLERS,
     **audience_commands.HANDLERS,
     **campaigns.HANDLERS,
+    **dry_run_requests.HANDLERS,
     **consent_commands.HANDLERS,
     commands.RuleList: segments.rule_list,
     commands.BlockDomain: blocked_domain_commands.block,

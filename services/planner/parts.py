@@ -18,6 +18,7 @@ from services.planner.idempotency import Act
 from services.planner.intake.imports import Importer
 from services.planner.intake.producers import Intake
 from services.planner.mailings.campaign import Campaign, CampaignDecider
+from services.planner.mailings.dry_runs import DryRuns
 from services.planner.mailings.mailing import Mailing, MailingDecider
 from services.planner.mailings.orders import Command
 from services.planner.mailings.test_mails import TestMails
@@ -67,6 +68,7 @@ class Parts:
     freezer: Freezer
     planning: Planning
     test_mails: TestMails
+    dry_runs: DryRuns
     contents: Objects
     inbox: Documents
     secrets: Bucket

@@ -37,6 +37,11 @@ def _frozen(event: mailing.AudienceFrozen) -> str:
     return f"Audience fixed: {event.recipients} recipients in {event.chunks} chunks{left}"
 
 
+def _dry_run(event: mailing.DryRunFinished) -> str:
+    failed = f", {event.failed} cannot" if event.failed else ""
+    return f"Dry run: {event.mails} mails can be made{failed}; the largest takes {event.largest} bytes"
+
+
 def _scheduled(event: mailing.MailingScheduled) -> str:
     deadline = f", not after {_time(event.deadline)}" if event.deadline else ""
     hours = f", {event.hours.start:%H:%M} to {event.hours.end:%H:%M}" if event.hours else ""
@@ -73,6 +78,7 @@ _SENTENCES: dict[type[DomainEvent], Callable[[Any], str]] = {
     mailing.MailingApproved: lambda e: f"Plan {e.plan} approved",
     mailing.ApprovalWithdrawn: lambda _: "Approval withdrawn: the plan is another one",
     mailing.MailingUnscheduled: lambda _: "Start withdrawn",
+    mailing.DryRunFinished: _dry_run,
     mailing.SendingStarted: lambda e: f"Sending started{_until(e.until)}",
     mailing.WindowClosed: lambda e: f"Outside the sending hours; goes on at {_time(e.opens)}",
     mailing.WindowOpened: lambda e: f"Inside the sending hours{_until(e.until)}",

@@ -181,6 +181,36 @@ class AudienceFrozen(DomainEvent):
     position: int
 
 
+class DryRunFinished(DomainEvent):
+    """Every mail was made for a look, as it would be sent.
+
+    Attributes:
+        run: Under whose id what every recipient's mail was made from is kept, where `kept`.
+        object: The AUDIENCE object.
+        content: Hash of the template in CONTENT.
+        date: Seconds since 1970 that stood in Date.
+        digest: Over the digests of all mails, in their order.
+        mails: How many can be made.
+        failed: How many recipients would be skipped, as theirs cannot.
+        bytes: What all mails take.
+        largest: What the largest takes.
+        kept: An approval of it holds the data of the recipients, too: they are sent what was looked at.
+    """
+
+    TYPE: ClassVar[str] = "mailing.dry_run_finished/1"
+
+    run: str
+    object: str
+    content: str
+    date: int
+    digest: str
+    mails: int
+    failed: int = 0
+    bytes: int = 0
+    largest: int = 0
+    kept: bool = False
+
+
 class MailingScheduled(DomainEvent):
     """It starts by itself at `at`. After `deadline` nothing goes out.
 
@@ -317,6 +347,7 @@ EVENTS = (
     RecipientRemoved,
     TestSent,
     AudienceFrozen,
+    DryRunFinished,
     MailingScheduled,
     MailingApproved,
     ApprovalWithdrawn,

@@ -19,7 +19,9 @@ Rules:
 10. It pauses by itself when the caller shows that its thresholds were passed, once for each resume.
 11. Where its campaign asks for it, it starts only as somebody approved of it who did not make it; a change of content,
     audience or schedule withdraws that. Without an approval it is paused at its start, and goes on by it.
-12. A command repeated emits nothing.
+12. A dry run is of the content and the audience as they are, before the start; an approval holds what it found, so
+    none ends while one stands.
+13. A command repeated emits nothing.
 """
 
 from services.planner.audience import choosing
@@ -37,6 +39,7 @@ from services.planner.mailings.orders import (
     Delete,
     Draft,
     Fail,
+    FinishDryRun,
     Freeze,
     Pause,
     Rate,
@@ -54,6 +57,7 @@ from shared.contracts.envelope import DomainEvent
 from shared.contracts.mailing import (
     ApprovalWithdrawn,
     DoubtDecided,
+    DryRunFinished,
     MailingApproved,
     MailingCancelled,
     MailingCompleted,
@@ -70,7 +74,7 @@ from shared.contracts.mailing import (
     WindowOpened,
 )
 
-__all__ = ("FINAL", "Mailing", "MailingDecider", "Status")
+__all__ = ("FINAL", "Mailing", "MailingDecider", "Status", "no_dry_run")
 
 LATE = "late"
 """How the reason begins of what became of a start that was found too late."""
@@ -111,7 +115,7 @@ class MailingDecider:
                 if state.status != "planned":
                     return Refusal(code="audience_fixed", message="The audience is fixed: withdraw the start first.")
                 return choosing.decide(state.chosen, command)
-            case Freeze() | Schedule() | Approve() | Unschedule() | Tick() | Test():
+            case Freeze() | FinishDryRun() | Schedule() | Approve() | Unschedule() | Tick() | Test():
                 return _before(state, command)
             case _:
                 return _running(state, command)
@@ -141,10 +145,12 @@ def _draft(state: Mailing, command: Draft) -> Decision:
     return [edited] if state.status == "planned" else [MailingUnscheduled(), edited]
 
 
-def _before(state: Mailing, command: Freeze | Schedule | Approve | Unschedule | Tick | Test) -> Decision:
+def _before(state: Mailing, command: Freeze | FinishDryRun | Schedule | Approve | Unschedule | Tick | Test) -> Decision:
     match command:
         case Freeze():
             return _freeze(state, command)
+        case FinishDryRun():
+            return _dry_run(state, command.finished)
         case Schedule():
             return _schedule(state, command)
         case Approve():
@@ -164,6 +170,32 @@ def _freeze(state: Mailing, command: Freeze) -> Decision:
     if known is not None and known.object == command.frozen.object and known.position >= command.frozen.position:
         return []
     return [command.frozen]
+
+
+def no_dry_run(state: Mailing) -> Refusal | None:
+    """Return why there can be no dry run of it now, None where there can."""
+    if state.draft is None or state.status == "deleted":
+        return Refusal(code="mailing_unknown", message="There is no such mailing.", field="mailing")
+    if state.started or state.status in FINAL:
+        return Refusal(code="mailing_started", message=f"It is {state.status}: what it says is on its way.")
+    if state.audience is None:
+        return Refusal(code="audience_missing", message="Freeze the audience first.", field="mailing")
+    if state.audience.recipients == 0:
+        return Refusal(code="audience_empty", message="Nobody would get it: all contacts were left out.")
+    if state.approved:
+        return Refusal(code="mailing_approved", message="It was approved as it is: withdraw the start to look again.")
+    return None
+
+
+def _dry_run(state: Mailing, finished: DryRunFinished) -> Decision:
+    if state.dry_run == finished:
+        return []
+    refusal = no_dry_run(state)
+    if refusal is not None or state.draft is None or state.audience is None:
+        return refusal or []
+    if (finished.content, finished.object) != (state.draft.content, state.audience.object):
+        return Refusal(code="plan_changed", message="It is another one by now: run it dry again.", field="mailing")
+    return [finished]
 
 
 def _schedule(state: Mailing, command: Schedule) -> Decision:

@@ -15,6 +15,7 @@ from shared.contracts.mailing import (
     AudienceFrozen,
     DoubtDecided,
     DoubtDecision,
+    DryRunFinished,
     MailingApproved,
     MailingCancelled,
     MailingCompleted,
@@ -49,6 +50,7 @@ class Mailing(BaseModel):
         until: End of the open window, None where there are no sending hours.
         opens: When the next window opens, while `waiting`.
         may_be_late: Somebody resumed it before it started, so its start is wanted, however late.
+        dry_run: The last one that made every mail of this content for this audience.
         approved: The plan that was approved, "" where none is.
         decided: What was decided on doubts: (chunk, packed indexes, decision).
     """
@@ -60,6 +62,7 @@ class Mailing(BaseModel):
     audience: AudienceFrozen | None = None
     chosen: choosing.Chosen = choosing.Chosen()
     schedule: MailingScheduled | None = None
+    dry_run: DryRunFinished | None = None
     started: bool = False
     until: datetime | None = None
     opens: datetime | None = None
@@ -81,12 +84,18 @@ class Mailing(BaseModel):
     @property
     def plan(self) -> str:
         """The plan as it is now, "" where it is not whole."""
-        return plan_of(self.draft, self.audience, self.schedule)
+        return plan_of(self.draft, self.audience, self.schedule, self.dry_run)
 
     @property
     def forbidden(self) -> bool:
         """Whether it must not start as it is planned: somebody has to approve of it."""
         return self.schedule is not None and self.schedule.approval and self.approved != self.plan
+
+    @property
+    def pinned(self) -> str:
+        """The dry run whose data of the recipients are sent, as they were approved; "" where those of the day are."""
+        held = self.dry_run is not None and self.dry_run.kept and bool(self.approved) and self.approved == self.plan
+        return self.dry_run.run if held and self.dry_run else ""
 
     @property
     def zones(self) -> tuple[str, ...]:
@@ -107,11 +116,11 @@ def changes(state: Mailing, event: DomainEvent) -> dict[str, object]:
             draft = MailingDrafted(
                 campaign=campaign, **{name: getattr(event, name) for name in type(event).model_fields}
             )
-            return {"draft": draft, "limits": event.limits, "audience": None}
+            return {"draft": draft, "limits": event.limits, "audience": None, "dry_run": None}
         case SourcesChosen() | RecipientAdded() | RecipientRemoved():
-            return {"chosen": choosing.evolve(state.chosen, event), "audience": None}
-        case AudienceFrozen():
-            return {"audience": event}
+            return {"chosen": choosing.evolve(state.chosen, event), "audience": None, "dry_run": None}
+        case AudienceFrozen() | DryRunFinished():
+            return _fixed(state, event)
         case TestSent():
             return {"tests": (*state.tests, event.test)}
         case RateChanged():
@@ -124,6 +133,13 @@ def changes(state: Mailing, event: DomainEvent) -> dict[str, object]:
             return {"decided": (*state.decided, (event.n, event.indexes, event.decision))}
         case _:
             return _moves(state, event)
+
+
+def _fixed(state: Mailing, event: AudienceFrozen | DryRunFinished) -> dict[str, object]:
+    if isinstance(event, DryRunFinished):
+        return {"dry_run": event}
+    same = state.dry_run is not None and state.dry_run.object == event.object
+    return {"audience": event, "dry_run": state.dry_run if same else None}
 
 
 def _moves(state: Mailing, event: DomainEvent) -> dict[str, object]:  # noqa: C901 - one return a rule

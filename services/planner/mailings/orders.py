@@ -10,7 +10,7 @@ from services.planner.accounts.account import Account
 from services.planner.mailings.campaign import Campaign
 from shared.contracts.account import Limits
 from shared.contracts.commands import ScheduleMailing
-from shared.contracts.mailing import AudienceFrozen, DoubtDecision, MailingDrafted, TestSent
+from shared.contracts.mailing import AudienceFrozen, DoubtDecision, DryRunFinished, MailingDrafted, TestSent
 from shared.contracts.sources import Sources
 
 _ANY = Campaign()
@@ -34,6 +34,13 @@ class Freeze:
     """Fix the audience that stands in the AUDIENCE object."""
 
     frozen: AudienceFrozen
+
+
+@dataclass(frozen=True, slots=True)
+class FinishDryRun:
+    """Record what a dry run found."""
+
+    finished: DryRunFinished
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +179,7 @@ class Delete:
 Command = (
     Draft
     | Freeze
+    | FinishDryRun
     | Choose
     | AddRecipients
     | RemoveRecipients

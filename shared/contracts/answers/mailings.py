@@ -3,7 +3,7 @@
 from typing import Any
 
 from shared.contracts.account import Limits
-from shared.contracts.answers.base import Data, Paused
+from shared.contracts.answers.base import Data, Page, Paused
 from shared.contracts.content import AttachedFile, Variant
 from shared.contracts.mailing import Batch, StopRules
 from shared.contracts.sources import Sources
@@ -133,6 +133,52 @@ class Foreseen(Data):
     sharing: int
     plan: str
     approved: bool
+
+
+class DryRunDone(Data):
+    """The mailing and its dry run: `state` is `running`, `done`, `failed` or `cancelled`."""
+
+    mailing: str
+    run: str
+    state: str
+
+
+class DryRunShown(DryRunDone):
+    """How far it is and what it found; docs/planning.md explains the fields."""
+
+    problem: str
+    recipients: int
+    done: int
+    mails: int
+    failed: int
+    causes: dict[str, int]
+    missing: dict[str, int]
+    left_out: dict[str, int]
+    bytes: int
+    largest: int
+    largest_contact: str
+    date: str
+    digest: str
+    current: bool
+    forecast: dict[str, Any]
+
+
+class DryRunRow(Data):
+    """One recipient: the digest of the mail, or why it cannot be made."""
+
+    contact: str
+    address: str
+    name: str
+    n: int
+    index: int
+    digest: str
+    cause: str
+
+
+class DryRunPage(Page):
+    """Recipients of a dry run, in the order of their places."""
+
+    rows: list[DryRunRow]
 
 
 class TestSentNow(Data):

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.account import Limits
-from shared.contracts.commands.base import Command, Id, Name, Query
+from shared.contracts.commands.base import Command, Id, Name, Page, Query
 from shared.contracts.mailing import Batch, DoubtDecision, DoubtPolicy, LateRule, SendingHours, StopRules, Tracking
 
 
@@ -153,6 +153,22 @@ class ApproveMailing(Command):
     plan: str = Field(pattern=r"^[0-9a-f]{32}$")
 
 
+class StartDryRun(Command):
+    """Make the mail of every recipient as a sender would, and send none; how far it is: `mailing.dry_run.show`."""
+
+    NAME: ClassVar[str] = "mailing.dry_run"
+
+    mailing: Id
+
+
+class CancelDryRun(Command):
+    """End a dry run that is not done."""
+
+    NAME: ClassVar[str] = "mailing.dry_run.cancel"
+
+    mailing: Id
+
+
 class UnscheduleMailing(Command):
     """Withdraw the start before it came."""
 
@@ -235,6 +251,23 @@ class Forecast(Query):
     NAME: ClassVar[str] = "mailing.forecast"
 
     mailing: Id
+
+
+class DryRunStatus(Query):
+    """How far the last dry run is, and what it found."""
+
+    NAME: ClassVar[str] = "mailing.dry_run.show"
+
+    mailing: Id
+
+
+class DryRunRows(Page):
+    """The recipients of a dry run: those whose mail cannot be made, or all of them with the digests of their mails."""
+
+    NAME: ClassVar[str] = "mailing.dry_run.list"
+
+    mailing: Id
+    only: Literal["failed", "all"] = "failed"
 
 
 class Draft(Query):

@@ -20,13 +20,13 @@ _CODES: dict[HTTPStatus, str] = {
     HTTPStatus.FORBIDDEN: "forbidden origin_foreign",
     HTTPStatus.NOT_FOUND: """
         not_found account_unknown import_unknown campaign_unknown mailing_unknown contact_unknown template_unknown
-        not_parked mailbox_unknown user_unknown token_unknown key_unknown""",
+        not_parked dry_run_unknown mailbox_unknown user_unknown token_unknown key_unknown""",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
     HTTPStatus.REQUEST_TIMEOUT: "body_too_slow",
     HTTPStatus.CONFLICT: """
         account_exists account_not_tested account_not_working mailbox_exists mailbox_not_working upload_missing
         upload_used campaign_exists campaign_closed campaign_ended campaign_deleted campaign_running
-        approval_not_asked approval_own approval_missing plan_changed
+        mailing_approved approval_not_asked approval_own approval_missing plan_changed
         campaign_fixed mailing_deleted mailing_exists mailing_started mailing_running mailing_not_running
         mailing_not_paused mailing_completed audience_missing audience_empty audience_fixed not_in_doubt
         decided_meanwhile cannot_redrive not_suppressed key_retired selector_used
