@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli import audience, choices, previews, reports
+from cli import audience, choices, dry_runs, previews, reports
 from cli.commands import KeyOption, MailingArgument, command, group
 from cli.drafts import (
     Between,
@@ -198,5 +198,5 @@ async def delete(session: Session, mailing: MailingArgument, key: KeyOption = ""
     session.out.done(await session.ask(commands.DeleteMailing(mailing=mailing), key=key), "Deleted: hidden from lists.")
 
 
-for _name, _work in (audience.COMMANDS | reports.COMMANDS | previews.COMMANDS).items():
+for _name, _work in (audience.COMMANDS | reports.COMMANDS | previews.COMMANDS | dry_runs.COMMANDS).items():
     command(app, _name)(_work)
