@@ -15,6 +15,7 @@ from faststream.nats.message import NatsMessage
 from services.planner import handlers, queries
 from services.planner.audience.freezing import Freezer
 from services.planner.audience.outcome_facts import OutcomeFacts
+from services.planner.audience.version_figures import VersionFigures
 from services.planner.audit import Audit
 from services.planner.board import Board
 from services.planner.census import Census
@@ -104,12 +105,13 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     opt_ins = OptIns(engine, log, keys, planning, providers=providers, facts_at=facts_at)
     intake = Intake(engine, log, keys, directory, opt_ins=opt_ins, providers=providers)
     test_mails = TestMails(engine, log, board, planning, keys)
-    process = Process(Reach(log, board, Timers(nc), freezer, planning, test_mails, facts_at, settings))
     suppressor = Suppressor(engine, log, planning, facts_at, settings.soft_bounces)
-    notices, hooks = (
+    figures, notices, hooks = (
+        VersionFigures(engine, log, freezer, facts_at),
         Notices(NoticeReach(engine, log, planning, contents, keys, settings.sweep_seconds)),
         NoticeHooks(engine, Lookup(engine, log, contents), settings),
     )
+    process = Process(Reach(log, board, Timers(nc), freezer, planning, test_mails, figures, facts_at, settings))
     told = _all(process.on_applied, suppressor.on_applied, notices.on_applied, hooks.on_applied)
     facts = Projector(
         log, engine, [Facts(), OutcomeFacts()], durable=subjects.PLANNER_FACTS, filters=FILTERS, on_applied=told
@@ -125,6 +127,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         freezer=freezer,
         planning=planning,
         test_mails=test_mails,
+        figures=figures,
         dry_runs=DryRuns(
             DryRunReach(engine, log, board, freezer, planning, keys, partial(ask, nc, seconds=settings.probe_seconds))
         ),

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.planner.accounts.account import Account, AccountDecider
 from services.planner.audience.freezing import Freezer
+from services.planner.audience.version_figures import VersionFigures
 from services.planner.board import Board
 from services.planner.consent.opt_ins import OptIns
 from services.planner.contacts.directory import Directory
@@ -69,6 +70,7 @@ class Parts:
     planning: Planning
     test_mails: TestMails
     dry_runs: DryRuns
+    figures: VersionFigures
     contents: Objects
     inbox: Documents
     secrets: Bucket

@@ -42,6 +42,21 @@ def _dry_run(event: mailing.DryRunFinished) -> str:
     return f"Dry run: {event.mails} mails can be made{failed}; the largest takes {event.largest} bytes"
 
 
+def _sampled(event: mailing.SampleSent) -> str:
+    when = (
+        "somebody has to choose" if event.decides_at is None else f"the winner is chosen at {_time(event.decides_at)}"
+    )
+    return f"The sample of the A/B test was sent; {when}"
+
+
+def _won(event: mailing.WinnerChosen) -> str:
+    did = ", ".join(
+        f"{letter}: {each.opened} opened and {each.clicked} clicked of {each.sent}"
+        for letter, each in sorted(event.figures.items())
+    )
+    return f"Version {event.version} was chosen by {event.by}{f' ({did})' if did else ''}"
+
+
 def _scheduled(event: mailing.MailingScheduled) -> str:
     deadline = f", not after {_time(event.deadline)}" if event.deadline else ""
     hours = f", {event.hours.start:%H:%M} to {event.hours.end:%H:%M}" if event.hours else ""
@@ -80,6 +95,8 @@ _SENTENCES: dict[type[DomainEvent], Callable[[Any], str]] = {
     mailing.MailingUnscheduled: lambda _: "Start withdrawn",
     mailing.DryRunFinished: _dry_run,
     mailing.SendingStarted: lambda e: f"Sending started{_until(e.until)}",
+    mailing.SampleSent: _sampled,
+    mailing.WinnerChosen: _won,
     mailing.WindowClosed: lambda e: f"Outside the sending hours; goes on at {_time(e.opens)}",
     mailing.WindowOpened: lambda e: f"Inside the sending hours{_until(e.until)}",
     mailing.MailingPaused: lambda e: f"Paused{_because(e.reason)}",

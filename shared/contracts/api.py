@@ -106,6 +106,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.DryRunRows, "planner", "GET", f"{_MAILING}/dry-run/recipients", "view"),
     Endpoint(commands.ApproveMailing, "planner", "POST", f"{_MAILING}/approve", "send"),
     Endpoint(commands.UnscheduleMailing, "planner", "POST", f"{_MAILING}/unschedule", "send"),
+    Endpoint(commands.ChooseWinner, "planner", "POST", f"{_MAILING}/winner", "send"),
     Endpoint(commands.PauseMailing, "planner", "POST", f"{_MAILING}/pause", "send"),
     Endpoint(commands.ResumeMailing, "planner", "POST", f"{_MAILING}/resume", "send"),
     Endpoint(commands.CancelMailing, "planner", "POST", f"{_MAILING}/cancel", "send"),

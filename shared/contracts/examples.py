@@ -105,6 +105,7 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.DryRunStatus: _MAILING,
     commands.DryRunRows: _MAILING | {"only": "all"},
     commands.UnscheduleMailing: _MAILING,
+    commands.ChooseWinner: _MAILING | {"version": "b"},
     commands.PauseMailing: _MAILING | {"reason": "a wrong price"},
     commands.ResumeMailing: _MAILING,
     commands.CancelMailing: _MAILING | {"reason": "sold out"},

@@ -39,6 +39,7 @@ class ChunkPlanned(DomainEvent):
         retry_for: Seconds after the first claim during which a deferred recipient is tried again.
         insisted: No mail may go to them, and an operator insisted on this one.
         zone: Time zone of its recipients, whose windows are its own; "" where those of the mailing hold.
+        version: Of an A/B test, where they are of its sample.
     """
 
     TYPE: ClassVar[str] = "plan.chunk_planned/1"
@@ -60,6 +61,7 @@ class ChunkPlanned(DomainEvent):
     retry_for: int = 86_400
     insisted: bool = False
     zone: str = ""
+    version: str = ""
 
 
 class ChunkStarted(DomainEvent):

@@ -5,6 +5,7 @@ what a crash goes on from. A recipient's cause is what the sender would record; 
 """
 
 import hashlib
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.planner.audience.frozen_rows import AUDIENCES, ROWS
 from services.planner.contacts.contacts import CONTACTS
 from services.planner.schema import METADATA, insert
+from shared.contracts.commands import Rehearsed
 from shared.contracts.sending import MAIL_DIGEST_BYTES
 
 DRY_RUNS = Table(
@@ -101,6 +103,28 @@ class Seen:
     causes: dict[int, str]
 
 
+def merged(n: int, came: Mapping[str, Rehearsed]) -> Seen:
+    """Return what came of a chunk that may get any of these versions: each mail has to be possible.
+
+    The digest of a recipient is then one over the digests of all versions, the size that of the largest.
+    """
+    if len(came) == 1:
+        (one,) = came.values()
+        return Seen(n, b64decode(one.digests), one.sizes, one.causes)
+    digests = [b64decode(each.digests) for each in came.values()]
+    sizes = [max(some) for some in zip(*(each.sizes for each in came.values()), strict=True)]
+    causes: dict[int, str] = {}
+    for letter, each in came.items():
+        causes = {index: f"{cause} (version {letter})" for index, cause in each.causes.items()} | causes
+    whole: list[bytes] = []
+    for index in range(len(sizes)):
+        parts = b"".join(each[index * MAIL_DIGEST_BYTES :][:MAIL_DIGEST_BYTES] for each in digests)
+        whole.append(
+            bytes(MAIL_DIGEST_BYTES) if index in causes else hashlib.sha256(parts).digest()[:MAIL_DIGEST_BYTES]
+        )
+    return Seen(n, b"".join(whole), [0 if index in causes else size for index, size in enumerate(sizes)], causes)
+
+
 async def of(conn: AsyncConnection, mailing: str) -> SqlRow[Any] | None:
     """Return the last dry run of a mailing."""
     return (await conn.execute(select(DRY_RUNS).where(DRY_RUNS.c.mailing == mailing))).one_or_none()
@@ -164,7 +188,11 @@ async def digest_of_all(conn: AsyncConnection, mailing: str) -> str:
 
 def missing(causes: Mapping[str, int]) -> dict[str, int]:
     """Return for each field that keeps mails from being made how many lack it."""
-    return {cause.removeprefix(_MISSING): many for cause, many in sorted(causes.items()) if cause.startswith(_MISSING)}
+    found = Counter[str]()
+    for cause, many in causes.items():
+        if cause.startswith(_MISSING):
+            found[cause.removeprefix(_MISSING).partition(" ")[0]] += many
+    return dict(sorted(found.items()))
 
 
 async def page(

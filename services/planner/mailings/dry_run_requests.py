@@ -69,7 +69,7 @@ async def show(parts: Parts, wanted: commands.DryRunStatus) -> Result:
 def _is_of(state: Mailing, content: str, audience: str) -> bool:
     """Tell whether it is of the mailing as it is now."""
     frozen = state.audience.object if state.audience else ""
-    return state.draft is not None and (state.draft.content, frozen) == (content, audience)
+    return state.draft is not None and (state.said, frozen) == (content, audience)
 
 
 async def rows(parts: Parts, wanted: commands.DryRunRows) -> Result:

@@ -10,7 +10,6 @@ At the end DryRunFinished is appended, by which the plan names every single mail
 import asyncio
 import contextlib
 import logging
-from base64 import b64decode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +25,7 @@ from services.planner.audience.freezing import Freezer
 from services.planner.audience.frozen_rows import PIECES
 from services.planner.board import Board
 from services.planner.mailings import dry_run_facts as facts
-from services.planner.mailings.dry_run_facts import DRY_RUNS, Seen
+from services.planner.mailings.dry_run_facts import DRY_RUNS, Seen, merged
 from services.planner.mailings.mailing import FINAL, Mailing, MailingDecider, no_dry_run
 from services.planner.mailings.orders import FinishDryRun
 from services.planner.planning.chunks import CacheError, PayloadError, Planning
@@ -91,7 +90,7 @@ class DryRuns:
             "mailing": mailing,
             "run": run,
             "object": state.audience.object,
-            "content": state.draft.content,
+            "content": state.said,
         }
         wanted |= {"principal": principal, "kept": kept, "date": int(clock.now().timestamp())}
         async with self._reach.engine.begin() as conn:
@@ -162,27 +161,30 @@ class DryRuns:
         n, mailing = row.done, row.mailing
         state = await self._state(mailing)
         frozen = state.audience.object if state.audience else ""
-        if state.draft is None or (state.draft.content, frozen) != (row.content, row.object):
+        if state.draft is None or (state.said, frozen) != (row.content, row.object):
             raise _EndedError("it was changed meanwhile")
         p = PIECES.c
         async with self._reading.connect() as conn:
             found = (await conn.execute(select(PIECES).where(p.audience == audience, p.n == n))).one_or_none()
         if found is None:
             raise CacheError(f"chunk {n} of mailing {mailing} is not at hand")
-        piece = Piece(n, found.lane, found.size, found.zone)
-        _, rows = await self._reach.planning.rows(mailing, row.content, audience, piece)
+        piece = Piece(n, found.lane, found.size, found.zone, found.version)
+        contents = state.contents(piece.version)
+        _, rows = await self._reach.planning.rows(mailing, contents.values(), audience, piece)
         payload = await self._reach.planning.put(row.run, n, rows) if row.kept else encode_rows(rows)[0]
-        wanted = Rehearsal(
-            mailing=mailing,
-            account=state.draft.account,
-            content=row.content,
-            tracking=state.draft.tracking,
-            token_key=self._reach.keys.active,
-            n=n,
-            date=row.date,
-        )
-        came = await self._asked(row, wanted.packed(payload))
-        return Seen(n, b64decode(came.digests), came.sizes, came.causes)
+        came: dict[str, Rehearsed] = {}
+        for letter, content in contents.items():
+            wanted = Rehearsal(
+                mailing=mailing,
+                account=state.draft.account,
+                content=content,
+                tracking=state.draft.tracking,
+                token_key=self._reach.keys.active,
+                n=n,
+                date=row.date,
+            )
+            came[letter] = await self._asked(row, wanted.packed(payload))
+        return merged(n, came)
 
     async def _state(self, mailing: str) -> Mailing:
         """Return a mailing as the log has it: the facts may not know of its audience yet."""

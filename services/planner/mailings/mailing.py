@@ -21,11 +21,16 @@ Rules:
     audience or schedule withdraws that. Without an approval it is paused at its start, and goes on by it.
 12. A dry run is of the content and the audience as they are, before the start; an approval holds what it found, so
     none ends while one stands.
-13. A command repeated emits nothing.
+13. With an A/B test a start needs a recipient for each version. Until the winner is chosen only the sample goes out. It
+    is chosen once: by hand at any time from the start on, or by time while it is sending, or when its deadline comes.
+14. A command repeated emits nothing.
 """
+
+from datetime import timedelta
 
 from services.planner.audience import choosing
 from services.planner.mailings import schedule
+from services.planner.mailings.ab_test import best
 from services.planner.mailings.approval import NOT_APPROVED
 from services.planner.mailings.mailing_state import FINAL, Mailing, Status, changes
 from services.planner.mailings.orders import (
@@ -33,6 +38,7 @@ from services.planner.mailings.orders import (
     Approve,
     Cancel,
     Choose,
+    ChooseVersion,
     Command,
     Complete,
     Decide,
@@ -41,6 +47,8 @@ from services.planner.mailings.orders import (
     Fail,
     FinishDryRun,
     Freeze,
+    Judge,
+    NoteSample,
     Pause,
     Rate,
     RemoveRecipients,
@@ -69,9 +77,11 @@ from shared.contracts.mailing import (
     MailingScheduled,
     MailingUnscheduled,
     RateChanged,
+    SampleSent,
     SendingStarted,
     WindowClosed,
     WindowOpened,
+    WinnerChosen,
 )
 
 __all__ = ("FINAL", "Mailing", "MailingDecider", "Status", "no_dry_run")
@@ -117,6 +127,8 @@ class MailingDecider:
                 return choosing.decide(state.chosen, command)
             case Freeze() | FinishDryRun() | Schedule() | Approve() | Unschedule() | Tick() | Test():
                 return _before(state, command)
+            case NoteSample() | Judge() | ChooseVersion():
+                return _ab_test(state, command)
             case _:
                 return _running(state, command)
 
@@ -193,7 +205,7 @@ def _dry_run(state: Mailing, finished: DryRunFinished) -> Decision:
     refusal = no_dry_run(state)
     if refusal is not None or state.draft is None or state.audience is None:
         return refusal or []
-    if (finished.content, finished.object) != (state.draft.content, state.audience.object):
+    if (finished.content, finished.object) != (state.said, state.audience.object):
         return Refusal(code="plan_changed", message="It is another one by now: run it dry again.", field="mailing")
     return [finished]
 
@@ -222,6 +234,9 @@ def _schedule(state: Mailing, command: Schedule) -> Decision:
         return Refusal(code="audience_missing", message="Freeze the audience first.", field="mailing")
     if state.audience.recipients == 0:
         return Refusal(code="audience_empty", message="Nobody would get it: all contacts were left out.")
+    if state.draft is not None and state.draft.ab_test is not None and not state.audience.sample:
+        message = "It has fewer recipients than versions: take the A/B test out, or freeze a larger audience."
+        return Refusal(code="sample_too_small", message=message, field="ab_test")
     zones = state.model_copy(update={"schedule": scheduled}).zones
     untimely = schedule.untimely(scheduled, zones, command.campaign, command.now)
     return untimely or command.account.refusal() or [scheduled]
@@ -237,6 +252,39 @@ def _approve(state: Mailing, command: Approve) -> Decision:
     waits = state.status == "paused" and state.reason.startswith(NOT_APPROVED)
     approved = [] if state.approved == state.plan else [MailingApproved(plan=state.plan)]
     return [*approved, *([MailingResumed()] if waits else [])]
+
+
+def _ab_test(state: Mailing, command: NoteSample | Judge | ChooseVersion) -> Decision:
+    test = state.draft.ab_test if state.draft is not None else None
+    if isinstance(command, ChooseVersion):
+        return _by_hand(state, command)
+    if test is None or state.status != "sending" or state.winner:
+        return []
+    if isinstance(command, NoteSample):
+        at = None if test.by == "hand" else command.now + timedelta(minutes=test.wait_minutes)
+        return [] if state.sampled else [SampleSent(decides_at=at)]
+    over = state.schedule is not None and state.schedule.deadline is not None and state.schedule.deadline <= command.now
+    due = state.decides_at is not None and state.decides_at <= command.now
+    if not over and not due:
+        return []
+    by = test.by if due and test.by != "hand" else "deadline"
+    return [WinnerChosen(version=best(command.figures, test.by), by=by, figures=dict(command.figures))]
+
+
+def _by_hand(state: Mailing, command: ChooseVersion) -> Decision:
+    version = command.version
+    test = state.draft.ab_test if state.draft is not None else None
+    if test is None:
+        return Refusal(code="no_ab_test", message="It has no A/B test.", field="mailing")
+    if version not in test.letters:
+        message = f"There is no version {version}: choose one of {', '.join(test.letters)}."
+        return Refusal(code="version_unknown", message=message, field="version")
+    if state.winner:
+        chosen = Refusal(code="winner_chosen", message=f"Version {state.winner} was chosen before.", field="version")
+        return [] if state.winner == version else chosen
+    if not state.started or state.status in FINAL:
+        return Refusal(code="mailing_not_running", message=f"It is {state.status}: there is nothing to choose.")
+    return [WinnerChosen(version=version, by="hand", figures=dict(command.figures))]
 
 
 def _unschedule(state: Mailing) -> Decision:

@@ -1,5 +1,6 @@
 """The state of one mailing: what its events add up to. Pure; the decisions about it are in mailing.py."""
 
+import hashlib
 from datetime import datetime
 from typing import Literal
 
@@ -11,6 +12,7 @@ from shared.contracts import windows
 from shared.contracts.account import Limits
 from shared.contracts.envelope import DomainEvent
 from shared.contracts.mailing import (
+    DRAFT_ITSELF,
     ApprovalWithdrawn,
     AudienceFrozen,
     DoubtDecided,
@@ -30,11 +32,13 @@ from shared.contracts.mailing import (
     RateChanged,
     RecipientAdded,
     RecipientRemoved,
+    SampleSent,
     SendingStarted,
     SourcesChosen,
     TestSent,
     WindowClosed,
     WindowOpened,
+    WinnerChosen,
 )
 
 Status = Literal[
@@ -51,6 +55,8 @@ class Mailing(BaseModel):
         opens: When the next window opens, while `waiting`.
         may_be_late: Somebody resumed it before it started, so its start is wanted, however late.
         dry_run: The last one that made every mail of this content for this audience.
+        sampled: The sample of its A/B test was sent; `decides_at` tells when it is judged, where time decides.
+        winner: The version that the rest gets, "" while none was chosen.
         approved: The plan that was approved, "" where none is.
         decided: What was decided on doubts: (chunk, packed indexes, decision).
     """
@@ -63,6 +69,9 @@ class Mailing(BaseModel):
     chosen: choosing.Chosen = choosing.Chosen()
     schedule: MailingScheduled | None = None
     dry_run: DryRunFinished | None = None
+    decides_at: datetime | None = None
+    sampled: bool = False
+    winner: str = ""
     started: bool = False
     until: datetime | None = None
     opens: datetime | None = None
@@ -92,6 +101,30 @@ class Mailing(BaseModel):
         return self.schedule is not None and self.schedule.approval and self.approved != self.plan
 
     @property
+    def testing(self) -> bool:
+        """Whether only the sample of an A/B test may be planned."""
+        return self.draft is not None and self.draft.ab_test is not None and not self.winner
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The contents of all versions by letter, the draft itself first; of most mailings there is that alone."""
+        if self.draft is None:
+            return {}
+        others = self.draft.ab_test.versions if self.draft.ab_test is not None else {}
+        return {DRAFT_ITSELF: self.draft.content, **{letter: others[letter].content for letter in sorted(others)}}
+
+    def contents(self, version: str) -> dict[str, str]:
+        """Return what recipients of a version get, "" being the rest: all that may be, while no winner is known."""
+        one = version or self.winner
+        return {one: self.versions[one]} if one else self.versions
+
+    @property
+    def said(self) -> str:
+        """What it says in all versions, as one hash."""
+        one, *others = self.versions.values()
+        return hashlib.sha256("".join([one, *others]).encode()).hexdigest() if others else one
+
+    @property
     def pinned(self) -> str:
         """The dry run whose data of the recipients are sent, as they were approved; "" where those of the day are."""
         held = self.dry_run is not None and self.dry_run.kept and bool(self.approved) and self.approved == self.plan
@@ -119,8 +152,8 @@ def changes(state: Mailing, event: DomainEvent) -> dict[str, object]:
             return {"draft": draft, "limits": event.limits, "audience": None, "dry_run": None}
         case SourcesChosen() | RecipientAdded() | RecipientRemoved():
             return {"chosen": choosing.evolve(state.chosen, event), "audience": None, "dry_run": None}
-        case AudienceFrozen() | DryRunFinished():
-            return _fixed(state, event)
+        case AudienceFrozen() | DryRunFinished() | SampleSent() | WinnerChosen():
+            return _found(state, event)
         case TestSent():
             return {"tests": (*state.tests, event.test)}
         case RateChanged():
@@ -135,11 +168,17 @@ def changes(state: Mailing, event: DomainEvent) -> dict[str, object]:
             return _moves(state, event)
 
 
-def _fixed(state: Mailing, event: AudienceFrozen | DryRunFinished) -> dict[str, object]:
-    if isinstance(event, DryRunFinished):
-        return {"dry_run": event}
-    same = state.dry_run is not None and state.dry_run.object == event.object
-    return {"audience": event, "dry_run": state.dry_run if same else None}
+def _found(state: Mailing, event: AudienceFrozen | DryRunFinished | SampleSent | WinnerChosen) -> dict[str, object]:
+    match event:
+        case AudienceFrozen():
+            same = state.dry_run is not None and state.dry_run.object == event.object
+            return {"audience": event, "dry_run": state.dry_run if same else None}
+        case DryRunFinished():
+            return {"dry_run": event}
+        case SampleSent():
+            return {"sampled": True, "decides_at": event.decides_at}
+        case WinnerChosen():
+            return {"winner": event.version, "decides_at": None}
 
 
 def _moves(state: Mailing, event: DomainEvent) -> dict[str, object]:  # noqa: C901 - one return a rule

@@ -8,7 +8,7 @@ taken over what is stored. ChunkPlanned is appended with expected sequence 0, so
 import asyncio
 import hashlib
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -70,6 +70,7 @@ class Plan:
     zone: str = ""
     insisted: bool = False
     by: str = ""
+    version: str = ""
     began: int = field(default_factory=tracing.begin)
 
 
@@ -123,9 +124,15 @@ class Planning:
         checked = state.audience.position
         zone = (piece.zone or state.schedule.zone) if state.schedule and state.draft.recipient_time else ""
         account = state.draft.account
-        plan = Plan(mailing, piece.n, account, piece.lane, "campaign", checked, state.draft, deadline, zone)
+        contents = list(state.contents(piece.version).values())
+        if len(contents) != 1:
+            raise PayloadError(f"no version was chosen that chunk {piece.n} of mailing {mailing} is to get")
+        draft = state.draft.model_copy(update={"content": contents[0]})
+        plan = Plan(
+            *(mailing, piece.n, account, piece.lane, "campaign", checked, draft, deadline, zone), version=piece.version
+        )
         async with self._slots:
-            contacts, rows = await self.rows(mailing, state.draft.content, audience, piece)
+            contacts, rows = await self.rows(mailing, contents, audience, piece)
             if state.pinned:
                 rows = await self._pinned(state.pinned, mailing, piece.n, rows)
             step("plan.read")
@@ -135,14 +142,14 @@ class Planning:
             return seq
 
     async def rows(
-        self, mailing: str, content: str, audience: int, piece: Piece
+        self, mailing: str, contents: Iterable[str], audience: int, piece: Piece
     ) -> tuple[list[str], list[dict[str, Any]]]:
-        """Return contacts and payload rows of a chunk of a frozen audience, as they are now.
+        """Return contacts and payload rows of a chunk of a frozen audience as they are now, for any of `contents`.
 
         Raises:
             CacheError: The rows at hand are not all of the chunk.
         """
-        fields = (await self.used(content)).fields
+        fields = sorted({field for content in contents for field in (await self.used(content)).fields})
         async with self._reading.connect() as conn:
             contacts, rows = await _rows(conn, audience, piece.n, fields)
         if len(contacts) != piece.size:  # never plan less than was frozen: nobody would miss the rest
@@ -215,6 +222,7 @@ class Planning:
             retry_for=draft.retry_for,
             insisted=plan.insisted,
             zone=plan.zone,
+            version=plan.version,
         )
         command = derived_id("plan", plan.mailing, str(plan.n), length=20)
         origin = Origin(command, "planner", clock.now(), correlation_id=plan.mailing, principal=plan.by)

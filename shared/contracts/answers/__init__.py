@@ -116,6 +116,7 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.ScheduleMailing: MailingDone,
     commands.ApproveMailing: MailingDone,
     commands.UnscheduleMailing: MailingDone,
+    commands.ChooseWinner: MailingDone,
     commands.PauseMailing: MailingDone,
     commands.ResumeMailing: MailingDone,
     commands.CancelMailing: MailingDone,

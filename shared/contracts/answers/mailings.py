@@ -4,6 +4,7 @@ from typing import Any
 
 from shared.contracts.account import Limits
 from shared.contracts.answers.base import Data, Page, Paused
+from shared.contracts.commands.mailings import AbTestWanted
 from shared.contracts.content import AttachedFile, Variant
 from shared.contracts.mailing import Batch, StopRules
 from shared.contracts.sources import Sources
@@ -83,6 +84,7 @@ class Written(Data):
     recipient_time: bool
     notify: list[str]
     notify_url: str
+    ab_test: AbTestWanted | None
 
 
 class RecipientsChosen(MailingDone):
@@ -189,6 +191,29 @@ class TestSentNow(Data):
     recipients: int
 
 
+class VersionRow(Data):
+    """How a version of an A/B test did with its part of the sample."""
+
+    version: str
+    subject: str
+    recipients: int
+    sent: int
+    opened: int
+    clicked: int
+    unsubscribed: int
+
+
+class AbTestShown(Data):
+    """Where an A/B test stands: `sample` (is sent to), `waiting`, `decided`."""
+
+    stage: str
+    by: str
+    decides_at: str
+    winner: str
+    chosen_by: str
+    versions: list[VersionRow]
+
+
 class MailingRow(Paused):
     """Status and numbers of one mailing; docs/commands.md explains the fields."""
 
@@ -252,6 +277,7 @@ class MailingRow(Paused):
     chunks_finished: int
     parked: int
     audience_position: int
+    ab_test: AbTestShown | None
 
 
 class MailingRows(Paused):

@@ -87,11 +87,14 @@ from shared.contracts.commands.mailboxes import (
     TestMailbox,
 )
 from shared.contracts.commands.mailings import (
+    AbTestWanted,
+    AbVersion,
     ApproveMailing,
     Attachment,
     CancelDryRun,
     CancelMailing,
     ChangeRate,
+    ChooseWinner,
     CloseCampaign,
     DecideDoubt,
     DeleteCampaign,
@@ -154,6 +157,8 @@ from shared.contracts.commands.templates import (
 )
 
 __all__ = (
+    "AbTestWanted",
+    "AbVersion",
     "Accounts",
     "AddAccount",
     "AddDomainKey",
@@ -175,6 +180,7 @@ __all__ = (
     "ChangePermissions",
     "ChangeRate",
     "ChooseSources",
+    "ChooseWinner",
     "ChosenSources",
     "CloseCampaign",
     "CloseSession",

@@ -7,7 +7,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.account import Limits
 from shared.contracts.commands.base import Command, Id, Name, Page, Query
-from shared.contracts.mailing import Batch, DoubtDecision, DoubtPolicy, LateRule, SendingHours, StopRules, Tracking
+from shared.contracts.mailing import (
+    Batch,
+    DoubtDecision,
+    DoubtPolicy,
+    LateRule,
+    SendingHours,
+    StopRules,
+    Tracking,
+    WinnerRule,
+)
 
 
 class OpenCampaign(Command):
@@ -77,12 +86,40 @@ class LanguageVariant(BaseModel):
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[a-z0-9]{2,8})?$")]
 
 
+class AbVersion(BaseModel):
+    """Another version of a mailing; what is not given is taken from `template`, or is as in the draft."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    subject: str = Field(default="", max_length=900)
+    html: str = Field(default="", max_length=2_000_000)
+    text: str = Field(default="", max_length=2_000_000)
+    template: Id | Literal[""] = ""
+    variants: dict[Language, LanguageVariant] = Field(default={}, max_length=30)
+
+
+class AbTestWanted(BaseModel):
+    """Some of the audience get different versions, and the rest the one that did best.
+
+    `versions`: those beside the draft, which is `a`. The sample is `percent` of the audience, or so many `recipients`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    versions: dict[Annotated[str, Field(pattern="^[b-e]$")], AbVersion] = Field(min_length=1, max_length=4)
+    percent: float | None = Field(default=None, gt=0, le=100)
+    recipients: int | None = Field(default=None, ge=2, le=10_000_000)
+    by: WinnerRule = "clicks"
+    wait_minutes: float = Field(default=240, ge=0, le=43_200)
+
+
 class DraftMailing(Command):
     """Draft a mailing. Placeholders in subject, html and text: `{{ field }}` or `{{ field | default("there") }}`.
 
     `zone`: in which `{{ today }}` and `{{ now }}` are told. `template`: what is not given is taken from it.
     `variants`: by the field `language` of a contact. `inline_css`: rules of `<style>` become styles of the elements.
     `notify`: who is told by mail when it completes, fails, or stops by itself; `notify_url`: by a webhook.
+    `ab_test`: other versions, of which a sample decides.
     """
 
     NAME: ClassVar[str] = "mailing.draft"
@@ -112,6 +149,7 @@ class DraftMailing(Command):
     recipient_time: bool = False
     notify: list[Annotated[str, Field(max_length=320)]] = Field(default=[], max_length=5)
     notify_url: str = Field(default="", max_length=1_000)
+    ab_test: AbTestWanted | None = None
 
 
 class EditMailing(DraftMailing):
@@ -175,6 +213,15 @@ class UnscheduleMailing(Command):
     NAME: ClassVar[str] = "mailing.unschedule"
 
     mailing: Id
+
+
+class ChooseWinner(Command):
+    """Choose by hand which version of an A/B test the rest gets, once it was started."""
+
+    NAME: ClassVar[str] = "mailing.winner"
+
+    mailing: Id
+    version: str = Field(pattern="^[a-e]$")
 
 
 class PauseMailing(Command):
