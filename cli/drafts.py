@@ -53,6 +53,7 @@ Notify = Annotated[
     list[str], typer.Option("--notify", help="Who is told when it completes, fails or stops by itself; repeatable.")
 ]
 NotifyUrl = Annotated[str, typer.Option("--notify-url", help="URL that is told the same by a signed webhook.")]
+BlindCopy = Annotated[str, typer.Option("--blind-copy", help="Who gets a copy of every mail, unseen: an archive.")]
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class Draft:
     sample: ab_tests.Sample = ""
     winner: ab_tests.By = "clicks"
     wait: ab_tests.Wait = 240
+    blind_copy: BlindCopy = ""
     attach: Attach = field(default_factory=list)
     inline: Inline = field(default_factory=list)
     header: Header = field(default_factory=list)
@@ -130,6 +132,7 @@ class Draft:
             "ab_test": await ab_tests.wanted(
                 session, self.version, self.version_subject, self.sample, self.winner, self.wait
             ),
+            "blind_copy": self.blind_copy,
             "headers": {name.strip(): value.strip() for name, _, value in map(_colon, self.header)},
             "attachments": [await _attached(session, path) for path in self.attach]
             + [await _attached(session, Path(path), cid) for cid, _, path in map(_equals, self.inline)],

@@ -39,6 +39,8 @@ from services.planner.notices.webhooks import NoticeHooks
 from services.planner.parts import Parts
 from services.planner.planning import dues
 from services.planner.planning.chunks import Planning
+from services.planner.planning.copies import Copies
+from services.planner.planning.copies import Reach as CopyReach
 from services.planner.planning.process import Process, Reach
 from services.planner.principals.records import Records
 from services.planner.principals.throttle import Throttle
@@ -106,13 +108,14 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     intake = Intake(engine, log, keys, directory, opt_ins=opt_ins, providers=providers)
     test_mails = TestMails(engine, log, board, planning, keys)
     suppressor = Suppressor(engine, log, planning, facts_at, settings.soft_bounces)
-    figures, notices, hooks = (
+    figures, notices, hooks, copies = (
         VersionFigures(engine, log, freezer, facts_at),
         Notices(NoticeReach(engine, log, planning, contents, keys, settings.sweep_seconds)),
         NoticeHooks(engine, Lookup(engine, log, contents), settings),
+        Copies(CopyReach(engine, log, planning, contents, keys, settings.sweep_seconds)),
     )
     process = Process(Reach(log, board, Timers(nc), freezer, planning, test_mails, figures, facts_at, settings))
-    told = _all(process.on_applied, suppressor.on_applied, notices.on_applied, hooks.on_applied)
+    told = _all(process.on_applied, suppressor.on_applied, notices.on_applied, hooks.on_applied, copies.on_applied)
     facts = Projector(
         log, engine, [Facts(), OutcomeFacts()], durable=subjects.PLANNER_FACTS, filters=FILTERS, on_applied=told
     )
@@ -167,6 +170,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         ("suppressor", suppressor),
         ("notices", notices),
         ("webhooks", hooks),
+        ("copies", copies),
         ("imports", importer),
         ("dry_runs", parts.dry_runs),
         ("intake", intake),

@@ -175,6 +175,7 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
         notify=len(content.notify),
         webhook=bool(content.notify_url),
         ab_test=ab_test(wanted.ab_test, said),
+        copied=bool(content.blind_copy),
     )
     account = await parts.account(wanted.account)
     order = orders.Draft(drafted, content.sender_address, campaign, account, clock.now().date(), edit)

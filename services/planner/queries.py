@@ -111,7 +111,8 @@ async def draft(parts: Parts, wanted: commands.Draft) -> Answer | Refusal:
     if written is None:
         return NO_MAILING
     content = Content.model_validate_json(await parts.contents.get(written.content))
-    wrote = written.model_dump(mode="json", exclude={"content", "links", "notify", "webhook", "ab_test"})
+    hidden = {"content", "links", "notify", "webhook", "ab_test", "copied"}
+    wrote = written.model_dump(mode="json", exclude=hidden)
     told = content.model_dump(
         mode="json",
         include={
@@ -128,6 +129,7 @@ async def draft(parts: Parts, wanted: commands.Draft) -> Answer | Refusal:
             "attachments",
             "notify",
             "notify_url",
+            "blind_copy",
         },
     )
     if content.html and content.text == text_from_html(content.html):  # made from the HTML, and made anew with it

@@ -134,6 +134,7 @@ class MailingDrafted(DomainEvent):
         notify: How many are told how it ends; who they are stands in `content`.
         webhook: A URL is told, too.
         ab_test: Some get other versions first.
+        copied: Whoever `content` names gets a blind copy of every mail that was accepted.
     """
 
     TYPE: ClassVar[str] = "mailing.drafted/1"
@@ -154,6 +155,7 @@ class MailingDrafted(DomainEvent):
     notify: int = 0
     webhook: bool = False
     ab_test: AbTest | None = None
+    copied: bool = False
 
 
 class MailingEdited(DomainEvent):
@@ -176,6 +178,7 @@ class MailingEdited(DomainEvent):
     notify: int = 0
     webhook: bool = False
     ab_test: AbTest | None = None
+    copied: bool = False
 
 
 class SourcesChosen(DomainEvent):

@@ -65,6 +65,7 @@ INCARNATION = "posthaste.incarnation"
 RESTORED_FROM = "posthaste.restored"
 
 # Lanes of an account (the large providers get lanes of their own beside these)
+COPIES = "c"
 PROMPT = "prompt"
 REST = "rest"
 
@@ -144,6 +145,11 @@ def principal_record(principal_id: str, record: str) -> str:
 def plan(mailing_id: str, account_id: str, lane: str, n: int) -> str:
     """Entity: the plan of one chunk."""
     return f"evt.plan.{mailing_id}.{account_id}.{lane}.{n}"
+
+
+def copies_of(mailing_id: str) -> str:
+    """Id under which blind copies of a mailing's mails go out, chunk by chunk."""
+    return mailing_id + COPIES
 
 
 def plans_of(mailing_id: str) -> str:

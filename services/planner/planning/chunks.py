@@ -223,6 +223,7 @@ class Planning:
             insisted=plan.insisted,
             zone=plan.zone,
             version=plan.version,
+            copied=draft.copied and plan.kind == "campaign",
         )
         command = derived_id("plan", plan.mailing, str(plan.n), length=20)
         origin = Origin(command, "planner", clock.now(), correlation_id=plan.mailing, principal=plan.by)

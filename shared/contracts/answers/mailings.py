@@ -85,6 +85,7 @@ class Written(Data):
     notify: list[str]
     notify_url: str
     ab_test: AbTestWanted | None
+    blind_copy: str
 
 
 class RecipientsChosen(MailingDone):
@@ -256,6 +257,7 @@ class MailingRow(Paused):
     clicks_by: dict[str, int]
     only_machines: int
     rules: int
+    copied: int
     unsubscribed: int
     bounced: int
     bounce_reasons: dict[str, int]

@@ -120,6 +120,7 @@ class DraftMailing(Command):
     `variants`: by the field `language` of a contact. `inline_css`: rules of `<style>` become styles of the elements.
     `notify`: who is told by mail when it completes, fails, or stops by itself; `notify_url`: by a webhook.
     `ab_test`: other versions, of which a sample decides.
+    `blind_copy`: who gets a copy of every mail that was accepted, as a mail of its own whose links lead nobody out.
     """
 
     NAME: ClassVar[str] = "mailing.draft"
@@ -150,6 +151,7 @@ class DraftMailing(Command):
     notify: list[Annotated[str, Field(max_length=320)]] = Field(default=[], max_length=5)
     notify_url: str = Field(default="", max_length=1_000)
     ab_test: AbTestWanted | None = None
+    blind_copy: str = Field(default="", max_length=320)
 
 
 class EditMailing(DraftMailing):
