@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import choices
+from cli import ab_tests, choices
 from cli.errors import InputError
 from cli.session import Session, read_file
 from shared.contracts import commands
@@ -83,6 +83,11 @@ class Draft:
     recipient_time: TheirTime = False
     notify: Notify = field(default_factory=list)
     notify_url: NotifyUrl = ""
+    version: ab_tests.Version = field(default_factory=list)
+    version_subject: ab_tests.VersionSubject = field(default_factory=list)
+    sample: ab_tests.Sample = ""
+    winner: ab_tests.By = "clicks"
+    wait: ab_tests.Wait = 240
     blind_copy: BlindCopy = ""
     attach: Attach = field(default_factory=list)
     inline: Inline = field(default_factory=list)
@@ -124,6 +129,9 @@ class Draft:
             "recipient_time": self.recipient_time,
             "notify": self.notify,
             "notify_url": self.notify_url,
+            "ab_test": await ab_tests.wanted(
+                session, self.version, self.version_subject, self.sample, self.winner, self.wait
+            ),
             "blind_copy": self.blind_copy,
             "headers": {name.strip(): value.strip() for name, _, value in map(_colon, self.header)},
             "attachments": [await _attached(session, path) for path in self.attach]

@@ -8,7 +8,7 @@ far as proven); copied (blind copies that were accepted, counted in nothing else
 (in doubt, but gave a sign: counted as accepted); recipients and left_out as frozen, planned, chunks, chunks_planned,
 chunks_finished, parked; rate (accepted a second over the last ten), first_sent, last_sent, limits; scheduled_at, zone,
 hours, deadline, until, opens, drafted_at, started_at, finished_at; audience, audience_position, doubt, tracking,
-test_of, deleted.
+test_of, deleted; ab_test, where there is one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ import orjson
 from sqlalchemy import Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.reporting import returned, tables
+from services.reporting import returned, tables, versions
 from shared.contracts import subjects
 from shared.contracts.verdicts import ANY_CLICK, OPENS, RULES, TALLIES
 from shared.instants import from_millis
@@ -149,6 +149,7 @@ async def _told(conn: AsyncConnection, rows: Sequence[Row[Any]], now: float) -> 
                 "copied": copied.get(subjects.copies_of(row.mailing), 0),
                 "unsubscribed": gone.get(row.mailing, 0),
                 **returned.numbers(back.get(row.mailing)),
+                "ab_test": await versions.ab_test(conn, row.mailing, row.ab_test),
                 "rate": round(lately.get(row.mailing, 0) / min(_RATE_SECONDS, max(1.0, now - began)), 1),
             }
         )

@@ -39,6 +39,7 @@ class ChunkPlanned(DomainEvent):
         retry_for: Seconds after the first claim during which a deferred recipient is tried again.
         insisted: No mail may go to them, and an operator insisted on this one.
         zone: Time zone of its recipients, whose windows are its own; "" where those of the mailing hold.
+        version: Of an A/B test, where they are of its sample.
         copied: A blind copy of each of its mails that was accepted goes out, in a chunk of kind `copy` (`copies_of`).
     """
 
@@ -61,6 +62,7 @@ class ChunkPlanned(DomainEvent):
     retry_for: int = 86_400
     insisted: bool = False
     zone: str = ""
+    version: str = ""
     copied: bool = False
 
 

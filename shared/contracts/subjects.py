@@ -372,6 +372,11 @@ def view() -> str:
     return "view.mail"
 
 
+def rehearsal() -> str:
+    """Request subject on which any sender makes the mails of a chunk for the planner, and sends none."""
+    return "dry_run.chunk"
+
+
 def probe_mailbox() -> str:
     """Request subject on which any tracker tries out a mailbox for the planner."""
     return "probe.mailbox"
