@@ -6,3 +6,7 @@ and `audience` find whom a mailing is for, `content` what it says, `mailings` de
 the requests (`handlers`, `queries`, with what they share in `parts`), and what the planner knows of the log (`facts`,
 `board`, `census`) and has to guard (`guard`, `memories`, `idempotency`, `audit`).
 """
+
+from shared import spared
+
+spared.faststream()
