@@ -41,8 +41,11 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 
 @pytest.fixture(params=KINDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    """Yield an empty database, SQLite and PostgreSQL in turn; services that the test starts use it, too."""
-    with database_of(request.param, tmp_path) as found:
+    """Yield an empty database, SQLite and PostgreSQL in turn; services that the test starts use it, too.
+
+    For those of planner tests it is laid out already (`lay`).
+    """
+    with database_of(request.param, tmp_path, laid="planner_settings" in request.fixturenames) as found:
         monkeypatch.setenv("POSTHASTE_DATABASE_URL", found.url)
         yield found
 
@@ -53,7 +56,7 @@ def _database_of_the_run(request: pytest.FixtureRequest, monkeypatch: pytest.Mon
     if "database" in request.fixturenames or "tmp_path" not in request.fixturenames or "spec" in request.path.parts:
         yield
         return
-    with database_of(KIND, request.getfixturevalue("tmp_path")) as found:
+    with database_of(KIND, request.getfixturevalue("tmp_path"), laid=True) as found:
         monkeypatch.setenv("POSTHASTE_DATABASE_URL", found.url)
         yield
 
