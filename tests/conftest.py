@@ -39,13 +39,18 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
     return {"uvloop": uvloop.new_event_loop}
 
 
-@pytest.fixture(params=KINDS)
-def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    """Yield an empty database, SQLite and PostgreSQL in turn; services that the test starts use it, too.
+@pytest.fixture
+def laid(request: pytest.FixtureRequest) -> bool:
+    """Return whether `database` has the tables of planner and reporting already: where a planner starts on it."""
+    return "planner_settings" in request.fixturenames
 
-    For those of planner tests it is laid out already (`lay`).
-    """
-    with database_of(request.param, tmp_path, laid="planner_settings" in request.fixturenames) as found:
+
+@pytest.fixture(params=KINDS)
+def database(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, laid: bool
+) -> Iterator[Database]:
+    """Yield an empty database, SQLite and PostgreSQL in turn; services that the test starts use it, too."""
+    with database_of(request.param, tmp_path, laid=laid) as found:
         monkeypatch.setenv("POSTHASTE_DATABASE_URL", found.url)
         yield found
 

@@ -1,8 +1,8 @@
 """Where a test keeps its tables: SQLite files in a folder, or a database in PostgreSQL with a schema for each name.
 
 `POSTHASTE_TEST_DATABASE=postgresql` lets the whole suite run there; otherwise everything runs on SQLite, and what
-concerns SQL on both. `lay`, and `laid` in PostgreSQL, spare services that a test starts all their revisions, one after
-the other: 0.4 s of each start, and tests/integration/migrations is about that.
+concerns SQL on both. `lay` and `laid` spare services that a test starts all their revisions, one after the other: 0.4 s
+of each start, and tests/integration/migrations is about that.
 """
 
 import asyncio
@@ -54,8 +54,10 @@ class Database:
 
 @contextmanager
 def database_of(kind: str, folder: Path, *, laid: bool = False) -> Iterator[Database]:
-    """Yield a place of a kind, empty or, with `laid` in PostgreSQL, with the empty tables of planner and reporting."""
+    """Yield a place of a kind, empty or, with `laid`, with the empty tables of planner and reporting."""
     if kind == "sqlite":
+        if laid:
+            lay(folder)
         yield Database(folder)
         return
     server = shared_server()
@@ -68,11 +70,10 @@ def database_of(kind: str, folder: Path, *, laid: bool = False) -> Iterator[Data
 
 def lay(folder: Path) -> None:
     """Put empty files of the newest revision where planner and reporting will look for theirs."""
-    if KIND == "sqlite":
-        folder.mkdir(parents=True, exist_ok=True)
-        for made in Path(_made().name).glob("*.sqlite3"):
-            if not (folder / made.name).exists():
-                shutil.copyfile(made, folder / made.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in Path(_made().name).glob("*.sqlite3"):
+        if not (folder / made.name).exists():
+            shutil.copyfile(made, folder / made.name)
 
 
 @functools.cache
