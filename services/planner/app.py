@@ -135,9 +135,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         planning=planning,
         test_mails=test_mails,
         figures=figures,
-        dry_runs=DryRuns(
-            DryRunReach(engine, log, board, freezer, planning, keys, partial(ask, nc, seconds=settings.probe_seconds))
-        ),
+        dry_runs=DryRuns(DryRunReach(engine, log, freezer, planning, keys, partial(ask, nc), settings.probe_seconds)),
         contents=contents,
         inbox=Documents(nc, subjects.INBOX),
         secrets=Bucket(nc, subjects.SECRETS),

@@ -18,7 +18,7 @@ from services.planner.content import templates, tracking_urls
 from services.planner.content.attachments import attach
 from services.planner.content.freezing import freeze_content
 from services.planner.content.inline_css import inlined
-from services.planner.content.versions import ab_test, frozen_versions, versions_of, wrong_sample
+from services.planner.content.versions import ab_test, frozen_versions, versions_of, wrong_test
 from services.planner.idempotency import Act, once
 from services.planner.mailings import campaigns, dry_run_requests, orders, single_mails, standstill
 from services.planner.mailings.campaign import Campaign
@@ -129,7 +129,7 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
         return filled
     wanted = inlined(filled) if filled.inline_css else filled
     refused = wrong_url(wanted.notify_url, parts.settings) if wanted.notify_url else None
-    refused = refused or wrong_sample(wanted.ab_test)
+    refused = refused or wrong_test(wanted)
     if refused is not None:
         return refused
     versions = await versions_of(parts, filled)

@@ -8,7 +8,7 @@ far as proven); copied (blind copies that were accepted, counted in nothing else
 (in doubt, but gave a sign: counted as accepted); recipients and left_out as frozen, planned, chunks, chunks_planned,
 chunks_finished, parked; rate (accepted a second over the last ten), first_sent, last_sent, limits; scheduled_at, zone,
 hours, deadline, until, opens, drafted_at, started_at, finished_at; audience, audience_position, doubt, tracking,
-test_of, deleted; ab_test, where there is one.
+test_of, deleted; ab_test, where there is one, with its versions in `Status` alone.
 """
 
 from collections.abc import Iterable, Sequence
@@ -83,7 +83,11 @@ async def mailings(conn: AsyncConnection, campaign: str, now: float) -> list[Dat
 async def status(conn: AsyncConnection, mailing: str, now: float) -> Data | None:
     """Return one mailing, or one test; None if it is not known."""
     rows = (await conn.execute(select(tables.mailings).where(tables.mailings.c.mailing == mailing))).all()
-    return (await _told(conn, rows, now))[0] if rows else None
+    for row, told in zip(rows, await _told(conn, rows, now), strict=True):
+        if told["ab_test"]:
+            told["ab_test"]["versions"] = await versions.figures(conn, mailing, row.ab_test)
+        return told
+    return None
 
 
 async def ids(conn: AsyncConnection) -> list[str]:
@@ -149,7 +153,7 @@ async def _told(conn: AsyncConnection, rows: Sequence[Row[Any]], now: float) -> 
                 "copied": copied.get(subjects.copies_of(row.mailing), 0),
                 "unsubscribed": gone.get(row.mailing, 0),
                 **returned.numbers(back.get(row.mailing)),
-                "ab_test": await versions.ab_test(conn, row.mailing, row.ab_test),
+                "ab_test": versions.ab_test(row.ab_test),
                 "rate": round(lately.get(row.mailing, 0) / min(_RATE_SECONDS, max(1.0, now - began)), 1),
             }
         )

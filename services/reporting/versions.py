@@ -1,7 +1,8 @@
 """How the versions of an A/B test did with their parts of the sample, by the same verdicts as everything else.
 
 Whoever clicked has read it, images or not. The winner's figures are those of the sample, too: the rest gets it later
-and under other conditions, so it is in the numbers of the whole mailing only.
+and under other conditions, so it is in the numbers of the whole mailing only. Counting goes through every mail and hit
+of the sample, so it is done for whoever asks for the status of one mailing, not in lists and live streams.
 """
 
 from typing import Any
@@ -18,12 +19,11 @@ from shared.instants import from_millis
 Data = dict[str, Any]
 
 
-async def ab_test(conn: AsyncConnection, mailing: str, recorded: str) -> Data | None:
-    """Return where the test of a mailing stands, None where it has none."""
+def ab_test(recorded: str) -> Data | None:
+    """Return where the test of a mailing stands, None where it has none; `versions` is left empty."""
     if not recorded:
         return None
     known = orjson.loads(recorded)
-    numbers = await _numbers(conn, mailing)
     at = known["decides_at"]
     stage = "decided" if known["winner"] else "waiting" if known["sampled"] else "sample"
     return {
@@ -32,11 +32,17 @@ async def ab_test(conn: AsyncConnection, mailing: str, recorded: str) -> Data | 
         "decides_at": from_millis(at).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else "",
         "winner": known["winner"],
         "chosen_by": known["chosen_by"],
-        "versions": [
-            {"version": letter, "subject": subject, **numbers.get(letter, _NOBODY)}
-            for letter, subject in known["versions"].items()
-        ],
+        "versions": [],
     }
+
+
+async def figures(conn: AsyncConnection, mailing: str, recorded: str) -> list[Data]:
+    """Return each version of a recorded test with how it did."""
+    numbers = await _numbers(conn, mailing)
+    return [
+        {"version": letter, "subject": subject, **numbers.get(letter, _NOBODY)}
+        for letter, subject in orjson.loads(recorded)["versions"].items()
+    ]
 
 
 _NOBODY = dict.fromkeys(("recipients", "sent", "opened", "clicked", "unsubscribed"), 0)

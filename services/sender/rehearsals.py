@@ -1,12 +1,14 @@
 """A chunk's mails made and not sent: what a dry run asks for, by the very code that makes those that are.
 
-In come what shapes the mails and the rows of a payload; out go a digest and a size for each mail, and for each that
+In come what shapes the mails and rows of a payload; out go a digest and a size for each mail, and for each that
 cannot be made the cause with which it would be skipped. Unsigned, as a signature holds the time. Nothing is stored.
-Rendering happens off the event loop: mails go out meanwhile.
+Rendering happens off the event loop, one request at a time: mails go out meanwhile. It takes half of the time that is
+left to answer, and the planner asks for the rest; a request that nobody waits for any more is not begun.
 """
 
 import asyncio
 import logging
+import time
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 
@@ -14,6 +16,7 @@ import orjson
 
 from services.sender.compose import ChunkComposer, RenderError
 from services.sender.contents import Contents
+from shared import clock
 from shared.contracts.commands import Rehearsal, Rehearsed
 from shared.contracts.sending import MAIL_DIGEST_BYTES, ChunkPlanned
 from shared.eventlog.errors import EventLogError, MissingError
@@ -32,9 +35,14 @@ class Rehearsals:
         """Take compiled templates, and what tells where mail of an account comes back."""
         self._contents = contents
         self._bounce_domain = bounce_domain
+        self._turn = asyncio.Lock()
 
     async def rehearse(self, body: bytes) -> Rehearsed:
-        """Return what came of the mails, or why none was tried."""
+        """Return what came of the first mails, or why none was tried."""
+        async with self._turn:
+            return await self._rehearse(body)
+
+    async def _rehearse(self, body: bytes) -> Rehearsed:
         try:
             wanted, rows = Rehearsal.unpacked(body)
             compiled = await self._contents.of(_plan(wanted))
@@ -42,9 +50,12 @@ class Rehearsals:
             return Rehearsed(problem=f"cannot be rendered: {error}")
         except (EventLogError, OSError, TimeoutError):  # the planner asks again
             return LATER
+        left = wanted.until - clock.now().timestamp()
+        if left <= 0:  # asked again by now
+            return LATER
         composer = compiled.for_chunk(wanted.n, self._bounce_domain(wanted.account))
         try:
-            return await asyncio.to_thread(_made, composer, rows, wanted.date)
+            return await asyncio.to_thread(made, composer, rows, wanted, left / 2)
         except Exception:  # one template must not keep others from being looked at
             logger.exception("a chunk could not be rehearsed", extra={"mailing": wanted.mailing, "n": wanted.n})
             return Rehearsed(problem="the sender failed; its log says why")
@@ -66,13 +77,17 @@ def _plan(wanted: Rehearsal) -> ChunkPlanned:
     )
 
 
-def _made(composer: ChunkComposer, rows: Sequence[bytes], date: int) -> Rehearsed:
+def made(composer: ChunkComposer, rows: Sequence[bytes], wanted: Rehearsal, seconds: float) -> Rehearsed:
+    """Return what comes of the first rows: as many as can be made in so many seconds, at least one."""
+    ends = time.monotonic() + seconds
     digests: list[bytes] = []
     sizes: list[int] = []
     causes: dict[int, str] = {}
-    for index, row in enumerate(rows):
+    for index, row in enumerate(rows, wanted.first):
+        if sizes and time.monotonic() > ends:
+            break
         try:
-            mail = composer.render(orjson.loads(row), index, date)
+            mail = composer.render(orjson.loads(row), index, wanted.date)
         except RenderError as error:  # told with the others
             causes[index] = error.cause
             digests.append(_NONE)

@@ -68,18 +68,19 @@ def results() -> Select[Any]:
     return select(r.contact, r.mailing, r.outcome, r.settled_at, *(r[name] for name in _TIMES))
 
 
-async def freshen(engine: AsyncEngine) -> None:
-    """Bring the rows up to the facts."""
-    while await _slice(engine):
+async def freshen(engine: AsyncEngine, upto: int | None = None) -> None:
+    """Bring the rows up to the facts, or at least to what they hold up to a sequence: facts may change for hours."""
+    while await _slice(engine, upto):
         pass
 
 
-async def _slice(engine: AsyncEngine) -> bool:
+async def _slice(engine: AsyncEngine, bound: int | None) -> bool:
     """Make the rows of the chunks that changed next; False where none did."""
     t = TOUCHED.c
     async with reading(engine).connect() as conn:
         since = int(await conn.scalar(select(FRESH.c.seq)) or 0)
-        if await conn.scalar(select(t.seq).where(t.seq > since).limit(1)) is None:
+        behind = [t.seq > since, *([t.seq <= bound] if bound is not None else [])]
+        if await conn.scalar(select(t.seq).where(*behind).limit(1)) is None:
             return False
     async with engine.begin() as conn:
         await in_turn(conn, "results")

@@ -2,8 +2,9 @@
 
 A page of which contacts changed is marked (`UNREAD_PAGES`) in the transaction that changed them. `freshen` writes the
 texts of marked pages that are not as they should be, a few pages in one short transaction, and takes a mark away unless
-the page changed again meanwhile. Whoever is about to ask rules calls it first; `keep_fresh` calls it before anybody has
-to wait, while no import runs. A cache that is emptied with all pages marked fills itself again.
+the page changed again meanwhile. Whoever is about to ask rules calls it first; imports at their end and housekeeping
+call it before anybody has to wait. A cache that is emptied with all pages marked fills itself again. Fields that cannot
+be read count as none: one contact must not keep rules from seeing the others.
 """
 
 import time
@@ -70,4 +71,12 @@ async def _write(conn: AsyncConnection, pages: list[int]) -> None:
 
 def searched(address: str, name: str, fields: str) -> str:
     """Return what rules look at, of a contact with packed fields."""
-    return search_text(address, name, orjson.loads(fields), flags(address))
+    return search_text(address, name, _unpacked(fields), flags(address))
+
+
+def _unpacked(fields: str) -> dict[str, str]:
+    try:
+        found = orjson.loads(fields)
+    except orjson.JSONDecodeError:  # none: an import of the contact mends it
+        return {}
+    return found if isinstance(found, dict) else {}

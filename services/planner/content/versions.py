@@ -54,12 +54,18 @@ def frozen_versions(
     return {letter: each.model_copy(update={"links": links}) for letter, each in found.items()}
 
 
-def wrong_sample(wanted: AbTestWanted | None) -> Refusal | None:
-    """Return what is wrong with the size of a sample: it has exactly one."""
-    if wanted is None or (wanted.percent is None) != (wanted.recipients is None):
+def wrong_test(wanted: DraftMailing) -> Refusal | None:
+    """Return what is wrong with an A/B test: its sample has exactly one size, and it has to be known who clicked."""
+    test = wanted.ab_test
+    if test is None:
         return None
-    message = "Give the sample as percent of the audience, or as a number of recipients."
-    return Refusal(code="sample_size_missing", message=message, field="ab_test.percent")
+    if (test.percent is None) == (test.recipients is None):
+        message = "Give the sample as percent of the audience, or as a number of recipients."
+        return Refusal(code="sample_size_missing", message=message, field="ab_test.percent")
+    if test.by != "hand" and wanted.tracking != "person":
+        message = f"With tracking `{wanted.tracking}` nobody knows who got which version: have it decided by hand."
+        return Refusal(code="winner_untracked", message=message, field="ab_test.by")
+    return None
 
 
 def ab_test(wanted: AbTestWanted | None, versions: Mapping[str, Content]) -> AbTest | None:

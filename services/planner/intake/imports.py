@@ -22,6 +22,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Column, Integer, String, Table, Text, select, update
 from sqlalchemy import Row as SqlRow
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.planner.contacts import contacts, lists, search
@@ -149,11 +150,18 @@ class Importer:
                 async with alone(self._engine, "imports") as ours:
                     while ours and (upload := await self._next()):
                         await self.carry_out(upload)
-                while await search.freshen(self._engine, _LOOK_S) and not await self._next():
-                    pass  # rules see the new contacts before anybody asks, unless there is another import
+                await self._freshen()
             with contextlib.suppress(TimeoutError):  # who has the right may have died: look again
                 async with asyncio.timeout(_LOOK_S):
                     await self._wake.wait()
+
+    async def _freshen(self) -> None:
+        """Have rules see the new contacts before anybody asks, unless there is another import."""
+        try:
+            while await search.freshen(self._engine, _LOOK_S) and not await self._next():
+                pass
+        except SQLAlchemyError as error:  # who asks rules calls it, too, and so does housekeeping
+            logger.warning("what rules look at is not fresh: %s", error)
 
     async def _next(self) -> str | None:
         async with self._reading.connect() as conn:

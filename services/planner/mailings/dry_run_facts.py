@@ -7,7 +7,7 @@ what a crash goes on from. A recipient's cause is what the sender would record; 
 import hashlib
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,7 @@ from services.planner.contacts.contacts import CONTACTS
 from services.planner.schema import METADATA, insert
 from shared.contracts.commands import Rehearsed
 from shared.contracts.sending import MAIL_DIGEST_BYTES
+from shared.database import in_turn
 
 DRY_RUNS = Table(
     "dry_runs",
@@ -61,7 +62,10 @@ DRY_RUNS = Table(
     Column("position", BigInteger, nullable=False),
     Column("old", Text, nullable=False),
 )
-"""`old`: runs before this one whose payloads are still to be erased, with how many chunks they had."""
+"""`old`: runs before this one whose payloads are still to be erased, with how many chunks they had.
+
+`state`: `running`, `ending` (DryRunFinished is appended: too late to cancel), `done`, `failed`, `cancelled`.
+"""
 FOUND = Table(
     "dry_run_chunks",
     METADATA,
@@ -72,6 +76,8 @@ FOUND = Table(
     Column("causes", Text, nullable=False),
 )
 """`digests`: 8 bytes a recipient, zeros where the mail cannot be made; `causes` by index."""
+
+UNDER_WAY = ("running", "ending")
 
 _MISSING = "render: missing field "
 _PAGE = 200
@@ -130,17 +136,29 @@ async def of(conn: AsyncConnection, mailing: str) -> SqlRow[Any] | None:
     return (await conn.execute(select(DRY_RUNS).where(DRY_RUNS.c.mailing == mailing))).one_or_none()
 
 
-async def begin(conn: AsyncConnection, wanted: Mapping[str, Any]) -> None:
-    """Begin a dry run in place of the last one of its mailing."""
-    before = await of(conn, wanted["mailing"])
+async def begin(conn: AsyncConnection, wanted: Mapping[str, Any]) -> tuple[str, str]:
+    """Begin a dry run in place of the last one, unless that is it; return which stands now, and its state."""
+    mailing, run = wanted["mailing"], wanted["run"]
+    await in_turn(conn, f"dry_run.{mailing}")  # of two at once each has to know whom it replaces
+    before = await of(conn, mailing)
+    same = before is not None and all(getattr(before, name) == wanted[name] for name in ("object", "content"))
+    if before is not None and (before.run == run or (same and before.state in UNDER_WAY)):
+        return before.run, shown(before.state)
     old = [] if before is None else orjson.loads(before.old)
-    if before is not None and before.kept and before.run != wanted["run"]:
+    if before is not None and before.kept:
         old.append([before.run, before.chunks])
     row = {**_START, **wanted, "old": orjson.dumps(old).decode()}
     put = insert(conn, DRY_RUNS).values(row)
     changed = {name: put.excluded[name] for name in row if name != "mailing"}
-    await conn.execute(delete(FOUND).where(FOUND.c.mailing == wanted["mailing"]))
     await conn.execute(put.on_conflict_do_update(index_elements=["mailing"], set_=changed))
+    # Only now: whoever adds a chunk of the run before holds its row, and has written by the time we have it.
+    await conn.execute(delete(FOUND).where(FOUND.c.mailing == mailing))
+    return run, "running"
+
+
+def shown(state: str) -> str:
+    """Return a state as it is told."""
+    return "running" if state in UNDER_WAY else state
 
 
 async def add(conn: AsyncConnection, row: SqlRow[Any], seen: Seen) -> bool:
@@ -167,10 +185,10 @@ async def add(conn: AsyncConnection, row: SqlRow[Any], seen: Seen) -> bool:
     return True
 
 
-async def mark(conn: AsyncConnection, row: SqlRow[Any], **values: object) -> bool:
-    """Change a run that is still going on; False where it is not."""
+async def mark(conn: AsyncConnection, row: SqlRow[Any], states: Sequence[str] = UNDER_WAY, **values: object) -> bool:
+    """Change a run that is in one of these states; False where it is not."""
     c = DRY_RUNS.c
-    here = (c.mailing == row.mailing) & (c.run == row.run) & (c.state == "running")
+    here = (c.mailing == row.mailing) & (c.run == row.run) & c.state.in_(states)
     return bool((await conn.execute(update(DRY_RUNS).where(here).values(values))).rowcount)
 
 

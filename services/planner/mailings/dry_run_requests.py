@@ -48,9 +48,10 @@ async def show(parts: Parts, wanted: commands.DryRunStatus) -> Result:
         return _NONE
     foreseen = await foresight.ask(parts, commands.Forecast(mailing=wanted.mailing))
     causes = orjson.loads(row.causes)
-    data = {name: getattr(row, name) for name in ("run", "state", "problem", "recipients", "mails", "failed")}
+    data = {name: getattr(row, name) for name in ("run", "problem", "recipients", "mails", "failed")}
     data |= {
         "mailing": wanted.mailing,
+        "state": facts.shown(row.state),
         "done": row.mails + row.failed,
         "causes": causes,
         "missing": facts.missing(causes),

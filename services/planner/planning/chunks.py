@@ -181,10 +181,7 @@ class Planning:
         Raises:
             PayloadError: It is too large.
         """
-        payload, _ = encode_rows(rows)
-        if len(payload) > LARGEST_PAYLOAD:
-            raise PayloadError(f"the payload of chunk {n} of mailing {mailing} takes {len(payload)} bytes")
-        stored = await self._payloads.put_once(subjects.payload(mailing, n), payload)
+        stored = await self._payloads.put_once(subjects.payload(mailing, n), packed(mailing, n, rows))
         step("plan.payload")
         return stored
 
@@ -235,6 +232,18 @@ class Planning:
         step("plan.appended")
         _trace(plan, len(contacts), seq)
         return seq
+
+
+def packed(mailing: str, n: int, rows: list[dict[str, Any]]) -> bytes:
+    """Return the payload of a chunk.
+
+    Raises:
+        PayloadError: It is too large.
+    """
+    payload, _ = encode_rows(rows)
+    if len(payload) > LARGEST_PAYLOAD:
+        raise PayloadError(f"the payload of chunk {n} of mailing {mailing} takes {len(payload)} bytes")
+    return payload
 
 
 def _trace(plan: Plan, recipients: int, seq: int) -> None:

@@ -3,7 +3,8 @@
 By level: of each campaign that maps anything it is noted up to which change of a chunk its statuses are set, and by
 which mapping; another mapping looks at all of it again. What to set follows from the facts, and is appended to
 `evt.statuses.<campaign>` only behind what they hold: of two planners one wins, the other looks again, and a crash
-anywhere sets nothing twice. Opened and clicked is what a person did, by the rules of reports.
+anywhere sets nothing twice. Each round goes up to what had changed when it began, for every campaign: while mails go
+out there is always more. Opened and clicked is what a person did, by the rules of reports.
 """
 
 import asyncio
@@ -97,9 +98,12 @@ class StatusSetter:
             await self._wake.wait()
 
     async def settle(self) -> None:
-        """Set what is due now."""
+        """Set what is due now; what changes meanwhile is for the next time."""
+        async with self._reading.connect() as conn:
+            bound = int(await conn.scalar(select(func.max(TOUCHED.c.seq))) or 0)
+        await self._facts_at(bound, _FACTS_S)  # after one view alone was made anew it lacks mailings of these chunks
         for mapping in await self._mappings():
-            while await self._slice(mapping):
+            while await self._slice(mapping, bound):
                 pass
 
     async def _mappings(self) -> list[Mapping]:
@@ -109,15 +113,16 @@ class StatusSetter:
         digests = ((campaign, text, hashlib.sha256(text.encode()).hexdigest()[:16]) for campaign, text in rows)
         return [Mapping(campaign, orjson.loads(text), digest) for campaign, text, digest in digests]
 
-    async def _slice(self, mapping: Mapping) -> bool:
-        """Look at the chunks that changed next; False where none did."""
+    async def _slice(self, mapping: Mapping, bound: int) -> bool:
+        """Look at the chunks that changed next; False where all that had changed up to `bound` was looked at."""
         async with self._reading.connect() as conn:
             mark = (await conn.execute(select(MARKS).where(MARKS.c.campaign == mapping.campaign))).one_or_none()
             since = int(mark.seq) if mark is not None and mark.mapping == mapping.digest else 0
+            if since >= bound:
+                return False
             upto, chunks = await _touched(conn, mapping.campaign, since)
-        if not chunks:
-            return False
-        await outcomes.freshen(self._engine)
+        if chunks:
+            await outcomes.freshen(self._engine, upto)
         try:
             for start in range(0, len(chunks), _CHUNKS):
                 await self._set(mapping, chunks[start:][:_CHUNKS])
@@ -125,7 +130,7 @@ class StatusSetter:
             return True
         step("statuses.appended")
         async with self._engine.begin() as conn:
-            row = {"campaign": mapping.campaign, "mapping": mapping.digest, "seq": upto}
+            row = {"campaign": mapping.campaign, "mapping": mapping.digest, "seq": upto if chunks else bound}
             await conn.execute(insert(conn, MARKS).values(row).on_conflict_do_update(["campaign"], set_=row))
         return True
 

@@ -206,7 +206,7 @@ class VersionRow(Data):
 
 
 class AbTestShown(Data):
-    """Where an A/B test stands: `sample` (is sent to), `waiting`, `decided`."""
+    """Where an A/B test stands: `sample` (is sent to), `waiting`, `decided`; `versions` in the status alone."""
 
     stage: str
     by: str

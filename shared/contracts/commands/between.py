@@ -98,9 +98,10 @@ class Viewed(BaseModel):
 
 
 class Rehearsal(BaseModel):
-    """The planner asks any sender to make the mails of a chunk and to send none (`dry_run.chunk`).
+    """The planner asks any sender to make mails of a chunk and to send none (`dry_run.chunk`).
 
-    `content`, `tracking` and `token_key` as in a plan, `date` as in a claim; the rows of the payload follow.
+    `content`, `tracking` and `token_key` as in a plan, `date` as in a claim; the rows of the payload from index `first`
+    on follow. `until`, in seconds since 1970, an answer is waited for.
     """
 
     mailing: str
@@ -110,6 +111,8 @@ class Rehearsal(BaseModel):
     token_key: str
     n: int
     date: int
+    first: int
+    until: float
 
     def packed(self, payload: bytes) -> bytes:
         """Return it with its rows, as it is asked."""
@@ -127,13 +130,13 @@ class Rehearsal(BaseModel):
 
 
 class Rehearsed(BaseModel):
-    """What came of the mails of a chunk.
+    """What came of the first of the mails that were asked for, at least one: as many as there was time for.
 
     Attributes:
-        digests: base64 of 8 bytes each, by index: first bytes of the SHA-256 of the mail, unsigned; zeros where it
+        digests: base64 of 8 bytes each, in order: first bytes of the SHA-256 of the mail, unsigned; zeros where it
             cannot be made.
         sizes: Bytes of each mail, 0 where it cannot be made.
-        causes: Why it cannot be made, by index: what the sender would record.
+        causes: Why it cannot be made, by index in the chunk: what the sender would record.
         problem: Why none can be, "" where they were tried; `later`: ask again.
     """
 

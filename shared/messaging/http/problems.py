@@ -49,7 +49,7 @@ _CODES: dict[HTTPStatus, str] = {
         too_much_work does_not_render too_many_placeholders
         unknown_placeholder misplaced_placeholder permissions_missing expires_in_past list_not_in_campaign
         version_unknown sample_size_missing sources_empty activity_unknown too_many_by_hand notify_url_invalid
-        tracking_url_invalid""",
+        tracking_url_invalid winner_untracked""",
     HTTPStatus.TOO_MANY_REQUESTS: "rate_limited too_many_attempts",
     HTTPStatus.INTERNAL_SERVER_ERROR: "internal",
     HTTPStatus.SERVICE_UNAVAILABLE: """

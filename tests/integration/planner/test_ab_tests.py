@@ -132,11 +132,14 @@ async def test_a_test_is_part_of_the_draft(desk: Desk) -> None:
     opened = await desk.do(commands.OpenCampaign(name="c", lists=["readers"]))
     wanted |= {"campaign": opened["campaign"], "subject": "s", "html": "<p><a href='https://a.example/'>x</a></p>"}
 
-    def draft(test: dict[str, Any]) -> commands.DraftMailing:
-        return commands.DraftMailing.model_validate(wanted | {"ab_test": test})
+    def draft(test: dict[str, Any], **more: object) -> commands.DraftMailing:
+        return commands.DraftMailing.model_validate(wanted | {"ab_test": test} | more)
 
     assert await desk.refused(draft(broken)) == "unknown_placeholder"
     assert await desk.refused(draft(TEST | {"percent": 5})) == "sample_size_missing"
+    for tracking in ("anonymous", "off"):  # nobody could say whose a click is
+        assert await desk.refused(draft(TEST, tracking=tracking)) == "winner_untracked"
+        await desk.do(draft(TEST | {"by": "hand"}, tracking=tracking))
     other: dict[str, Any] = {"versions": {"b": {"html": "<p><a href='https://b.example/'>y</a></p>"}}, "percent": 50}
     done = await desk.do(draft(other))
     assert done["links"] == ["https://a.example/", "https://b.example/"]

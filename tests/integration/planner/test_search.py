@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.planner.contacts import contacts, search
@@ -50,6 +50,20 @@ async def test_rules_see_what_was_taken_in(database: Database) -> None:
     assert await _wrong(engine) == len(range(0, _PEOPLE, 50))
     assert await search.freshen(engine) == 0
     assert await _wrong(engine) == 0
+    await engine.dispose()
+
+
+async def test_fields_that_cannot_be_read_keep_nobody_else_from_being_seen(database: Database) -> None:
+    """Who has such counts as having none; the rest of the page is as it should be."""
+    engine = await database.fresh("planner")
+    await create_tables(engine, METADATA)
+    await _put(engine, [_someone(number, "Athens") for number in range(3)])
+    async with engine.begin() as conn:
+        await conn.execute(update(CONTACTS).where(CONTACTS.c.address == "p1@shop.example").values(fields="{broken"))
+    assert await search.freshen(engine) == 0
+    async with engine.connect() as conn:
+        texts = list(await conn.scalars(select(SEARCH.c.text)))
+    assert sorted("athens" in text.lower() for text in texts) == [False, True, True]
     await engine.dispose()
 
 
