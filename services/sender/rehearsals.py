@@ -45,20 +45,24 @@ class Rehearsals:
     async def _rehearse(self, body: bytes) -> Rehearsed:
         try:
             wanted, rows = Rehearsal.unpacked(body)
+            if _left(wanted) <= 0:  # asked again by now
+                return LATER
             compiled = await self._contents.of(_plan(wanted))
         except (MissingError, UnknownKeyError, ValueError) as error:  # an operator would have to mend it
             return Rehearsed(problem=f"cannot be rendered: {error}")
         except (EventLogError, OSError, TimeoutError):  # the planner asks again
             return LATER
-        left = wanted.until - clock.now().timestamp()
-        if left <= 0:  # asked again by now
-            return LATER
         composer = compiled.for_chunk(wanted.n, self._bounce_domain(wanted.account))
         try:
-            return await asyncio.to_thread(made, composer, rows, wanted, left / 2)
+            return await asyncio.to_thread(made, composer, rows, wanted, _left(wanted) / 2)
         except Exception:  # one template must not keep others from being looked at
             logger.exception("a chunk could not be rehearsed", extra={"mailing": wanted.mailing, "n": wanted.n})
             return Rehearsed(problem="the sender failed; its log says why")
+
+
+def _left(wanted: Rehearsal) -> float:
+    """Return for how many seconds an answer is waited for yet."""
+    return wanted.until - clock.now().timestamp()
 
 
 def _plan(wanted: Rehearsal) -> ChunkPlanned:

@@ -1,5 +1,6 @@
 """Dry runs: every mail is made by the sender's own code, nothing is sent, and what was found can be looked at."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from copy import copy
@@ -7,13 +8,18 @@ from typing import Any
 
 import pytest
 from nats.aio.msg import Msg
+from nats.errors import ConnectionClosedError
 
+from services.planner.audience.freezing import Freezer
+from services.planner.mailings.dry_runs import DryRuns, Reach
+from services.planner.planning.chunks import Planning
 from services.planner.settings import PlannerSettings
 from services.sender.contents import Contents
 from services.sender.rehearsals import Rehearsals
 from shared.contracts import commands, subjects
 from shared.contracts.commands import Rehearsal
 from shared.contracts.mailing import DryRunFinished
+from shared.database import create_engine
 from shared.dkim_keys import SigningKey
 from shared.eventlog.documents import Documents
 from shared.eventlog.errors import MissingError
@@ -227,3 +233,33 @@ async def test_an_audience_that_is_frozen_anew_ends_the_run_that_waits_for_its_t
     await desk.do(commands.StartDryRun(mailing=second))
     shown = await ended(desk, second)
     assert (shown["state"], shown["mails"], shown["current"]) == ("done", 6, True)
+
+
+@pytest.mark.feature("B13")
+async def test_a_run_that_meets_an_error_nobody_foresaw_is_tried_again(desk: Desk, sender: Rehearsing) -> None:
+    """Whatever comes of asking, dry runs go on, and this one is asked for again."""
+    sender.silent_from = 0
+    mailing = await _frozen(desk)
+    await desk.do(commands.StartDryRun(mailing=mailing))
+    await desk.down()
+    asked: list[str] = []
+
+    async def broken(subject: str, _body: bytes, *, seconds: float) -> bytes | None:
+        asked.append(subject)
+        raise ConnectionClosedError if seconds else ValueError
+
+    async def log_position() -> int:
+        return 0
+
+    nc, log, engine = desk.nc, desk.log, create_engine(desk.settings, "planner")
+    keys = KeyRing.of(desk.settings.secret_keys, desk.settings.address_pepper)
+    planning = Planning(engine, log, Documents(nc, subjects.PAYLOADS), Objects(nc, subjects.CONTENT), keys)
+    folder = desk.settings.data_dir / "planner"
+    freezer = Freezer(engine, Objects(nc, subjects.AUDIENCE), folder, log_position)
+    running = asyncio.create_task(DryRuns(Reach(engine, log, freezer, planning, keys, broken, 1)).run())
+    await until(lambda: len(asked) > 1 or running.done(), 30)
+    assert not running.done()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await engine.dispose()
+    await desk.up()

@@ -14,10 +14,11 @@ from sqlalchemy.pool import ConnectionPoolEntry, Pool
 from services.planner.contacts.contacts import DIRTY_PAGES, upsert
 from services.planner.contacts.directory import Directory
 from services.planner.contacts.incoming import incoming
+from services.planner.contacts.search import SEARCH
 from services.planner.schema import METADATA
 from shared.contracts import commands, subjects
 from shared.contracts.audience import ContactsImported
-from shared.database import create_tables
+from shared.database import create_engine, create_tables
 from shared.eventlog.documents import Documents
 from shared.eventlog.errors import MissingError
 from shared.ids import new_id
@@ -197,3 +198,16 @@ def transactions() -> Iterator[list[float]]:
         gc.unfreeze()
         event.remove(Engine, "begin", begun)
         event.remove(Pool, "checkin", ended)
+
+
+async def test_an_import_ends_though_rules_cannot_see_it_yet(desk: Desk) -> None:
+    """What rules look at cannot be written: that is tried again, and imports go on, this one and the next."""
+    engine = create_engine(desk.settings, "planner")
+    async with engine.begin() as conn:
+        await conn.run_sync(SEARCH.drop)
+    for name in ("first", "second"):
+        assert (await desk.imported(people(3), name))["state"] == "done"
+    await desk.ask(commands.Lists())
+    async with engine.begin() as conn:
+        await conn.run_sync(SEARCH.create)
+    await engine.dispose()

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
+import orjson
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.reporting import pages, queries, tables
@@ -69,6 +70,29 @@ async def test_the_summary_adds_up(conn: AsyncConnection) -> None:
     assert (found["status"], found["name"], found["campaign"]) == ("Sending", "News", "c1")
     assert found["first_sent"] == "2026-11-02T09:00:00.000Z"
     assert found["last_sent"] == "2026-11-02T09:00:00.010Z"
+
+
+@pytest.mark.feature("B14")
+async def test_figures_of_versions_are_counted_for_who_asks_for_one_mailing(engine: AsyncEngine, story: Story) -> None:
+    """Lists and live streams tell where the test stands, and count nothing."""
+    await project(engine, story.commits)
+    test = {"by": "hand", "versions": {"a": "Hi", "b": "Ho"}, "sampled": True, "decides_at": None, "winner": ""}
+    recorded = orjson.dumps(test | {"chosen_by": ""}).decode()
+    async with engine.begin() as conn:
+        await conn.execute(update(tables.mailings).values(ab_test=recorded))
+        await conn.execute(update(tables.chunks).where(tables.chunks.c.n == 0).values(version="b"))
+    async with reading(engine).connect() as conn:
+        now = story.now.timestamp()
+        listed = [*await queries.mailings(conn, "", now), (await queries.statuses(conn, ["m1"], now))["m1"]]
+        one = await queries.status(conn, "m1", now)
+    assert [(row["ab_test"]["stage"], row["ab_test"]["versions"]) for row in listed] == [("waiting", [])] * 2
+    assert one is not None
+    none = dict.fromkeys(("recipients", "sent", "opened", "clicked", "unsubscribed"), 0)
+    did = {"recipients": 4, "sent": 2, "opened": 2, "clicked": 1, "unsubscribed": 1}
+    assert one["ab_test"]["versions"] == [
+        {"version": "a", "subject": "Hi"} | none,
+        {"version": "b", "subject": "Ho"} | did,
+    ]
 
 
 async def test_nobody_knows_a_mailing_that_is_none(conn: AsyncConnection) -> None:
