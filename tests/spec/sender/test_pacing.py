@@ -50,9 +50,10 @@ class Memory:
 
 @dataclass
 class Sent:
-    """What went out: (when, mailing)."""
+    """What went out: (when, mailing); and by how much each mail is late, the same in every run."""
 
     mails: list[tuple[float, str]] = field(default_factory=list)
+    chance: random.Random = field(default_factory=lambda: random.Random(1))
 
     def times(self, mailing: str | None = None) -> list[float]:
         """Return when mails went out."""
@@ -73,7 +74,7 @@ async def worker(
             continue
         pacing.took(0.0)
         for slot in answer:
-            use = slot.at + late * random.random() * (slot.void_after - slot.at)
+            use = slot.at + late * sent.chance.random() * (slot.void_after - slot.at)
             await asyncio.sleep(max(0.0, use - clock.now()))
             if clock.now() <= slot.void_after:
                 sent.mails.append((clock.now(), mailing))
