@@ -149,12 +149,15 @@ from shared.contracts.commands.reports import (
 )
 from shared.contracts.commands.templates import (
     DeleteTemplate,
+    DeleteTrackingUrl,
     LintMailing,
     PreviewMailing,
     SaveTemplate,
+    SaveTrackingUrl,
     SendMail,
     ShowTemplate,
     Templates,
+    TrackingUrls,
 )
 
 __all__ = (
@@ -194,6 +197,7 @@ __all__ = (
     "DeleteCampaign",
     "DeleteMailing",
     "DeleteTemplate",
+    "DeleteTrackingUrl",
     "DomainKeys",
     "Doubts",
     "Draft",
@@ -263,6 +267,7 @@ __all__ = (
     "RevokeToken",
     "RuleList",
     "SaveTemplate",
+    "SaveTrackingUrl",
     "ScheduleMailing",
     "Secret",
     "SendMail",
@@ -279,6 +284,7 @@ __all__ = (
     "TestMailbox",
     "Timeline",
     "Tokens",
+    "TrackingUrls",
     "UnscheduleMailing",
     "UseDomainKey",
     "Users",
