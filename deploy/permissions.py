@@ -143,6 +143,7 @@ PLANNER = _service(
             "evt.account.>",
             "evt.domain.>",
             "evt.template.>",
+            "evt.series.>",
             "evt.mailbox.>",
             "evt.audience.>",
             "evt.consent.>",

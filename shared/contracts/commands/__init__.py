@@ -146,6 +146,7 @@ from shared.contracts.commands.reports import (
     Timeline,
     VerifyLedger,
 )
+from shared.contracts.commands.series import AllSeries, EditSeries, OpenSeries, StopSeries
 from shared.contracts.commands.templates import (
     DeleteTemplate,
     LintMailing,
@@ -165,6 +166,7 @@ __all__ = (
     "AddMailbox",
     "AddRecipients",
     "AddUser",
+    "AllSeries",
     "Answer",
     "ApproveMailing",
     "Attachment",
@@ -202,6 +204,7 @@ __all__ = (
     "EditCampaign",
     "EditMailbox",
     "EditMailing",
+    "EditSeries",
     "FeedEvents",
     "Forecast",
     "FreezeAudience",
@@ -226,6 +229,7 @@ __all__ = (
     "Name",
     "OfDomainKey",
     "OpenCampaign",
+    "OpenSeries",
     "OpenSession",
     "OptIn",
     "OptOut",
@@ -270,6 +274,7 @@ __all__ = (
     "StartDryRun",
     "Status",
     "StopEverything",
+    "StopSeries",
     "TakeFeedback",
     "TakenIn",
     "Templates",
