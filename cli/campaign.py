@@ -19,6 +19,9 @@ Kind = Annotated[Literal["email", "newsletter"], typer.Option("--kind")]
 Starts = Annotated[str, typer.Option("--starts", help="First day on which its mailings go out, 2026-12-01.")]
 Ends = Annotated[str, typer.Option("--ends", help="Last day; from that day on it takes no new ones.")]
 Approval = Annotated[bool, typer.Option("--approval", help="No mailing starts before a second person approved of it.")]
+Utm = Annotated[
+    list[str], typer.Option("--utm", help="Parameter for links that have it not: `utm_source=news`; repeatable.")
+]
 CampaignArgument = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Campaign by id or name.")]
 
 
@@ -31,6 +34,7 @@ async def open_campaign(
     starts: Starts = "",
     ends: Ends = "",
     approval: Approval = False,
+    utm: Utm = [],  # noqa: B006 - typer reads the default, nobody changes it
     key: KeyOption = "",
 ) -> None:
     """Open a campaign on one or more lists.
@@ -38,7 +42,13 @@ async def open_campaign(
     Example: `posthaste campaign open --name "Spring sale" --list Customers --ends 2027-03-31`
     """
     wanted = commands.OpenCampaign(
-        name=name, kind=kind, lists=of_list, starts_on=_day(starts), ends_on=_day(ends), approval=approval
+        name=name,
+        kind=kind,
+        lists=of_list,
+        starts_on=_day(starts),
+        ends_on=_day(ends),
+        approval=approval,
+        utm=_utm(utm),
     )
     answer = await session.ask(wanted, key=key)
     session.out.done(answer, f"Opened campaign {answer['campaign']}. Next: posthaste mailing draft --help")
@@ -54,6 +64,7 @@ async def edit_campaign(
     starts: Starts = "",
     ends: Ends = "",
     approval: Approval = False,
+    utm: Utm = [],  # noqa: B006 - typer reads the default, nobody changes it
     key: KeyOption = "",
 ) -> None:
     """Replace a campaign as a whole; mailings that were scheduled before keep their dates.
@@ -68,6 +79,7 @@ async def edit_campaign(
         starts_on=_day(starts),
         ends_on=_day(ends),
         approval=approval,
+        utm=_utm(utm),
     )
     session.out.done(await session.ask(wanted, key=key), "Edited.")
 
@@ -90,6 +102,10 @@ async def delete_campaign(session: Session, campaign: CampaignArgument, key: Key
     """
     wanted = commands.DeleteCampaign(campaign=await choices.campaign_id(session, campaign))
     session.out.done(await session.ask(wanted, key=key), "Deleted: hidden from lists.")
+
+
+def _utm(given: list[str]) -> dict[str, str]:
+    return {name: value for name, _, value in (one.partition("=") for one in given)}
 
 
 def _day(text: str) -> date | None:

@@ -11,6 +11,7 @@ class CampaignSettings(DomainEvent):
 
     Attributes:
         approval: No mailing starts before a second person approved of it.
+        utm: Parameters that are added to the links of its mailings, where they have them not.
     """
 
     name: str
@@ -19,6 +20,7 @@ class CampaignSettings(DomainEvent):
     starts_on: date | None = None
     ends_on: date | None = None
     approval: bool = False
+    utm: dict[str, str] = {}
 
 
 class CampaignOpened(CampaignSettings):

@@ -13,6 +13,7 @@ from services.planner.content import templates
 from services.planner.content.attachments import attach
 from services.planner.content.freezing import freeze_content
 from services.planner.content.inline_css import inlined
+from services.planner.content.utm import tagged
 from services.planner.content.versions import ab_test, frozen_versions, versions_of, wrong_sample
 from services.planner.idempotency import Act
 from services.planner.mailings import orders
@@ -60,7 +61,8 @@ async def prepared(parts: Parts, wanted: commands.DraftMailing) -> tuple[Mailing
     filled = await templates.all_taken(parts, wanted)
     if isinstance(filled, Refusal):
         return filled
-    wanted = inlined(filled) if filled.inline_css else filled
+    utm = campaign.opened.utm
+    wanted = tagged(inlined(filled) if filled.inline_css else filled, utm)
     refused = wrong_url(wanted.notify_url, parts.settings) if wanted.notify_url else None
     refused = refused or wrong_sample(wanted.ab_test)
     if refused is not None:
@@ -85,7 +87,8 @@ async def prepared(parts: Parts, wanted: commands.DraftMailing) -> tuple[Mailing
         files=files,
     )
     frozen = freeze(wanted)
-    said = frozen if isinstance(frozen, Refusal) else frozen_versions(frozen, versions, freeze)
+    others = {letter: tagged(version, utm) for letter, version in versions.items()}
+    said = frozen if isinstance(frozen, Refusal) else frozen_versions(frozen, others, freeze)
     if isinstance(said, Refusal):
         return said
     for each in said.values():
