@@ -147,6 +147,7 @@ PLANNER = _service(
             "evt.mailbox.>",
             "evt.audience.>",
             "evt.consent.>",
+            "evt.statuses.>",
         ),
         *("evt.log.>", f"$KV.{subjects.WITNESS}.>"),
         *("evt.principal.>", f"$KV.{subjects.PRINCIPALS}.>"),

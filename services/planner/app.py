@@ -47,6 +47,8 @@ from services.planner.principals.records import Records
 from services.planner.principals.throttle import Throttle
 from services.planner.schema import FairEngine
 from services.planner.settings import PlannerSettings
+from services.planner.statuses.setting import StatusSetter
+from services.planner.statuses.status_facts import StatusFacts
 from shared.contracts import api, subjects
 from shared.contracts.commands import Recollection, Word
 from shared.contracts.envelope import Commit
@@ -62,6 +64,7 @@ from shared.eventlog.reader import Reader
 from shared.eventlog.server_clock import leading
 from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
+from shared.eventlog.views import View
 from shared.keys import KeyRing
 from shared.messaging.answers import CommandRouter
 from shared.messaging.ask import ask
@@ -72,6 +75,8 @@ from shared.messaging.principals import Principals
 from shared.messaging.service import Service, run_service
 from shared.migrations import migrate
 from shared.providers import Providers
+
+VIEWS: tuple[View, ...] = (Facts(), OutcomeFacts(), StatusFacts())
 
 _FACTS_S = 30.0
 
@@ -109,17 +114,16 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     intake = Intake(engine, log, keys, directory, opt_ins=opt_ins, providers=providers)
     test_mails = TestMails(engine, log, board, planning, keys)
     suppressor = Suppressor(engine, log, planning, facts_at, settings.soft_bounces)
-    figures, notices, hooks, copies = (
+    figures, notices, hooks, copies, statuses = (
         VersionFigures(engine, log, freezer, facts_at),
         Notices(NoticeReach(engine, log, planning, contents, keys, settings.sweep_seconds)),
         NoticeHooks(engine, Lookup(engine, log, contents), settings),
         Copies(CopyReach(engine, log, planning, contents, keys, settings.sweep_seconds)),
+        StatusSetter(engine, log, facts_at),
     )
     process = Process(Reach(log, board, Timers(nc), freezer, planning, test_mails, figures, facts_at, settings))
-    told = _all(process.on_applied, suppressor.on_applied, notices.on_applied, hooks.on_applied, copies.on_applied)
-    facts = Projector(
-        log, engine, [Facts(), OutcomeFacts()], durable=subjects.PLANNER_FACTS, filters=FILTERS, on_applied=told
-    )
+    told = _all(*(each.on_applied for each in (process, suppressor, notices, hooks, copies, statuses)))
+    facts = Projector(log, engine, VIEWS, durable=subjects.PLANNER_FACTS, filters=FILTERS, on_applied=told)
     parts = Parts(
         settings=settings,
         engine=engine,
@@ -170,6 +174,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     service.spawn("checkpoints", engine.checkpoints())
     for name, worker in (
         ("suppressor", suppressor),
+        ("statuses", statuses),
         ("notices", notices),
         ("webhooks", hooks),
         ("copies", copies),

@@ -13,7 +13,7 @@ import orjson
 
 from services.reporting.mailing import HANDLED, Mailing, evolve, millis
 from shared.contracts import outcomes
-from shared.contracts.campaign import CampaignClosed, CampaignDeleted, CampaignEdited, CampaignOpened
+from shared.contracts.campaign import CampaignClosed, CampaignDeleted, CampaignEdited, CampaignOpened, CampaignSettings
 from shared.contracts.consent import OptedOut
 from shared.contracts.engagement import HitsRecorded
 from shared.contracts.envelope import DomainEvent, EventRecord
@@ -180,7 +180,8 @@ def _opened(counts: Counts, record: EventRecord, event: CampaignOpened) -> None:
     campaign, lists = entity_of(record.subject), orjson.dumps(event.lists).decode()
     dates = (str(event.starts_on or ""), str(event.ends_on or ""))
     settings = (campaign, event.name, event.kind, lists, *dates)
-    counts.campaigns[campaign] = (*settings, "open", millis(record.time), int(event.approval), _json(event.utm))
+    told = (int(event.approval), _mapping(event), _json(event.utm))
+    counts.campaigns[campaign] = (*settings, "open", millis(record.time), *told)
 
 
 def _json(utm: dict[str, str]) -> str:
@@ -191,7 +192,12 @@ def _edited(counts: Counts, record: EventRecord, event: CampaignEdited) -> None:
     dates = {"starts_on": str(event.starts_on or ""), "ends_on": str(event.ends_on or "")}
     lists = orjson.dumps(event.lists).decode()
     named = {"name": event.name, "kind": event.kind, "lists": lists}
-    _changed(counts, record, {**named, **dates, "approval": int(event.approval), "utm": _json(event.utm)})
+    more = {"approval": int(event.approval), "statuses": _mapping(event), "utm": _json(event.utm)}
+    _changed(counts, record, {**named, **dates, **more})
+
+
+def _mapping(event: CampaignSettings) -> str:
+    return orjson.dumps(event.statuses, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _closed(counts: Counts, record: EventRecord, _event: CampaignClosed) -> None:

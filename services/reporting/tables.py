@@ -43,6 +43,7 @@ campaigns = Table(
     _number("opened_at"),
     _number("approval"),
     _text("utm"),
+    Column("statuses", Text, nullable=False, server_default="{}"),
 )
 
 mailings = Table(
@@ -236,6 +237,18 @@ returns = Table(
     _number("at"),
     Index("returns_by_mailing", "mailing", "kind", "n", "idx"),
     Index("returns_by_address", "address_key", "seq"),
+)
+
+# statuses
+customer_statuses = Table(
+    "customer_statuses",
+    metadata,
+    _key("campaign"),
+    _key("contact"),
+    *(_text(name) for name in ("mailing", "outcome", "status")),
+    *(_number(name) for name in ("at", "seq", "part", "place")),
+    Index("customer_statuses_by_contact", "contact"),
+    Index("customer_statuses_by_seq", "seq", "part", "place"),
 )
 
 # directory: from PEOPLE, not from the log

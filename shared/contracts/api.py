@@ -150,6 +150,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.LogLines, "reporting", "GET", "/log", "view"),
     Endpoint(commands.ConsentHistory, "reporting", "GET", "/consent", "view"),
     Endpoint(commands.ParkedMessages, "reporting", "GET", "/parked", "administer"),
+    Endpoint(commands.CustomerStatuses, "reporting", "GET", "/statuses", "view"),
     Endpoint(commands.ContactProblems, "reporting", "GET", "/contacts/problems", "add_recipient"),
     Endpoint(commands.ViewHealth, "reporting", "GET", "/views", "view"),
 )

@@ -4,6 +4,7 @@ from datetime import date
 from typing import ClassVar, Literal
 
 from shared.contracts.envelope import DomainEvent
+from shared.contracts.statuses import StatusMap
 
 
 class CampaignSettings(DomainEvent):
@@ -12,6 +13,7 @@ class CampaignSettings(DomainEvent):
     Attributes:
         approval: No mailing starts before a second person approved of it.
         utm: Parameters that are added to the links of its mailings, where they have them not.
+        statuses: Which status of the customer each outcome sets; an outcome that is not here sets none.
     """
 
     name: str
@@ -21,6 +23,7 @@ class CampaignSettings(DomainEvent):
     ends_on: date | None = None
     approval: bool = False
     utm: dict[str, str] = {}
+    statuses: StatusMap = {}
 
 
 class CampaignOpened(CampaignSettings):

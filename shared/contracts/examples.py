@@ -77,7 +77,11 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     },
     commands.OptIn: {"address": "ann@example.com", "list": "readers", "name": "Ann"},
     commands.OptOut: {"address": "ann@example.com", "list": "readers"},
-    commands.OpenCampaign: {"name": "May", "lists": ["readers"]},
+    commands.OpenCampaign: {
+        "name": "May",
+        "lists": ["readers"],
+        "statuses": {"sent": "Written to", "clicked": "Interested", "removed": "No mail"},
+    },
     commands.EditCampaign: {"campaign": "c7m2hs0k4tqd", "name": "May", "lists": ["readers"], "ends_on": "2027-05-31"},
     commands.CloseCampaign: {"campaign": "c7m2hs0k4tqd"},
     commands.DeleteCampaign: {"campaign": "c7m2hs0k4tqd"},
@@ -160,6 +164,7 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.ConsentHistory: {"address": "ann@one.example"},
     commands.Outcomes: _MAILING | {"source": "crm", "ids": ["4711", "4712"]},
     commands.FeedEvents: {"after": "4012"},
+    commands.CustomerStatuses: {"campaign": "c7m2hs0k4tqd", "after": "5012.0.7"},
     commands.Doubts: _MAILING,
     commands.ProviderHealth: {"account": "a91kfm3xw2rb", "hours": 48},
     commands.VerifyLedger: _MAILING,
@@ -261,6 +266,13 @@ FEED_EXAMPLES: dict[str, dict[str, Any]] = {
         "code": "550",
     },
     "consent.changed/1": _RECIPIENT | _MAILING | {"act": "opted_out", "scope": "l4k2m0x9s7td", "how": "one-click"},
+    "statuses.changed/1": {
+        "campaign": "c7m2hs0k4tqd",
+        "mailing": "dbhqj1pk0kha",
+        "outcome": "clicked",
+        "status": "Interested",
+        "customers": [_RECIPIENT | {"at": "2026-11-27T12:09:41Z"}],
+    },
     "contacts.changed/1": {"by": "producer", "source": "crm", "added": 40, "updated": 2, "unchanged": 0},
 }
 """The data of each type of the feed."""

@@ -49,6 +49,7 @@ ALL_PEOPLE = "person.>"
 ALL_RELAYS = "evt.relay.*"
 ALL_FEEDBACK = "evt.feedback.*"
 ALL_AUDIENCE = "evt.audience.*"
+ALL_STATUSES = "evt.statuses.*"
 ALL_PAYLOADS = "payload.>"
 ALL_INTAKE = "in.>"
 ALL_PARKED = "parked.>"
@@ -81,6 +82,11 @@ def token(value: str) -> str:
 def campaign(campaign_id: str) -> str:
     """Entity: one campaign."""
     return f"evt.campaign.{campaign_id}"
+
+
+def statuses(campaign_id: str) -> str:
+    """Entity: the statuses that one campaign set."""
+    return f"evt.statuses.{campaign_id}"
 
 
 def mailing(mailing_id: str) -> str:
@@ -256,6 +262,7 @@ def out_returned(mailing_id: str) -> str:
 
 OUT_CONSENT = "out.consent"
 OUT_CONTACT = "out.contact"
+OUT_STATUSES = "out.statuses"
 
 
 def parked(service: str, role: str) -> str:

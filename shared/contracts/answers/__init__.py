@@ -67,6 +67,7 @@ from shared.contracts.answers.people import (
     UserRows,
 )
 from shared.contracts.answers.recipients import (
+    CustomerStatusPage,
     DoubtsPage,
     Ledger,
     LinkRows,
@@ -187,6 +188,7 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.Timeline: Points,
     commands.LogLines: LogPage,
     commands.ConsentHistory: ConsentRows,
+    commands.CustomerStatuses: CustomerStatusPage,
     commands.Doubts: DoubtsPage,
     commands.ProviderHealth: ProviderHourRows,
     commands.VerifyLedger: Ledger,

@@ -27,6 +27,7 @@ class CampaignRow(Data):
     ends_on: str
     approval: bool
     utm: dict[str, str]
+    statuses: dict[str, str]
     status: str
     opened_at: str
     mailings: int

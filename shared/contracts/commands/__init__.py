@@ -133,6 +133,7 @@ from shared.contracts.commands.people import (
 )
 from shared.contracts.commands.reports import (
     Campaigns,
+    CustomerStatuses,
     Doubts,
     FeedEvents,
     Links,
@@ -190,6 +191,7 @@ __all__ = (
     "ConsentHistory",
     "ContactProblems",
     "CountSegment",
+    "CustomerStatuses",
     "DecideDoubt",
     "DeleteCampaign",
     "DeleteMailing",

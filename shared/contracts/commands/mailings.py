@@ -17,12 +17,16 @@ from shared.contracts.mailing import (
     Tracking,
     WinnerRule,
 )
+from shared.contracts.statuses import StatusMap
 
 
 class OpenCampaign(Command):
     """Open a campaign on one or more lists (by name or id).
 
     `utm`: parameters such as `utm_source` that links of its mailings get where they have them not.
+
+    Attributes:
+        statuses: Outcome -> the status of the customer that it sets.
     """
 
     NAME: ClassVar[str] = "campaign.open"
@@ -36,6 +40,7 @@ class OpenCampaign(Command):
     utm: dict[Annotated[str, Field(pattern="^utm_[a-z_]{1,30}$")], Annotated[str, Field(max_length=200)]] = Field(
         default={}, max_length=10
     )
+    statuses: StatusMap = {}
 
 
 class EditCampaign(OpenCampaign):

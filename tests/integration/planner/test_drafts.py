@@ -3,6 +3,8 @@
 import hashlib
 from typing import Any
 
+import pytest
+
 from shared.contracts import commands, subjects
 from shared.contracts.content import Content
 from shared.contracts.mailing import MailingDrafted, MailingEdited

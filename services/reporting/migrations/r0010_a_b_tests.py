@@ -1,10 +1,10 @@
-"""A/B tests of mailings, the version of each chunk, parameters of links of campaigns; none was before."""
+"""A/B tests of mailings, and the version of each chunk; none was before."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 
 
 def upgrade() -> None:
@@ -14,6 +14,3 @@ def upgrade() -> None:
 
     with op.batch_alter_table("mailings", schema=None) as batch_op:
         batch_op.add_column(sa.Column("ab_test", sa.Text(), server_default="", nullable=False))
-
-    with op.batch_alter_table("campaigns", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("utm", sa.Text(), server_default="", nullable=False))
