@@ -175,13 +175,13 @@ class Planning:
         """Erase the payload of a chunk that no plan points to."""
         await self._payloads.erase(subjects.payload(mailing, n))
 
-    async def put(self, mailing: str, n: int, rows: list[dict[str, Any]]) -> bytes:
-        """Store the payload of a chunk and return what is stored.
+    async def put(self, mailing: str, n: int, rows: list[dict[str, Any]], *, most: int = LARGEST_PAYLOAD) -> bytes:
+        """Store the payload of a chunk, of `most` bytes, and return what is stored.
 
         Raises:
             PayloadError: It is too large.
         """
-        stored = await self._payloads.put_once(subjects.payload(mailing, n), packed(mailing, n, rows))
+        stored = await self._payloads.put_once(subjects.payload(mailing, n), packed(mailing, n, rows, most))
         step("plan.payload")
         return stored
 
@@ -234,14 +234,14 @@ class Planning:
         return seq
 
 
-def packed(mailing: str, n: int, rows: list[dict[str, Any]]) -> bytes:
+def packed(mailing: str, n: int, rows: list[dict[str, Any]], most: int = LARGEST_PAYLOAD) -> bytes:
     """Return the payload of a chunk.
 
     Raises:
         PayloadError: It is too large.
     """
     payload, _ = encode_rows(rows)
-    if len(payload) > LARGEST_PAYLOAD:
+    if len(payload) > most:
         raise PayloadError(f"the payload of chunk {n} of mailing {mailing} takes {len(payload)} bytes")
     return payload
 

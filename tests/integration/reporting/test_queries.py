@@ -254,7 +254,7 @@ async def test_a_retry_counts_its_attempts_and_a_release_does_not(engine: AsyncE
 async def test_links_list_hits_and_people(conn: AsyncConnection) -> None:
     """Links nobody asked for are listed too."""
     by = {"human": 1, "proxy": 0, "apple": 0, "machine": 0, "unknown": 0}
-    row = {"link": 0, "url": "https://a.example/", "hits": 1, "people": 1, "others": 0, "by": by}
+    row = {"link": 0, "url": "https://a.example/", "name": "", "hits": 1, "people": 1, "others": 0, "by": by}
     assert await queries.links(conn, "m1") == [row]
 
 
