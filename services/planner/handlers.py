@@ -19,6 +19,7 @@ from services.planner.content.attachments import attach
 from services.planner.content.freezing import freeze_content
 from services.planner.content.inline_css import inlined
 from services.planner.idempotency import Act, once
+from services.planner.intake.telling import tell_contacts
 from services.planner.mailings import campaigns, orders, single_mails, standstill
 from services.planner.mailings.campaign import Campaign
 from services.planner.mailings.doubts import open_doubts
@@ -270,6 +271,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.EditAccount: edit_account,
     commands.TestAccount: test_account,
     commands.ImportContacts: import_contacts,
+    commands.TellContacts: tell_contacts,
     commands.TakeFeedback: feedback.take_feedback,
     commands.LiftSuppression: feedback.lift_suppression,
     commands.DraftMailing: draft_mailing,

@@ -168,6 +168,7 @@ class AudienceFrozen(DomainEvent):
         position: Sequence of EVENTS up to which suppression was taken into account.
         chunks: Chunks by lane: numbers run from 0 over all lanes.
         zones: Recipients by time zone, "" for contacts without one; empty where zones do not matter.
+        customers: How many customers the recipients are: each may get it at several addresses; 0 where nobody counted.
     """
 
     TYPE: ClassVar[str] = "mailing.audience_frozen/1"
@@ -179,6 +180,7 @@ class AudienceFrozen(DomainEvent):
     lanes: dict[str, int]
     zones: dict[str, int] = {}
     position: int
+    customers: int = 0
 
 
 class MailingScheduled(DomainEvent):

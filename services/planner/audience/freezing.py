@@ -20,8 +20,9 @@ from services.planner.audience import frozen_rows, outcomes, providers
 from services.planner.audience.candidates import CHOSEN, LEFT_OUT, Combined, combine, scratch
 from services.planner.audience.choosing import Chosen
 from services.planner.audience.frozen_object import AudienceWriter
+from services.planner.audience.frozen_rows import ROWS
 from services.planner.audience.rules import Blocks, Row, judged
-from services.planner.contacts import blocked_domains, contact_zones
+from services.planner.contacts import blocked_domains, claims, contact_zones
 from services.planner.contacts.contacts import CONTACTS
 from services.planner.contacts.lists import MEMBERS
 from services.planner.facts import SUPPRESSION
@@ -83,6 +84,7 @@ class Freezer:
             step("freeze.stored")
             await frozen_rows.fill(self._engine, wanted.mailing, name, _file(path))
             step("freeze.cached")
+            customers = await self._customers(wanted.mailing, name, writer.recipients)
         finally:
             path.unlink(missing_ok=True)
         return AudienceFrozen(
@@ -93,7 +95,16 @@ class Freezer:
             lanes=dict(sorted(writer.chunks_of.items())),
             zones=dict(sorted(writer.zones.items())) if wanted.by_zone else {},
             position=position,
+            customers=customers,
         )
+
+    async def _customers(self, mailing: str, name: str, recipients: int) -> int:
+        """Return how many customers the recipients are."""
+        async with reading(self._engine).connect() as conn:
+            if not await claims.several(conn):
+                return recipients
+            audience = await frozen_rows.cached(self._engine, mailing, name)
+            return await claims.customers(conn, ROWS, ROWS.c.audience == audience)
 
     async def ensure_cached(self, mailing: str, name: str) -> int:
         """Return the id of a frozen audience in the cache, made again from its object where it is gone."""
@@ -138,11 +149,17 @@ async def _write(conn: AsyncConnection, wanted: Wanted, path: Path, given: _Give
     writer = AudienceWriter(path, providers.lanes(counts), wanted.chunk_size)
     everyone = int(await conn.scalar(select(func.count()).select_from(CONTACTS)) or 0)
     many = sum(counts.values()) > max(_FEW, everyone // 20)
+    beside = await claims.several(conn)
     found, blocked = given.found, await blocked_domains.names(conn)
     async for rows, blocks in _pages(conn, given, many=many):
         blocked_domains.mark(rows, blocks, blocked)
         if wanted.by_zone:
             writer.zone_of = await contact_zones.of(conn, {row[1] for row in rows})
+        if beside:
+            slots = await claims.slots_of(conn, {row[1] for row in rows})
+            gone = claims.others(wanted.chosen.sources.addresses, slots, wanted.chosen.added)
+            rows = [(*row[:6], row[6] or claims.REASON) if row[1] in gone else row for row in rows]  # noqa: PLW2901
+            writer.slot_of = {contact: claims.name_of(min(held)) for contact, held in slots.items()}
         as_listed = [(*row[:2], found.get(row[2], row[2]), *row[3:]) for row in rows] if found else rows
         await asyncio.to_thread(writer.add, judged(as_listed, blocks))
     return writer

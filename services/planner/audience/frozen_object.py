@@ -80,6 +80,7 @@ class AudienceWriter:
         chunk_size: Most recipients of a chunk.
         zone_of: Time zone by contact, of those that come next; a chunk has recipients of one zone.
         zones: Recipients by time zone.
+        slot_of: Which address of its customer a contact is, of those that come next; `SLOT` where nobody says.
     """
 
     path: Path
@@ -91,6 +92,7 @@ class AudienceWriter:
     chunks_of: Counter[str] = field(default_factory=Counter)
     zone_of: Mapping[str, str] = field(default_factory=dict)
     zones: Counter[str] = field(default_factory=Counter)
+    slot_of: Mapping[str, str] = field(default_factory=dict)
     _open: dict[tuple[str, str], _Open] = field(default_factory=dict)
     _zip: "zlib._Compress" = field(default_factory=lambda: zlib.compressobj(_LEVEL))
     _digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
@@ -101,13 +103,14 @@ class AudienceWriter:
         for row in rows:
             if isinstance(row, Skipped):
                 self.skipped[row.reason] += 1
-                lines.append(orjson.dumps([row.contact, SLOT, row.lists, None, row.reason]))
+                slot = self.slot_of.get(row.contact, SLOT)
+                lines.append(orjson.dumps([row.contact, slot, row.lists, None, row.reason]))
                 continue
             contact, names, provider, size = row
             lane = self.lanes.get(provider, self.lanes[""])
             zone = self.zone_of.get(contact, "")
             chunk = self._room(lane, zone, size + ROW_OVERHEAD + 30 * len(names))
-            line = [contact, SLOT, names, lane, chunk.n, chunk.size]
+            line = [contact, self.slot_of.get(contact, SLOT), names, lane, chunk.n, chunk.size]
             lines.append(orjson.dumps([*line, zone] if zone else line))
             chunk.size += 1
             self.zones[zone] += 1

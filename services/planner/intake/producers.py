@@ -109,6 +109,11 @@ class Intake:
         await self.erase(seq)
         return None
 
+    async def tell(self, told: Sequence[Told]) -> None:
+        """Take in what was told otherwise than by a message."""
+        await self._apply(told)
+        await self._announce()
+
     async def erase(self, seq: int) -> None:
         """Overwrite a message in the files of the server; nothing to do where it is gone."""
         try:

@@ -69,6 +69,7 @@ from shared.contracts.commands.contacts import (
     RejectedRows,
     RuleList,
     TakeFeedback,
+    TellContacts,
 )
 from shared.contracts.commands.domains import (
     AddDomainKey,
@@ -256,6 +257,7 @@ __all__ = (
     "StopEverything",
     "TakeFeedback",
     "TakenIn",
+    "TellContacts",
     "Templates",
     "TestAccount",
     "TestMailbox",

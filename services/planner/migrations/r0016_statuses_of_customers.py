@@ -1,10 +1,10 @@
-"""statuses of customers."""
+"""What campaigns make of customers, by the words of each, and what systems of customers say themselves."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0015"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 
 
 def upgrade() -> None:
