@@ -36,6 +36,7 @@ class Chunk:
     states: bytearray
     finished: int = 0
     parked: str = ""
+    version: str = ""
 
     def numbers(self) -> list[int]:
         """Return its part of the sums."""
@@ -116,7 +117,7 @@ def _planned(counts: Counts, _record: EventRecord, event: ChunkPlanned) -> None:
         row.status = "Sending"
     row.planned += len(event.contacts)
     row.chunks_planned += 1
-    counts.loaded((event.mailing, event.n), Chunk(bytearray(len(event.contacts))))
+    counts.loaded((event.mailing, event.n), Chunk(bytearray(len(event.contacts)), version=event.version))
 
 
 def _settled(counts: Counts, record: EventRecord, event: RecipientsSettled) -> None:

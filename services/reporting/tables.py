@@ -57,6 +57,7 @@ mailings = Table(
     *(_maybe(name) for name in ("recipients", "customers", "per_hour", "starts_at", "deadline", "until", "opens")),
     *(_maybe(name) for name in ("started_at", "finished_at", "first_sent", "last_sent")),
     Column("seconds_between", Float),
+    _text("ab_test"),
     Index("mailings_by_campaign", "campaign"),
 )
 
@@ -69,6 +70,7 @@ chunks = Table(
     _number("unsettled"),
     _number("finished"),
     _text("parked"),
+    _text("version"),
     sqlite_with_rowid=False,
 )
 

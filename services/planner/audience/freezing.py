@@ -8,7 +8,7 @@ freezing began. Every step can be repeated after a crash.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,20 @@ from typing import Any
 from sqlalchemy import Table, and_, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.planner.audience import frozen_rows, outcomes, providers
+from services.planner.audience import frozen_rows, outcomes, providers, sample
 from services.planner.audience.candidates import CHOSEN, LEFT_OUT, Combined, combine, scratch
 from services.planner.audience.choosing import Chosen
-from services.planner.audience.frozen_object import AudienceWriter
+from services.planner.audience.frozen_object import AudienceWriter, Skipped
 from services.planner.audience.frozen_rows import ROWS
 from services.planner.audience.rules import Blocks, Row, judged
+from services.planner.audience.sample import Draw
 from services.planner.contacts import blocked_domains, claims, contact_zones
 from services.planner.contacts.contacts import CONTACTS
 from services.planner.contacts.lists import MEMBERS
 from services.planner.facts import SUPPRESSION
 from services.planner.segments import dynamic
 from shared import clock
-from shared.contracts.mailing import AudienceFrozen
+from shared.contracts.mailing import AbTest, AudienceFrozen
 from shared.database import reading
 from shared.eventlog.objects import Objects
 from shared.ids import new_id
@@ -47,6 +48,7 @@ class Wanted:
         scope: List whose opt-outs count for contacts that no list gives: the first of the campaign.
         sources: Mailing -> AUDIENCE object, of those that are a source.
         activities: Those that are a source.
+        ab_test: Some of them are its sample.
     """
 
     mailing: str
@@ -57,6 +59,7 @@ class Wanted:
     scope: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
     activities: Sequence[str] = ()
+    ab_test: AbTest | None = None
 
 
 class Freezer:
@@ -94,6 +97,7 @@ class Freezer:
             chunks=writer.chunks,
             lanes=dict(sorted(writer.chunks_of.items())),
             zones=dict(sorted(writer.zones.items())) if wanted.by_zone else {},
+            sample=dict(sorted(writer.sample.items())),
             position=position,
             customers=customers,
         )
@@ -149,20 +153,39 @@ async def _write(conn: AsyncConnection, wanted: Wanted, path: Path, given: _Give
     writer = AudienceWriter(path, providers.lanes(counts), wanted.chunk_size)
     everyone = int(await conn.scalar(select(func.count()).select_from(CONTACTS)) or 0)
     many = sum(counts.values()) > max(_FEW, everyone // 20)
-    beside = await claims.several(conn)
-    found, blocked = given.found, await blocked_domains.names(conn)
-    async for rows, blocks in _pages(conn, given, many=many):
-        blocked_domains.mark(rows, blocks, blocked)
+    if wanted.ab_test is not None:  # who is drawn depends on how many there are
+        total = 0
+        async for rows, blocks, _ in _listed(conn, given, wanted.chosen, many=many):
+            total += await asyncio.to_thread(_recipients, judged(rows, blocks))
+        versions = wanted.ab_test.letters
+        writer.draw = Draw(wanted.mailing, versions, sample.size(wanted.ab_test, total), total)
+    async for rows, blocks, slots in _listed(conn, given, wanted.chosen, many=many):
         if wanted.by_zone:
             writer.zone_of = await contact_zones.of(conn, {row[1] for row in rows})
-        if beside:
-            slots = await claims.slots_of(conn, {row[1] for row in rows})
-            gone = claims.others(wanted.chosen.sources.addresses, slots, wanted.chosen.added)
-            rows = [(*row[:6], row[6] or claims.REASON) if row[1] in gone else row for row in rows]  # noqa: PLW2901
-            writer.slot_of = {contact: claims.name_of(min(held)) for contact, held in slots.items()}
-        as_listed = [(*row[:2], found.get(row[2], row[2]), *row[3:]) for row in rows] if found else rows
-        await asyncio.to_thread(writer.add, judged(as_listed, blocks))
+        writer.slot_of = {contact: claims.name_of(min(held)) for contact, held in slots.items()}
+        await asyncio.to_thread(writer.add, judged(rows, blocks))
     return writer
+
+
+async def _listed(
+    conn: AsyncConnection, given: _Given, chosen: Chosen, *, many: bool
+) -> AsyncIterator[tuple[list[Row], Blocks, dict[str, set[int]]]]:
+    """Yield pages of rows as `_pages` does, with the slots of contacts where any customer has several addresses.
+
+    Blocked domains, and addresses that are not used, are marked; lists have their own ids.
+    """
+    found, blocked = given.found, await blocked_domains.names(conn)
+    several = await claims.several(conn)
+    async for rows, blocks in _pages(conn, given, many=many):
+        blocked_domains.mark(rows, blocks, blocked)
+        slots = await claims.slots_of(conn, {row[1] for row in rows}) if several else {}
+        gone = claims.others(chosen.sources.addresses, slots, chosen.added)
+        used = [(*row[:6], row[6] or claims.REASON) if row[1] in gone else row for row in rows] if gone else rows
+        yield ([(*row[:2], found.get(row[2], row[2]), *row[3:]) for row in used] if found else used), blocks, slots
+
+
+def _recipients(rows: Iterable[object]) -> int:
+    return sum(not isinstance(row, Skipped) for row in rows)
 
 
 async def _file(path: Path) -> AsyncIterator[bytes]:

@@ -1,10 +1,10 @@
-"""What campaigns make of customers, by the words of each, and what systems of customers say themselves."""
+"""statuses of customers."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0016"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 
 
 def upgrade() -> None:
