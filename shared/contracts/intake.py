@@ -121,6 +121,11 @@ class ContactUpserted(_About):
         default="", description="Kind of record: contact, lead, account, user or a word of one's own; the field `kind`."
     )
     lists: list[Name] = Field(default=[], max_length=50, description="Names of lists it is on; made where new.")
+    account: ExternalId | Literal[""] = Field(
+        default="",
+        description="Id, at the same source, of the record of kind `account` that it belongs to, whose name and fields "
+        "become the fields `account.name`, `account.<field>` of this one. Left out, it belongs to none.",
+    )
     status: StatusWord | Literal[""] = Field(
         default="",
         description="Status of the customer, set at the `time` of the event (else now); an outcome that is older does "

@@ -6,14 +6,14 @@ whatever order they come. A contact is on a list while some record that claims i
 is off it, also where an import had put it there.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import orjson
 from sqlalchemy import BigInteger, Column, Integer, String, Table, Text, bindparam, delete, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.planner.contacts import claims, contacts, lists
+from services.planner.contacts import claims, contacts, lists, relations
 from services.planner.contacts.claims import CLAIMS, PERSON
 from services.planner.contacts.incoming import Incoming, incoming
 from services.planner.schema import METADATA, execute_many, insert, values_of
@@ -121,9 +121,17 @@ async def apply(
     for name in sorted(named):  # a list is made by the first who is on it, never by who leaves it
         await lists.ensure(conn, name)
     await _write_contacts(conn, records, (keys, providers), counts)
+    await relations.note(conn, _belongings(records))
     await _write_records(conn, records, {key: held for key, (_, held) in before.items()})
     await _write_members(conn, records, before, counts)
     return counts
+
+
+def _belongings(records: dict[str, _Record]) -> Iterator[tuple[str, str, ContactUpserted]]:
+    """Yield record, account and what is said, of those of which anything is."""
+    for key, each in records.items():
+        if each.news is not None:
+            yield key, record_of(each.source, each.news.account) if each.news.account else "", each.news
 
 
 def record_of(source: str, external: str) -> str:

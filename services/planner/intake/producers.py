@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.planner.consent.opt_ins import OptIns, Wish
-from services.planner.contacts import activities, lists, sources
+from services.planner.contacts import activities, lists, relations, sources
 from services.planner.contacts.directory import Directory
 from services.planner.intake import intake_notes
 from shared import clock, metrics
@@ -150,6 +150,8 @@ class Intake:
             happened = [each for each in told if each.source == source and isinstance(each, Activity)]
             for some in activities.slices(happened):
                 await self._apply_activities(source, some)
+        if await relations.settle(self._engine):
+            self._directory.nudge()
 
     async def _apply_activities(self, source: str, told: Sequence[Activity]) -> None:
         async with self._engine.begin() as conn:
