@@ -169,14 +169,15 @@ class Board:
             rows = [row for lane in lanes for row in await conn.execute(query.where(p.lane == lane))]
         return sorted((Piece(int(row[0]), row[1], int(row[2]), *row[3:]) for row in rows), key=attrgetter("n"))
 
-    async def finished(self, mailing: str, chunks: int) -> list[dict[str, int]]:
-        """Return the totals of the finished chunks; nothing while there are fewer than `chunks`."""
+    async def finished(self, mailing: str, chunks: int) -> tuple[int, list[dict[str, int]]]:
+        """Return how many of `chunks` are not finished, and the totals of all where none is left."""
         c = CHUNKS.c
         ended = and_(c.mailing == mailing, c.finished.is_(True))
         async with self._reading.connect() as conn:
-            if int(await conn.scalar(select(func.count()).select_from(CHUNKS).where(ended)) or 0) < chunks:
-                return []
-            return [orjson.loads(totals) for totals in await conn.scalars(select(c.totals).where(ended))]
+            many = int(await conn.scalar(select(func.count()).select_from(CHUNKS).where(ended)) or 0)
+            if many < chunks:
+                return chunks - many, []
+            return 0, [orjson.loads(totals) for totals in await conn.scalars(select(c.totals).where(ended))]
 
     async def tried(self, mailing: str, since: int) -> Tried:
         """Return how the mails fared that were planned after `since`, what came back later included."""

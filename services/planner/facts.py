@@ -33,6 +33,7 @@ from services.planner.mailings.mailing import MailingDecider
 from services.planner.notices import notice_facts
 from services.planner.notices.notice_facts import NOTICES
 from services.planner.schema import METADATA, insert
+from shared.bulk import replace_rows
 from shared.contracts import account, consent, feedback, mailing, ranges, relay, subjects
 from shared.contracts.account import AccountEdited
 from shared.contracts.consent import BLOCKING, Act, AddressSuppressed, Held, OptInRequested, after, moment
@@ -118,6 +119,7 @@ SUPPRESSION = Table(
 )
 TABLES = (MAILINGS, ACCOUNTS, CHUNKS, DOUBTS, SUPPRESSION, NOTICES, returns.RETURNS)
 
+_CHUNK_COLUMNS = tuple(CHUNKS.c.keys())
 _IN_ONE = 500
 FILTERS = (
     subjects.ALL_MAILINGS,
@@ -300,7 +302,7 @@ async def _chunks(conn: AsyncConnection, commits: Sequence[Commit]) -> None:
             for group in record.event.groups if isinstance(record.event, RecipientsSettled) else ():
                 if (fate := _fate(group)) is not None:
                     row[fate] += len(ranges.unpack(group.indexes))
-    await _upsert(conn, CHUNKS, rows.values())
+    await replace_rows(conn, CHUNKS, [tuple(map(row.__getitem__, _CHUNK_COLUMNS)) for row in rows.values()])
 
 
 def _chunk_changes(event: DomainEvent, commit: Commit) -> dict[str, Any]:
