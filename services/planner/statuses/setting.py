@@ -127,7 +127,9 @@ class StatusSetter:
         step("statuses.appended")
         async with self._engine.begin() as conn:
             row = {"campaign": mapping.campaign, "mapping": mapping.digest, "seq": upto}
-            await conn.execute(insert(conn, MARKS).values(row).on_conflict_do_update(["campaign"], set_=row))
+            await conn.execute(
+                insert(conn, MARKS).values(row).on_conflict_do_update(index_elements=["campaign"], set_=row)
+            )
         return True
 
     async def _set(self, mapping: Mapping, chunks: Sequence[tuple[str, int]]) -> None:
