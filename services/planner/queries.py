@@ -171,6 +171,7 @@ async def audience(parts: Parts, wanted: commands.Audience) -> Answer | Refusal:
     cursors = [row.pop("cursor") for row in rows]
     after = cursors[-1] if len(rows) == wanted.limit else ""
     data = {"rows": rows, "next": after, "recipients": frozen.recipients, "skipped": frozen.skipped}
+    data["customers"] = frozen.customers or frozen.recipients
     return Answer(ok=True, data=data)
 
 

@@ -118,6 +118,7 @@ class AudienceFrozenNow(MailingDone):
     """Who gets it: counts by reason for those left out, chunks by lane."""
 
     recipients: int
+    customers: int
     skipped: dict[str, int]
     chunks: int
     lanes: dict[str, int]
