@@ -147,6 +147,7 @@ from shared.contracts.commands.reports import (
     Timeline,
     VerifyLedger,
 )
+from shared.contracts.commands.series import AllSeries, EditSeries, OpenSeries, StopSeries
 from shared.contracts.commands.templates import (
     DeleteTemplate,
     DeleteTrackingUrl,
@@ -169,6 +170,7 @@ __all__ = (
     "AddMailbox",
     "AddRecipients",
     "AddUser",
+    "AllSeries",
     "Answer",
     "ApproveMailing",
     "Attachment",
@@ -208,6 +210,7 @@ __all__ = (
     "EditCampaign",
     "EditMailbox",
     "EditMailing",
+    "EditSeries",
     "FeedEvents",
     "Forecast",
     "FreezeAudience",
@@ -232,6 +235,7 @@ __all__ = (
     "Name",
     "OfDomainKey",
     "OpenCampaign",
+    "OpenSeries",
     "OpenSession",
     "OptIn",
     "OptOut",
@@ -277,6 +281,7 @@ __all__ = (
     "StartDryRun",
     "Status",
     "StopEverything",
+    "StopSeries",
     "TakeFeedback",
     "TakenIn",
     "Templates",
