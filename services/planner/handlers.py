@@ -13,7 +13,7 @@ from services.planner.accounts.account import AccountDecider, Add, Edit, RecordT
 from services.planner.audience import audience_commands
 from services.planner.consent import consent_commands, feedback
 from services.planner.contacts import blocked_domain_commands
-from services.planner.content import templates
+from services.planner.content import templates, tracking_urls
 from services.planner.idempotency import Act, once
 from services.planner.mailings import (
     campaigns,
@@ -251,6 +251,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.RemoveUser: administration.remove_user,
     commands.SendMail: single_mails.send_mail,
     **templates.HANDLERS,
+    **tracking_urls.HANDLERS,
     **audience_commands.HANDLERS,
     **campaigns.HANDLERS,
     **dry_run_requests.HANDLERS,

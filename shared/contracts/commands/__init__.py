@@ -150,12 +150,15 @@ from shared.contracts.commands.reports import (
 from shared.contracts.commands.series import AllSeries, EditSeries, OpenSeries, StopSeries
 from shared.contracts.commands.templates import (
     DeleteTemplate,
+    DeleteTrackingUrl,
     LintMailing,
     PreviewMailing,
     SaveTemplate,
+    SaveTrackingUrl,
     SendMail,
     ShowTemplate,
     Templates,
+    TrackingUrls,
 )
 
 __all__ = (
@@ -196,6 +199,7 @@ __all__ = (
     "DeleteCampaign",
     "DeleteMailing",
     "DeleteTemplate",
+    "DeleteTrackingUrl",
     "DomainKeys",
     "Doubts",
     "Draft",
@@ -267,6 +271,7 @@ __all__ = (
     "RevokeToken",
     "RuleList",
     "SaveTemplate",
+    "SaveTrackingUrl",
     "ScheduleMailing",
     "Secret",
     "SendMail",
@@ -284,6 +289,7 @@ __all__ = (
     "TestMailbox",
     "Timeline",
     "Tokens",
+    "TrackingUrls",
     "UnscheduleMailing",
     "UseDomainKey",
     "Users",
