@@ -116,7 +116,6 @@ class Work:
     barren: int = 0
     cap: int = 0
     ahead: bool = True
-    took: float = 0.0
     paced: dict[str, ProviderLimits] = field(default_factory=dict)
     looked: float = -1.0
     attempt: Attempt = field(init=False)
@@ -171,7 +170,7 @@ class Work:
         sent = asyncio.ensure_future(self.line.carry(flight.mails, flight.guard, flight.witness))
         ahead = asyncio.ensure_future(self._claim()) if self.ahead else None
         results = await sent
-        self.took = boot_seconds() - began
+        self.line.each = (boot_seconds() - began) / len(flight.mails)
         step("window.answered")
         self.attempt.flown(flight.phases, len(flight.mails))
         self._collect(results)
@@ -259,7 +258,7 @@ class Work:
         most, means = max(1, BYTES_AHEAD // self.composer.size), self.means
         size = window(self._scopes(), self.cap)
         limited = size < means.window or most < size
-        found = stride(size, limited=limited, crowd=means.crowd, took=self.took, validity=means.validity)
+        found = stride(size, limited=limited, crowd=means.crowd, each=self.line.each, validity=means.validity)
         self.ahead = found.ahead and most > 1
         return min(most, found.most)
 
