@@ -1,5 +1,1 @@
 """Reporting: reads the one log in order into SQL views and answers every query about what happened."""
-
-from shared import spared
-
-spared.faststream()

@@ -5,7 +5,8 @@ assumed. Other mailings that send over the same account take even shares of it.
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from services.planner.accounts.account import Account
 from services.planner.facts import millis
@@ -39,13 +40,16 @@ async def ask(parts: Parts, wanted: commands.Forecast) -> Answer | Refusal:
     providers = Providers.load(parts.settings.providers_file)
     work = forecast.Work(
         scheduled=state.schedule or MailingScheduled(at=now),
-        left=await parts.board.left(wanted.mailing, audience),
+        left=await parts.board.left(wanted.mailing, audience, sample=True if state.testing else None),
         per_second=rate_of(state, account, rivals, parts.settings.forecast_rate),
         lanes={lane: lane_of(account, lane, providers, now) for lane in state.audience.lanes},
         batch=batch,
         planned=await parts.board.planned_since(wanted.mailing, since) if batch else (),
     )
-    found = forecast.foresee(work, now)
+    found, left = forecast.foresee(work, now), sum(work.left.values())
+    if state.testing:
+        rest = await parts.board.left(wanted.mailing, audience, sample=False)
+        found, left = _with_rest(found, replace(work, left=rest), state, now), left + sum(rest.values())
     assumed = fan_out.rate(state.limits, *account.limits_on(now)) is None
     return Answer(
         ok=True,
@@ -54,7 +58,7 @@ async def ask(parts: Parts, wanted: commands.Forecast) -> Answer | Refusal:
             "status": state.status,
             "starts_at": _iso(found.starts_at),
             "finishes_at": _iso(found.finishes_at),
-            "left": sum(work.left.values()),
+            "left": left,
             "sent": found.sent,
             "expired": found.expired,
             "per_second": round(work.per_second(now), 4),
@@ -64,6 +68,17 @@ async def ask(parts: Parts, wanted: commands.Forecast) -> Answer | Refusal:
             "approved": bool(state.approved) and state.approved == state.plan,
         },
     )
+
+
+def _with_rest(sample: forecast.Forecast, rest: forecast.Work, state: Mailing, now: datetime) -> forecast.Forecast:
+    """Return what will be when a sample is followed by the rest; a winner chosen by hand is as if chosen at once."""
+    test = state.draft.ab_test if state.draft is not None else None
+    if test is None or (sample.finishes_at is None and sample.sent):
+        return sample
+    waits = timedelta(minutes=test.wait_minutes if test.by != "hand" else 0)
+    then = forecast.foresee(rest, state.decides_at or (sample.finishes_at or now) + waits)
+    starts = sample.starts_at or then.starts_at
+    return forecast.Forecast(starts, then.finishes_at, sample.sent + then.sent, sample.expired + then.expired)
 
 
 def rate_of(state: Mailing, account: Account, rivals: int, assumed: float) -> Callable[[datetime], float]:

@@ -14,11 +14,12 @@ from datetime import timedelta
 from math import inf
 
 from services.planner.audience.freezing import Freezer
+from services.planner.audience.version_figures import VersionFigures
 from services.planner.board import Board, MailingFact
 from services.planner.facts import millis
 from services.planner.mailings import completion
 from services.planner.mailings.mailing import FINAL, MailingDecider
-from services.planner.mailings.orders import Command, Complete, Fail, Stop, Tick
+from services.planner.mailings.orders import Command, Complete, Fail, Judge, NoteSample, Stop, Tick
 from services.planner.mailings.test_mails import TestMails
 from services.planner.mailings.thresholds import why_stop
 from services.planner.planning import fan_out
@@ -73,6 +74,7 @@ class Reach:
     freezer: Freezer
     planning: Planning
     test_mails: TestMails
+    figures: VersionFigures
     facts_at: Callable[[int, float], Awaitable[None]]
     settings: PlannerSettings
 
@@ -214,6 +216,8 @@ class Process:
         plenty = False
         if fact.state.status == "sending" and not await self._broken(fact) and not await self._stopped(fact):
             plenty = await self._fan_out(fact)
+            if fact.state.testing and await self._judge(fact):
+                return
         if fact.state.started and fact.state.status not in FINAL and await self._complete(fact) >= _MANY and plenty:
             self._eased[mailing] = asyncio.get_running_loop().time() + _EASE
         await self._arm(fact)
@@ -267,7 +271,7 @@ class Process:
         audience = await self._reach.freezer.ensure_cached(fact.id, frozen.object)
         may = await self._leave(fact)
         board = self._reach.board
-        unplanned = await board.unplanned(fact.id, audience, frozen.lanes, settings.most_open, may.zones)
+        unplanned = await board.unplanned(fact.id, audience, frozen.lanes, settings.most_open, may)
         if not unplanned:
             return may.more_at is None
         account = await self._reach.board.account(state.draft.account)
@@ -291,6 +295,24 @@ class Process:
         await self._reach.facts_at(await self._reach.log.last_seq(subjects.plans_of(fact.id)), _FACTS_S)
         self.note(fact.id)
         return False
+
+    async def _judge(self, fact: MailingFact) -> bool:
+        """Note that the sample of an A/B test was sent, and choose the winner when it is time."""
+        state, now = fact.state, clock.now()
+        if state.audience is None:
+            return False
+        if not state.sampled:
+            audience = await self._reach.freezer.ensure_cached(fact.id, state.audience.object)
+            if await self._reach.board.sampled(fact.id, audience):
+                return await self._decide(fact.id, NoteSample(now))
+        deadline = state.schedule.deadline if state.schedule else None
+        at = min(filter(None, (state.decides_at, deadline)), default=None)
+        if at is None:
+            return False
+        if at > now:
+            self._ring(fact.id, (at - now).total_seconds() + 0.001)
+            return False
+        return await self._decide(fact.id, Judge(now, await self._reach.figures.of(fact.id, state)))
 
     async def _leave(self, fact: MailingFact) -> Leave:
         """Return what may be planned now, and wake up when there may be more."""

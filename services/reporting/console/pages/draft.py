@@ -73,9 +73,11 @@ class _Draft:
                 self._kept = {"headers": written["headers"], "attachments": files}
                 self._kept |= {
                     name: written[name]
-                    for name in ("stop", "batch", "recipient_time", "notify", "notify_url")
+                    for name in ("stop", "batch", "recipient_time", "notify", "notify_url", "zone", "ab_test")
                     if written.get(name)
                 }
+                said = {k: {f: v[f] for f in ("subject", "html", "text")} for k, v in written["variants"].items()}
+                self._kept |= {"variants": said} if said else {}
             self._form_of(campaigns, working, written)
 
     def _takes(self, campaign: Data) -> bool:
