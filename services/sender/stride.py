@@ -35,8 +35,7 @@ class Stride:
 def stride(window: int, *, limited: bool, crowd: Crowd, each: float, validity: float) -> Stride:
     """Return the stride of a worker whose window is `window` mails, of which `each` took so many seconds lately.
 
-    `each` is 0 where nothing is known. `limited`: a rate, or claims that ran out, made the window smaller than it is
-    set.
+    `each` is 0 where nothing is known. `limited`: a rate is kept, or claims that ran out made the window smaller.
     """
     swift = 0 < each * window < SWIFT * validity
     if window > 1 and not limited and crowd.working >= MANY and swift:
