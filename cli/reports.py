@@ -85,9 +85,9 @@ def _shown(answer: Data, *, interactive: bool) -> RenderableType:
     }
     head = f"[bold {_STATUS.get(state, 'white')}]{text(state)}[/]"
     if not interactive:
-        return Group(head, pairs(numbers), *ab_tests.shown(answer["ab_test"]))
+        return Group(head, pairs(numbers), *ab_tests.shown(answer.get("ab_test")))
     bar = ProgressBar(total=max(answer["total"], 1), completed=done, width=50)
-    return Group(head, bar, pairs(numbers), *ab_tests.shown(answer["ab_test"]))
+    return Group(head, bar, pairs(numbers), *ab_tests.shown(answer.get("ab_test")))
 
 
 def _judged(answer: Data) -> dict[str, object]:
@@ -167,6 +167,8 @@ async def links(session: Session, mailing: MailingArgument) -> None:
     """
     answer = await session.ask(commands.Links(mailing=mailing))
     columns = {"link": "Link", "url": "URL", "hits": "Hits", "people": "People"}
+    if any(row["name"] for row in answer["links"]):
+        columns = {"link": "Link", "name": "Name"} | columns
     if any(any(row["by"].values()) for row in answer["links"]):
         columns["by"] = "All hits by"
     session.out.rows(answer, "links", columns, empty="It has no links.")

@@ -143,6 +143,8 @@ PLANNER = _service(
             "evt.account.>",
             "evt.domain.>",
             "evt.template.>",
+            "evt.tracking_url.>",
+            "evt.series.>",
             "evt.mailbox.>",
             "evt.audience.>",
             "evt.consent.>",

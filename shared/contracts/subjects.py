@@ -36,6 +36,8 @@ ALL_ACCOUNTS = "evt.account.*"
 ALL_RELAYS = "evt.relay.*"
 ALL_DOMAINS = "evt.domain.*"
 ALL_TEMPLATES = "evt.template.*"
+ALL_TRACKING_URLS = "evt.tracking_url.*"
+ALL_SERIES = "evt.series.*"
 ALL_PRINCIPALS = "evt.principal.*"
 ALL_MAILBOXES = "evt.mailbox.*"
 ALL_PLANS = "evt.plan.*.*.*.*"
@@ -118,9 +120,19 @@ def domain(name: str) -> str:
     return f"evt.domain.{derived_id('domain', name)}"
 
 
+def series(series_id: str) -> str:
+    """Entity: one recurring mailing."""
+    return f"evt.series.{series_id}"
+
+
 def template(template_id: str) -> str:
     """Entity: one template that is kept."""
     return f"evt.template.{template_id}"
+
+
+def tracking_url(url_id: str) -> str:
+    """Entity: one named tracking URL."""
+    return f"evt.tracking_url.{url_id}"
 
 
 def signing_key(domain_name: str, selector: str) -> str:

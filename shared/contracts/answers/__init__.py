@@ -76,6 +76,7 @@ from shared.contracts.answers.recipients import (
     RecipientsPage,
     Rejudged,
 )
+from shared.contracts.answers.series import SeriesDone, SeriesRows
 from shared.contracts.answers.templates import (
     FindingRows,
     MailSent,
@@ -83,6 +84,8 @@ from shared.contracts.answers.templates import (
     TemplateDone,
     TemplateRows,
     TemplateShown,
+    TrackingUrlDone,
+    TrackingUrlRows,
 )
 from shared.contracts.commands import Command, Query
 
@@ -118,6 +121,10 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.ApproveMailing: MailingDone,
     commands.UnscheduleMailing: MailingDone,
     commands.ChooseWinner: MailingDone,
+    commands.OpenSeries: SeriesDone,
+    commands.EditSeries: SeriesDone,
+    commands.StopSeries: SeriesDone,
+    commands.AllSeries: SeriesRows,
     commands.PauseMailing: MailingDone,
     commands.ResumeMailing: MailingDone,
     commands.CancelMailing: MailingDone,
@@ -143,6 +150,9 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.ShowTemplate: TemplateShown,
     commands.Templates: TemplateRows,
     commands.DeleteTemplate: TemplateDone,
+    commands.SaveTrackingUrl: TrackingUrlDone,
+    commands.DeleteTrackingUrl: TrackingUrlDone,
+    commands.TrackingUrls: TrackingUrlRows,
     commands.SaveTemplate: TemplateDone,
     commands.SendMail: MailSent,
     commands.PreviewMailing: Preview,
