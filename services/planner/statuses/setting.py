@@ -24,7 +24,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.planner.audience import outcomes
 from services.planner.audience.outcome_facts import TOUCHED
 from services.planner.audience.outcomes import RESULTS
-from services.planner.contacts.sources import CLAIMS, SAID
+from services.planner.contacts.claims import CLAIMS
+from services.planner.contacts.sources import SAID
 from services.planner.schema import METADATA, insert
 from services.planner.statuses.moving import Change, Fate, Known, Said, Stand, changes, rank
 from services.planner.statuses.status_facts import MAPPINGS, OF_CAMPAIGN, STATUSES
