@@ -117,7 +117,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         VersionFigures(engine, log, freezer, facts_at),
         Notices(NoticeReach(engine, log, planning, contents, keys, settings.sweep_seconds)),
         NoticeHooks(engine, Lookup(engine, log, contents), settings),
-        Copies(CopyReach(engine, log, planning, contents, keys, settings.sweep_seconds)),
+        Copies(CopyReach(engine, log, planning, contents, keys, facts_at, settings.sweep_seconds)),
         StatusSetter(engine, log, facts_at),
     )
     process = Process(Reach(log, board, Timers(nc), freezer, planning, test_mails, figures, facts_at, settings))

@@ -84,6 +84,8 @@ from shared.contracts.answers.templates import (
     TemplateDone,
     TemplateRows,
     TemplateShown,
+    TrackingUrlDone,
+    TrackingUrlRows,
 )
 from shared.contracts.commands import Command, Query
 
@@ -145,6 +147,9 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.ShowTemplate: TemplateShown,
     commands.Templates: TemplateRows,
     commands.DeleteTemplate: TemplateDone,
+    commands.SaveTrackingUrl: TrackingUrlDone,
+    commands.DeleteTrackingUrl: TrackingUrlDone,
+    commands.TrackingUrls: TrackingUrlRows,
     commands.SaveTemplate: TemplateDone,
     commands.SendMail: MailSent,
     commands.PreviewMailing: Preview,

@@ -150,12 +150,15 @@ from shared.contracts.commands.reports import (
 )
 from shared.contracts.commands.templates import (
     DeleteTemplate,
+    DeleteTrackingUrl,
     LintMailing,
     PreviewMailing,
     SaveTemplate,
+    SaveTrackingUrl,
     SendMail,
     ShowTemplate,
     Templates,
+    TrackingUrls,
 )
 
 __all__ = (
@@ -195,6 +198,7 @@ __all__ = (
     "DeleteCampaign",
     "DeleteMailing",
     "DeleteTemplate",
+    "DeleteTrackingUrl",
     "DomainKeys",
     "Doubts",
     "Draft",
@@ -264,6 +268,7 @@ __all__ = (
     "RevokeToken",
     "RuleList",
     "SaveTemplate",
+    "SaveTrackingUrl",
     "ScheduleMailing",
     "Secret",
     "SendMail",
@@ -281,6 +286,7 @@ __all__ = (
     "TestMailbox",
     "Timeline",
     "Tokens",
+    "TrackingUrls",
     "UnscheduleMailing",
     "UseDomainKey",
     "Users",
