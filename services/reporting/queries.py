@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.reporting import returned, tables, versions
 from shared.contracts import subjects
+from shared.contracts.tracking_url import page_of
 from shared.contracts.verdicts import ANY_CLICK, OPENS, RULES, TALLIES
 from shared.instants import from_millis
 
@@ -73,6 +74,7 @@ async def campaigns(conn: AsyncConnection) -> list[Data]:
             "lists": orjson.loads(row.lists),
             "opened_at": iso(row.opened_at),
             "approval": bool(row.approval),
+            "utm": orjson.loads(row.utm or "{}"),
             "statuses": orjson.loads(row.statuses),
         }
         for row in await conn.execute(query)
@@ -217,11 +219,15 @@ async def links(conn: AsyncConnection, mailing: str) -> list[Data] | None:
         for found in await conn.execute(select(counts).where(counts.c.mailing == mailing, counts.c.link >= 0))
     }
     urls = dict(enumerate(orjson.loads(known)))
-    named = tables.tracking_urls
-    wanted = select(named.c.url, named.c.name).where(named.c.url.in_(list(urls.values())))
-    names = {row.url: row.name for row in await conn.execute(wanted)}
+    named = await conn.execute(select(tables.tracking_urls))
+    names = {page_of(row.url): row.name for row in named}
     return [
-        {"link": link, "url": (url := urls.get(link, "")), "name": names.get(url, ""), **_hits(asked.get(link))}
+        {
+            "link": link,
+            "url": (url := urls.get(link, "")),
+            "name": names.get(page_of(url), ""),
+            **_hits(asked.get(link)),
+        }
         for link in sorted(urls.keys() | asked.keys())
     ]
 

@@ -1,4 +1,4 @@
-"""Claims: which contacts are addresses of one customer, and which place each has there (decision 0032).
+"""Claims: which contacts are addresses of one customer, and which place each has there (decision 0033).
 
 A contact is one address; a customer with several is a record that claims several contacts: up to three of its own, in
 order, and those of its named contact persons. Whoever no record claims is a customer with one address. Records are

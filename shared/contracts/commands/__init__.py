@@ -148,6 +148,7 @@ from shared.contracts.commands.reports import (
     Timeline,
     VerifyLedger,
 )
+from shared.contracts.commands.series import AllSeries, EditSeries, OpenSeries, StopSeries
 from shared.contracts.commands.templates import (
     DeleteTemplate,
     DeleteTrackingUrl,
@@ -170,6 +171,7 @@ __all__ = (
     "AddMailbox",
     "AddRecipients",
     "AddUser",
+    "AllSeries",
     "Answer",
     "ApproveMailing",
     "Attachment",
@@ -209,6 +211,7 @@ __all__ = (
     "EditCampaign",
     "EditMailbox",
     "EditMailing",
+    "EditSeries",
     "FeedEvents",
     "Forecast",
     "FreezeAudience",
@@ -233,6 +236,7 @@ __all__ = (
     "Name",
     "OfDomainKey",
     "OpenCampaign",
+    "OpenSeries",
     "OpenSession",
     "OptIn",
     "OptOut",
@@ -278,6 +282,7 @@ __all__ = (
     "StartDryRun",
     "Status",
     "StopEverything",
+    "StopSeries",
     "TakeFeedback",
     "TakenIn",
     "TellContacts",
