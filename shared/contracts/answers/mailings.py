@@ -73,6 +73,7 @@ class Written(Data):
     zone: str
     variants: dict[str, Variant]
     subject: str
+    preheader: str
     html: str
     text: str
     headers: dict[str, str]
