@@ -42,8 +42,8 @@ campaigns = Table(
     _text("status"),
     _number("opened_at"),
     _number("approval"),
-    _text("utm"),
     Column("statuses", Text, nullable=False, server_default="{}"),
+    _text("utm"),
 )
 
 mailings = Table(
