@@ -5,10 +5,10 @@ total, to_send, sent, read (every open by a person), opened (people), clicked (m
 opens_by and clicks_by (all hits by verdict), only_machines (mails that nothing but machines asked for), rules (version
 by which it was judged), unsubscribed, failed; bounced, bounce_reasons, complained, replied, auto_replied (people, as
 far as proven); copied (blind copies that were accepted, counted in nothing else); each outcome by its name, `evidence`
-(in doubt, but gave a sign: counted as accepted); recipients and left_out as frozen, planned, chunks, chunks_planned,
-chunks_finished, parked; rate (accepted a second over the last ten), first_sent, last_sent, limits; scheduled_at, zone,
-hours, deadline, until, opens, drafted_at, started_at, finished_at; audience, audience_position, doubt, tracking,
-test_of, deleted; ab_test, where there is one.
+(in doubt, but gave a sign: counted as accepted); recipients, customers (whom those are: each may get it at several
+addresses) and left_out as frozen, planned, chunks, chunks_planned, chunks_finished, parked; rate (accepted a second
+over the last ten), first_sent, last_sent, limits; scheduled_at, zone, hours, deadline, until, opens, drafted_at,
+started_at, finished_at; audience, audience_position, doubt, tracking, test_of, deleted; ab_test, where there is one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,7 +32,16 @@ _MOST_POINTS = 600
 _POINT = ("accepted", "opens", "clicks", "others")
 _STEPS = (1, 10, 60, 600, 3600, 86_400)
 _TEXTS = ("mailing", "campaign", "name", "account", "subject", "status", "reason", "zone", "audience", "test_of")
-_NUMBERS = ("recipients", "planned", "chunks", "chunks_planned", "chunks_finished", "parked", "audience_position")
+_NUMBERS = (
+    "recipients",
+    "customers",
+    "planned",
+    "chunks",
+    "chunks_planned",
+    "chunks_finished",
+    "parked",
+    "audience_position",
+)
 _OUTCOMES = ("deferred", "rejected", "skipped", "expired", "in_doubt", "evidence")
 _TIMES = ("deadline", "until", "opens", "drafted_at", "started_at", "finished_at", "first_sent", "last_sent")
 

@@ -30,6 +30,7 @@ _RETRY = (
     ("259200", "Three days"),
     ("604800", "A week"),
 )
+_KEPT = ("stop", "batch", "recipient_time", "notify", "notify_url", "zone", "ab_test", "preheader")
 _TEXTS = (
     "campaign",
     "name",
@@ -73,7 +74,16 @@ class _Draft:
                 self._kept = {"headers": written["headers"], "attachments": files}
                 self._kept |= {
                     name: written[name]
-                    for name in ("stop", "batch", "recipient_time", "notify", "notify_url", "zone", "ab_test")
+                    for name in (
+                        "stop",
+                        "batch",
+                        "recipient_time",
+                        "notify",
+                        "notify_url",
+                        "zone",
+                        "ab_test",
+                        "preheader",
+                    )
                     if written.get(name)
                 }
                 said = {k: {f: v[f] for f in ("subject", "html", "text")} for k, v in written["variants"].items()}

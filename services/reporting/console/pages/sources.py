@@ -26,6 +26,12 @@ GROUPS = (
     ("in_doubt", "In doubt"),
     ("failed", "Failed"),
 )
+ADDRESSES = (
+    ("first", "The first of its own"),
+    ("second", "The second"),
+    ("third", "The third"),
+    ("persons", "Those of its contact persons"),
+)
 _MODES = (("add", "Add its contacts"), ("only", "Only contacts on the helper list"))
 _ALIASES = {"mailings": "mailing", "activities": "type", "cap": "mails"}
 
@@ -70,6 +76,7 @@ class _Sources:
             form.choice("helper", "Helper list", (("", "None"), *lists), helper.get("list", ""))
             form.choice("mode", "What it does", _MODES, helper.get("mode", "add"))
             form.checks("exclude", "Leave out who is on", lists, sources["exclude"])
+            form.checks("addresses", "Which addresses of a customer", ADDRESSES, sources["addresses"])
             form.text("mails", "Leave out who got as many mails", cap.get("mails", ""), inputmode="numeric")
             form.text("days", "within days", cap.get("days", ""), inputmode="numeric")
             form.buttons("Save")
@@ -90,6 +97,7 @@ class _Sources:
             "helper": {"list": values["helper"], "mode": values["mode"]} if values["helper"] else None,
             "exclude": values.all("exclude"),
             "cap": values.given("mails", "days") or None,
+            "addresses": values.all("addresses"),
         }
         command = made(commands.ChooseSources, mailing=self._mailing, sources=wanted)
         return await self._told(command, "Saved. Now fix the recipients.")
