@@ -143,6 +143,7 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.PreviewMailing: Preview,
     commands.LintMailing: FindingRows,
     commands.Forecast: Foreseen,
+    commands.Foresee: Foreseen,
     commands.Redrive: Redriven,
     commands.ChangePassword: UserDone,
     commands.AddDomainKey: DomainKeyRow,
