@@ -41,11 +41,11 @@ class Stock:
         assert answer.refusal is None, answer.refusal
         return answer.data
 
-    async def draft(self, name: str, limits: Limits | None = None) -> str:
+    async def draft(self, name: str, limits: Limits | None = None, campaign: str = "") -> str:
         """Draft a mailing and fix its audience."""
         drafted = await self.do(
             commands.DraftMailing(
-                campaign=self.campaign,
+                campaign=campaign or self.campaign,
                 name=name,
                 account=self.account,
                 sender_name="Shop",

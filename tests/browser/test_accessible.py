@@ -5,6 +5,7 @@ from importlib.resources import files
 
 import pytest
 
+from services.reporting.console.pages.wizard.steps import STEPS
 from tests.browser.conftest import ANN, Open
 from tests.browser.stock import Stock
 
@@ -12,7 +13,20 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 _AXE = files("axe_playwright_python").joinpath("axe.min.js")
 _RUN = "async () => (await axe.run()).violations.filter((found) => ['serious', 'critical'].includes(found.impact))"
-_PAGES = ("/", "/contacts", "/accounts", "/mailboxes", "/health", "/access", "/me", "/campaigns/new", "/mailings/new")
+_PAGES = (
+    "/",
+    "/contacts",
+    "/templates",
+    "/templates/new",
+    "/accounts",
+    "/mailboxes",
+    "/health",
+    "/access",
+    "/me",
+    "/campaigns/new",
+    "/mailings/new",
+    "/mails/new",
+)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -22,9 +36,11 @@ async def test_axe_finds_nothing_serious(window: Open, stock: Stock, scheme: str
     page = site.page
     found: dict[str, list[str]] = {}
     await page.goto(site.url + "/sign-in")
-    paths = ["/sign-in", *_PAGES, f"/mailings/{stock.sent}", f"/mailings/{stock.planned}"]
+    planned = f"/mailings/{stock.planned}"
+    steps = [f"{planned}/{step}" for step, _ in STEPS]
+    paths = ["/sign-in", *_PAGES, f"/mailings/{stock.sent}", f"/mailings/{stock.sent}/follow-up", planned, *steps]
     for path in (
-        paths if scheme == "light" else ["/sign-in", "/", f"/mailings/{stock.sent}", f"/mailings/{stock.planned}"]
+        paths if scheme == "light" else ["/sign-in", "/", f"/mailings/{stock.sent}", planned, f"{planned}/check"]
     ):
         if path == "/":
             await site.sign_in(ANN)

@@ -1,6 +1,7 @@
 """How the console says things: numbers, times in the reader's zone, states, causes. Pure."""
 
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 _CAUSES = {
@@ -38,6 +39,9 @@ _TONES = {
     "Sent": "green",
     "Pending": "plain",
 }
+
+
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def count(number: float) -> str:
@@ -90,3 +94,14 @@ def duration(seconds: float) -> str:
     if minutes < 1:
         return "under a minute"
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def hours(hours: dict[str, Any], zone: str) -> str:
+    """Return sending hours as people read them."""
+    days = (
+        "" if len(hours["weekdays"]) == len(DAYS) else " " + ", ".join(DAYS[day] for day in sorted(hours["weekdays"]))
+    )
+    spans = ", ".join(f"{span['start'][:5]} to {span['end'][:5]}" for span in (hours, *hours.get("more", [])))
+    off = "".join(f", not on holidays of {calendar}" for calendar in hours.get("holidays", []))
+    closed = f", {many(len(hours['closed']), 'further day')} closed" if hours.get("closed") else ""
+    return f"{spans}{days}{off}{closed} ({zone})"

@@ -29,7 +29,8 @@ class _Campaign:
     def draw(self, lists: list[Data]) -> None:
         """Draw it."""
         known = self._known or {}
-        chosen = known.get("lists") or [one["id"] for one in lists if len(lists) == 1]
+        asked = str(ui.context.client.request.query_params.get("list", ""))
+        chosen = known.get("lists") or [one["id"] for one in lists if len(lists) == 1 or one["id"] == asked]
         self._form = Form(self._submit, "card")
         with self._form as form:
             form.text("name", "Name", known.get("name", ""), required=True, autofocus=True, maxlength=200)
@@ -39,6 +40,8 @@ class _Campaign:
             with tag("div", "", "pair"):
                 form.text("starts_on", "First day", known.get("starts_on", ""), type="date")
                 form.text("ends_on", "Last day", known.get("ends_on", ""), type="date")
+            text = "No mailing starts before somebody else approved of it"
+            form.box("approval", "Approval", text, checked=bool(known.get("approval")))
             if not known:
                 form.buttons("Open the campaign")
                 return
@@ -63,7 +66,7 @@ class _Campaign:
             **values.given("name", "kind", "starts_on", "ends_on"),
             "lists": values.all("lists"),
         }
-        fields["approval"] = bool(values.all("approval"))
+        fields["approval"] = values["approval"] == "yes"
         if self._known:
             command = made(commands.EditCampaign, campaign=self._known["campaign"], **fields)
             return await self._desk.tell(command, self._form.id)

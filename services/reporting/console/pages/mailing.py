@@ -13,6 +13,7 @@ from services.reporting.console.desk import AwayError, Data
 from services.reporting.console.frame import Frame, Section, heading
 from services.reporting.console.html import link, pill, tag
 from services.reporting.console.live import follow, later
+from services.reporting.console.pages.mailing_approval import Approval
 from services.reporting.console.pages.mailing_chart import Chart
 from services.reporting.console.pages.mailing_controls import Controls
 from services.reporting.console.pages.mailing_doubts import Doubts
@@ -48,7 +49,8 @@ class _Mailing:
         with actions.beside:
             self._state = pill("", "plain")
         self._reason = tag("p", "", "reason", hidden=True)
-        self._steps = Section(frame, tag("div", "", "stack"), Steps(frame, mailing, self.changed).draw)
+        self._steps = Section(frame, tag("div", "", "stack"), Steps(frame, mailing).draw)
+        self._approval = Approval(frame, mailing, self.changed)
         with tag("div", "", "stack") as self._sent:
             self._numbers = Numbers()
         with tag("div", "", "columns") as self._columns:
@@ -74,8 +76,9 @@ class _Mailing:
         self._frame.back()
         self._state.say(status["status"])
         self._state.put(data_tone=words.tone(status["status"]))
-        self._reason.say(status["reason"])
-        self._reason.put(hidden=None if status["reason"] else True)
+        why = status["reason"] or self._closed(status)
+        self._reason.say(why)
+        self._reason.put(hidden=None if why else True)
         self._numbers.show(status)
         self._facts.show(status)
         begun = status["status"] != "Planned"
@@ -86,8 +89,16 @@ class _Mailing:
             self._shown = shown
             self._controls.show(status)
             await self._steps.draw()
+            await self._approval.refresh()
             await self._message.refresh()
         await self._soon()
+
+    def _closed(self, status: Data) -> str:
+        """Say that a window is closed, and when the next one opens."""
+        if status["status"] != "Scheduled" or not status["started_at"]:
+            return ""
+        opens = words.moment(status["opens"], self._frame.desk.zone)
+        return f"Its sending hours are over for now. It goes on by itself {opens}."
 
     async def _soon(self) -> None:
         """Read what costs more, at most every two seconds and once more after the last news."""

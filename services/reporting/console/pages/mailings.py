@@ -66,6 +66,8 @@ class _Mailings:
                 if campaigns:
                     link("New mailing", "/mailings/new", "button primary")
                 link("New campaign", "/campaigns/new", "button")
+            if campaigns and self._desk.may("send"):
+                link("A single mail", "/mails/new", "button")
 
     async def _first_steps(self) -> None:
         accounts = (await self._desk.read(commands.Accounts()))["accounts"]
@@ -138,6 +140,8 @@ class _Line:
 
 def _when(status: Data, zone: ZoneInfo) -> str:
     """Say the time that matters in this state."""
+    if status["status"] == "Scheduled" and status["started_at"]:
+        return f"goes on {words.moment(status['opens'], zone)}"
     if status["status"] == "Scheduled":
         return f"starts {words.moment(status['scheduled_at'], zone)}"
     if status["finished_at"]:
