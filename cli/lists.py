@@ -74,5 +74,7 @@ def _rule(words: str, file: Path | None) -> str:
 
 
 def _warn(session: Session, answer: Data) -> None:
+    if answer["behind"]:
+        session.out.notes.print(f"About {answer['behind']} contacts just came in and are not looked at yet: ask again.")
     if answer["unknown_fields"]:
         session.out.notes.print(f"No contact has: {', '.join(answer['unknown_fields'])}. Is it spelled as imported?")

@@ -62,6 +62,7 @@ async def _measure(kind: str, rows: int, url: str) -> None:
             async with _asked(plant) as took, _watched(plant.pids()["planner"]) as memory:
                 seconds = await plant.contacts(file, "contacts")
             spent, others = meter.spent(), meter.others()
+            seen = await _seen(plant)
             known = file if rows <= ROWS else shop.write_csv(folder / "known.csv", ROWS)
             again = await plant.contacts(known, "contacts")
             changed = await plant.contacts(await asyncio.to_thread(_renamed, known), "contacts")
@@ -80,11 +81,21 @@ async def _measure(kind: str, rows: int, url: str) -> None:
         "command_p99_s": took[int(len(took) * 0.99)],
         "command_longest_s": took[-1],
         "rss_mib_at_tenth_half_end": [memory[int((len(memory) - 1) * part)] for part in (0.1, 0.5, 1.0)],
+        "rules_see_all_after_s": seen,
         "others_cpu_s": others,
     }
     how = "csv.reader + COPY" if url else "csv.reader + sqlite3"
     note(f"import of {rows} rows, {kind}: {seconds:.1f} s")
     emit(Outcome("import", rows / seconds, "rows/s", Yardstick(how, rows / bare), bare / seconds, spent, more))
+
+
+async def _seen(plant: Plant) -> float:
+    """Return after how many seconds rules see everybody."""
+    began = time.perf_counter()
+    everybody = commands.CountSegment(rule="email is not empty", limit=0)
+    while (await plant.ask(everybody))["behind"]:  # an answer takes its time: there is no need to wait between two
+        pass
+    return time.perf_counter() - began
 
 
 def _renamed(file: Path) -> Path:

@@ -19,9 +19,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.planner.contacts import lists
-from services.planner.contacts.contacts import CONTACTS, SEARCH, contact_ids
-from services.planner.contacts.incoming import pack_fields, searched
+from services.planner.contacts.contacts import CONTACTS, contact_ids
+from services.planner.contacts.incoming import pack_fields
 from services.planner.contacts.lists import MEMBERS
+from services.planner.contacts.search import SEARCH, searched
 from services.planner.schema import METADATA, FairEngine
 from services.planner.segments import dynamic
 from services.planner.segments.dynamic import Known

@@ -62,6 +62,7 @@ async def test_bad_files_are_refused_with_their_line(local: Local, posthaste: Po
     assert "line" in imported.out
 
 
+@pytest.mark.feature("A2")
 async def test_bad_commands_change_nothing(local: Local, posthaste: Posthaste, tmp_path: Path) -> None:
     """Unknown placeholder, bad zone, past date, failing account, no audience, a key used for another body."""
     people = tmp_path / "people.csv"

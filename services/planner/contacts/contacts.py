@@ -1,9 +1,9 @@
 """Contacts: who can be written to, one row an address, with merge fields as JSON text.
 
 `upsert` takes a batch of imported rows into the transaction of the caller: new ones are inserted, changed ones updated,
-the rest left alone; what rules look at (`SEARCH`) goes with them. A contact's id starts with its ordinal, so that rows
-that come together lie together on disk. Each belongs to a page of the directory; a page whose names or addresses
-changed is marked in the same transaction. `size` is what a contact takes in a payload.
+the rest left alone. A contact's id starts with its ordinal, so that rows that come together lie together on disk. Each
+belongs to a page; a page of which something changed is marked in the same transaction, for the directory and for what
+rules look at (`search`). `size` is what a contact takes in a payload.
 """
 
 from base64 import b32encode
@@ -34,7 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.planner.contacts.incoming import Incoming, pack_fields, searched, size_of
+from services.planner.contacts.incoming import Incoming, pack_fields, size_of
 from services.planner.schema import METADATA, insert, values_of
 from shared import clock
 from shared.bulk import append_rows, fetch, insert_into, run_many, update_rows
@@ -56,26 +56,23 @@ CONTACTS = Table(
     Column("created", BigInteger, nullable=False),
     Column("updated", BigInteger, nullable=False),
 )
-SEARCH = Table(
-    "contact_search",
-    METADATA,
-    Column("contact", String(12), primary_key=True),
-    Column("text", Text, nullable=False),
-    sqlite_with_rowid=False,
-)
-"""What rules look at, by contact: see `search_text`."""
 ORDINALS = Table(
     "contact_ordinals",
     METADATA,
     Column("one", Integer, primary_key=True, autoincrement=False),
     Column("next", BigInteger, nullable=False),
 )
-DIRTY_PAGES = Table(
-    "dirty_pages",
-    METADATA,
-    Column("page", Integer, primary_key=True, autoincrement=False),
-    Column("changes", BigInteger, nullable=False),
-)
+
+
+def _marks(name: str) -> Table:
+    page = Column("page", Integer, primary_key=True, autoincrement=False)
+    return Table(name, METADATA, page, Column("changes", BigInteger, nullable=False))
+
+
+DIRTY_PAGES = _marks("dirty_pages")
+"""Pages of which the directory does not know the latest."""
+UNREAD_PAGES = _marks("unread_pages")
+"""Pages of which rules do not see the latest."""
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _OURS = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _ALPHABET.encode())
@@ -160,7 +157,8 @@ async def upsert(conn: AsyncConnection, rows: Sequence[Incoming]) -> Upserted:
     pages = {each.page for each in changed.values()}
     if ids:
         pages.update(range(ordinal // PAGE, (ordinal + len(ids) - 1) // PAGE + 1))
-    await _mark(conn, pages)
+    await _mark(conn, DIRTY_PAGES, pages)
+    await _mark(conn, UNREAD_PAGES, pages)
     unchanged = len(rows) - updated - len(new)
     return Upserted({key: each.id for key, each in known.items()}, dict(zip(new, ids, strict=True)), updated, unchanged)
 
@@ -232,7 +230,6 @@ async def _insert(conn: AsyncConnection, ordinal: int, new: Collection[Incoming]
     _, put = _ordinal_sql(conn.dialect)
     await run_many(conn, put, [(places.stop,)])
     await append_rows(conn, CONTACTS, rows)
-    await append_rows(conn, SEARCH, [(of, row.search) for of, row in zip(ids, new, strict=True)])
     return ids
 
 
@@ -240,21 +237,20 @@ async def _change(conn: AsyncConnection, changed: Collection[_Known]) -> None:
     now = clock.millis()
     rows = [(of, *laid, size_of(*laid), now) for of, *laid, _ in changed]
     await update_rows(conn, CONTACTS, ("id", "address", "name", "fields", "size", "updated"), rows)
-    texts = [(each.id, searched(each.address, each.name, each.fields)) for each in changed]
-    await update_rows(conn, SEARCH, ("contact", "text"), texts)
 
 
 async def mark_pages_of(conn: AsyncConnection, contacts: Collection[str]) -> None:
     """Have the pages of these contacts published again."""
-    await _mark(conn, set(await conn.scalars(select(CONTACTS.c.page).where(CONTACTS.c.id.in_(contacts)).distinct())))
+    pages = await conn.scalars(select(CONTACTS.c.page).where(CONTACTS.c.id.in_(contacts)).distinct())
+    await _mark(conn, DIRTY_PAGES, set(pages))
 
 
-async def _mark(conn: AsyncConnection, pages: Collection[int]) -> None:
-    await run_many(conn, _mark_sql(conn.dialect), [(page, 1) for page in sorted(pages)])
+async def _mark(conn: AsyncConnection, marks: Table, pages: Collection[int]) -> None:
+    await run_many(conn, _mark_sql(conn.dialect, marks), [(page, 1) for page in sorted(pages)])
 
 
-@lru_cache(2)
-def _mark_sql(dialect: Dialect) -> str:
-    mark = insert_into(dialect, DIRTY_PAGES).values(values_of(DIRTY_PAGES, "page", "changes"))
-    count = {"changes": DIRTY_PAGES.c.changes + mark.excluded.changes}
-    return str(mark.on_conflict_do_update(index_elements=[DIRTY_PAGES.c.page], set_=count).compile(dialect=dialect))
+@lru_cache(4)
+def _mark_sql(dialect: Dialect, marks: Table) -> str:
+    mark = insert_into(dialect, marks).values(values_of(marks, "page", "changes"))
+    count = {"changes": marks.c.changes + mark.excluded.changes}
+    return str(mark.on_conflict_do_update(index_elements=[marks.c.page], set_=count).compile(dialect=dialect))

@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 import orjson
 
-from services.planner.contacts.address_kinds import flags
-from services.planner.contacts.search_text import search_text
 from shared.addresses import domain
 
 _NOBODYS: Mapping[str, str] = MappingProxyType({})
@@ -25,7 +23,6 @@ class Incoming(NamedTuple):
         fields: Merge fields as they are stored, laid over the known ones.
         size: What it takes in a payload, where it is new.
         empty: Merge fields that are given without a value: a known contact loses them.
-        search: What rules look at, where it is new.
     """
 
     address: str
@@ -35,12 +32,10 @@ class Incoming(NamedTuple):
     fields: str
     size: int
     empty: Sequence[str] = ()
-    search: str = ""
 
     def laid(self, address: str, name: str, fields: str) -> "Incoming":
         """Return the same new contact with another address as it is spelled, name and fields."""
-        size, search = size_of(address, name, fields), searched(address, name, fields)
-        return Incoming(address, self.address_key, self.provider, name, fields, size, (), search)
+        return Incoming(address, self.address_key, self.provider, name, fields, size_of(address, name, fields))
 
 
 def incoming(
@@ -50,13 +45,7 @@ def incoming(
     empty = [field for field, value in fields.items() if not value] if "" in fields.values() else ()
     packed = pack_fields(fields)
     provider = domains.get(domain(address), "")
-    size, search = size_of(address, name or "", packed), search_text(address, name or "", fields, flags(address))
-    return Incoming(address, address_key, provider, name, packed, size, empty, search)
-
-
-def searched(address: str, name: str, fields: str) -> str:
-    """Return what rules look at, of a contact with packed fields."""
-    return search_text(address, name, orjson.loads(fields), flags(address))
+    return Incoming(address, address_key, provider, name, packed, size_of(address, name or "", packed), empty)
 
 
 def size_of(address: str, name: str, fields: str) -> int:

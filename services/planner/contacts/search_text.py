@@ -5,7 +5,7 @@
 A field stands as its name and its folded value; a number once more in a form of one width that sorts as numbers do, a
 date (that begins like 2027-05-03) as that. So a database answers each condition by looking for a piece of text and
 comparing a few bytes, the same on SQLite and on PostgreSQL, without knowledge of JSON, numbers, dates, letters or
-collations (decision 0029). Pure and light: the process that parses files imports it, too.
+collations (decision 0029). Pure.
 """
 
 import re

@@ -24,7 +24,7 @@ from sqlalchemy import Column, Integer, String, Table, Text, select, update
 from sqlalchemy import Row as SqlRow
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.planner.contacts import contacts, lists
+from services.planner.contacts import contacts, lists, search
 from services.planner.contacts.directory import Directory
 from services.planner.contacts.incoming import Incoming
 from services.planner.intake.csv_preview import preview
@@ -149,6 +149,8 @@ class Importer:
                 async with alone(self._engine, "imports") as ours:
                     while ours and (upload := await self._next()):
                         await self.carry_out(upload)
+                while await search.freshen(self._engine, _LOOK_S) and not await self._next():
+                    pass  # rules see the new contacts before anybody asks, unless there is another import
             with contextlib.suppress(TimeoutError):  # who has the right may have died: look again
                 async with asyncio.timeout(_LOOK_S):
                     await self._wake.wait()

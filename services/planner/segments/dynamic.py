@@ -15,9 +15,10 @@ from sqlalchemy import and_, delete, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.planner.audience import outcomes
-from services.planner.contacts import lists
-from services.planner.contacts.contacts import CONTACTS, SEARCH
+from services.planner.contacts import lists, search
+from services.planner.contacts.contacts import CONTACTS
 from services.planner.contacts.lists import LIST_RULES, MEMBERS
+from services.planner.contacts.search import SEARCH
 from services.planner.contacts.search_text import MOMENTS, WELL_KNOWN
 from services.planner.schema import insert
 from services.planner.segments.finding import Finder, NamedList
@@ -156,6 +157,7 @@ async def settled(engine: AsyncEngine, wanted: Sequence[str], today: date) -> di
         )
         found = {str(row.list): await known(conn, row.rule, today, row.list) for row in rules}
     if found:
+        await search.freshen(engine)
         await outcomes.freshen(engine)
     for list_id, asked in found.items():
         if isinstance(asked, Known):

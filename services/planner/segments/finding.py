@@ -15,8 +15,9 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Select, and_, collate, func, not_, or_, select
 
 from services.planner.audience.outcomes import RESULTS
-from services.planner.contacts.contacts import CONTACTS, SEARCH
+from services.planner.contacts.contacts import CONTACTS
 from services.planner.contacts.lists import MEMBERS
+from services.planner.contacts.search import SEARCH
 from services.planner.contacts.search_text import MOMENTS, US, fold, sortable
 from services.planner.facts import SUPPRESSION
 from services.planner.segments.rule import (

@@ -6,6 +6,10 @@ from pydantic import Field
 
 from shared.contracts.answers.base import Data, Paused
 
+_BEHIND: int = Field(
+    description="0, or so soon after a large import: about how many contacts rules do not see yet; ask again."
+)
+
 
 class ListRow(Data):
     """One list."""
@@ -21,6 +25,7 @@ class ListRuled(Data):
     """The list as it is now, and how many contacts its rule finds."""
 
     found: int
+    behind: int = _BEHIND
     unknown_fields: list[str] = Field(description="Fields in the rule that no contact has.")
     list: str
 
@@ -37,6 +42,7 @@ class Segment(Data):
     """Whom a rule finds."""
 
     count: int
+    behind: int = _BEHIND
     rows: list[FoundContact]
     next: str
     unknown_fields: list[str]

@@ -33,7 +33,7 @@ async def letter(desk: Desk, notice: str) -> tuple[ChunkPlanned, list[dict[str, 
     return plan, [{"to": row["address"], **row["fields"]} for row in rows]
 
 
-@pytest.mark.feature("G4")
+@pytest.mark.feature("G4", "G12")
 async def test_each_stand_of_a_mailing_is_told_once_and_what_people_do_is_not(desk: Desk) -> None:
     """Stopped by its errors: totals, reply and remedy; paused by a person: nothing; completed: the end."""
     mailing = await sending(desk, 10, notify=TOLD, stop={"after": 1, "errors": 0.2, "bounces": None})

@@ -200,6 +200,7 @@ async def test_a_new_rate_wakes_chunks_that_wait_for_a_slot(desk: Desk) -> None:
     await until(woken)
 
 
+@pytest.mark.feature("G12")
 async def test_a_test_goes_through_the_prompt_lane_with_real_fields(desk: Desk) -> None:
     """A stranger gets the fields of a contact; a contact its own; the same key is one test."""
     await desk.imported(people(2))

@@ -15,9 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.planner.audience.outcomes import RESULTS
 from services.planner.contacts import lists
-from services.planner.contacts.contacts import CONTACTS, SEARCH
-from services.planner.contacts.incoming import pack_fields, searched
+from services.planner.contacts.contacts import CONTACTS
+from services.planner.contacts.incoming import pack_fields
 from services.planner.contacts.lists import MEMBERS
+from services.planner.contacts.search import SEARCH, searched
 from services.planner.facts import SUPPRESSION
 from services.planner.schema import METADATA
 from services.planner.segments import dynamic

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -56,6 +57,7 @@ def test_who_goes_without_gets_its_share() -> None:
     assert leases.row([first], {}, {"rest": 20}, most(10), 2.0).lanes == {"rest": 4}
 
 
+@pytest.mark.feature("G12")
 def test_one_of_several_is_kept_for_prompt_mails() -> None:
     """A test mail never waits for a mailing, where the account has more than one connection."""
     bulk = leases.row([], {}, {"rest": 5}, most(3), 0.0)

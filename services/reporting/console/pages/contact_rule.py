@@ -66,6 +66,8 @@ class Rule:
         return answer.refusal
 
     def _tell(self, text: str, found: Data) -> None:
+        if found["behind"]:
+            text += f" About {found['behind']} contacts just came in and are not looked at yet: count again."
         if found["unknown_fields"]:
             text += f" No contact has a field {', '.join(found['unknown_fields'])}."
         self._said.say(text)
