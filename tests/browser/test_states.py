@@ -1,4 +1,4 @@
-"""What pages show where there is nothing, where something is away, where one may not, and on a phone."""
+"""What pages show where there is nothing, where something is away, and where one may not."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,29 +8,12 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from deploy.local import Local
-from services.reporting.console.pages.wizard.steps import STEPS
 from tests.browser.conftest import ANN, VERA, Open, people_of
-from tests.browser.site import PHONE, Site
+from tests.browser.site import Site
 from tests.browser.stock import Stock
 from tests.harness.installations import Quick
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-_PAGES = (
-    "/",
-    "/contacts",
-    "/templates",
-    "/accounts",
-    "/mailboxes",
-    "/health",
-    "/parked",
-    "/access",
-    "/me",
-    "/campaigns/new",
-    "/mailings/new",
-    "/templates/new",
-    "/mails/new",
-)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -110,32 +93,6 @@ async def test_who_may_only_look_sees_no_buttons(window: Open, stock: Stock) -> 
         await site.goto(path)
         await page.get_by_role("heading", name="Not for you to see").wait_for()
     await site.shot("viewer-access")
-
-
-async def test_every_page_fits_a_phone(window: Open, stock: Stock) -> None:
-    """No page is wider than a phone of 390 pixels; pictures of two in the dark are kept as well."""
-    site = await window(viewport=PHONE)
-    await site.sign_in(ANN)
-    mailing = f"/mailings/{stock.sent}"
-    for path in (
-        *_PAGES,
-        mailing,
-        f"{mailing}/audience",
-        f"/mailings/{stock.planned}",
-        *(f"/mailings/{stock.planned}/{step}" for step, _ in STEPS),
-        f"{mailing}/follow-up",
-    ):
-        await site.goto(path)
-        name = (
-            path.strip("/").replace("/", "-").replace(stock.sent, "sent").replace(stock.planned, "planned")
-            or "mailings"
-        )
-        await site.shot(f"phone-{name}")
-        assert await site.page.evaluate("document.documentElement.scrollWidth") <= 390, path
-    await site.page.emulate_media(color_scheme="dark")
-    for path, name in (("/", "mailings"), (mailing, "mailing")):
-        await site.goto(path)
-        await site.shot(f"phone-dark-{name}")
 
 
 async def test_recipients_are_found_by_part_of_an_address(window: Open, stock: Stock) -> None:

@@ -12,6 +12,11 @@ from tests.browser.stock import Stock
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 BERT = "bert@shop.example"
+IMAGE = '<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">'
+_SELECTED = """() => {
+  const it = document.activeElement;
+  return it.value.slice(it.selectionStart, it.selectionEnd);
+}"""
 
 
 @pytest.mark.feature("G8", "G9", "G10", "G11", "P1", "P6", "B11")
@@ -130,7 +135,7 @@ async def test_a_start_is_chosen_left_taken_up_and_approved_by_somebody_else(win
     await site.drawn()
     await page.get_by_label("Subject").fill("Good morning {{ name }}")
     await page.get_by_role("button", name="Save", exact=True).click()
-    await page.get_by_text("There is no HTML body, so opens cannot be counted.").wait_for()
+    await page.get_by_text("Good morning Ann Example").wait_for()
     written = await stock.ask(commands.Draft(mailing=mailing))
     assert (written["subject"], written["batch"]["size"]) == ("Good morning {{ name }}", 500)
 
@@ -148,14 +153,11 @@ async def test_a_template_is_kept_used_in_two_languages_and_deleted(window: Open
     await page.get_by_label("HTML").fill("<p>Hello</p>\n<p>{{ name</p>")
     await page.get_by_role("button", name="Save", exact=True).click()
     await page.locator(".problem", has_text="line 2").wait_for()
-    await page.get_by_label("HTML").fill('<p>Hello {{ name }}</p>\n<img src="https://shop.example/a.png">')
+    await page.get_by_label("HTML").fill("<p>Hello {{ name }}</p>\n" + IMAGE)
     await page.get_by_role("button", name="Preview and look it over").click()
     await page.frame_locator("iframe").get_by_text("Hello Ann Example").wait_for()
-    await page.get_by_role("button", name="HTML, line 2").click()
-    assert await page.evaluate("getSelection().toString() || document.activeElement.name") in (
-        "html",
-        '<img src="https://shop.example/a.png">',
-    )
+    await page.get_by_role("button", name="HTML, line 2").first.click()
+    assert await page.evaluate(_SELECTED) == IMAGE
     await site.shot("template")
     await page.get_by_role("button", name="Save", exact=True).click()
     await page.get_by_role("link", name="Letter").wait_for()

@@ -26,6 +26,12 @@ def anew(found: Data, **changes: Any) -> DraftMailing:  # noqa: ANN401 - whateve
     return DraftMailing.model_validate({**_without(kept(found), "mailing"), **changes})
 
 
+def sender_of(found: Data) -> str:
+    """Return who it comes from, as mail programs say it."""
+    name, address = found["sender_name"], found["sender_address"]
+    return f"{name} <{address}>" if name else str(address)
+
+
 async def replaced(desk: Desk, found: Data, form: str, **changes: Any) -> Refusal | None:  # noqa: ANN401 - as above
     """Edit the draft where something changed; an edit drops the audience that was fixed."""
     before = EditMailing.model_validate(kept(found))

@@ -52,7 +52,7 @@ class _Mailing:
         self._steps = Section(frame, tag("div", "", "stack"), Steps(frame, mailing).draw)
         self._approval = Approval(frame, mailing, self.changed)
         with tag("div", "", "stack") as self._sent:
-            self._numbers = Numbers()
+            self._numbers = Numbers(self._open)
         with tag("div", "", "columns") as self._columns:
             with tag("div", "", "stack"):
                 self._chart = Chart(frame.desk, mailing)
@@ -67,6 +67,10 @@ class _Mailing:
         await self._news(status)
         await self._slowly()
         follow(frame.desk, mailing, self._news, self._away)
+
+    async def _open(self, outcome: str) -> None:
+        """Show who is behind a number."""
+        await self._recipients.choose(outcome)
 
     async def changed(self) -> None:
         """Show what a command did without waiting for news."""

@@ -2,6 +2,8 @@
 
 from functools import partial
 
+from nicegui import ui
+
 from services.reporting.console import words
 from services.reporting.console.desk import Data
 from services.reporting.console.frame import Frame
@@ -72,10 +74,12 @@ class Recipients:
     def _chip(self, value: str, label: str) -> Tag:
         pressed = "true" if value == self._outcome else "false"
         return tag("button", label, "chip", type="button", aria_pressed=pressed).on(
-            "click", partial(self._choose, value)
+            "click", partial(self.choose, value)
         )
 
-    async def _choose(self, value: str) -> None:
+    async def choose(self, value: str) -> None:
+        """Show those of one state, and bring them into sight."""
+        ui.run_javascript("document.getElementById('recipients-title')?.scrollIntoView({block: 'nearest'})")
         self._outcome, self._cursors = value, [""]
         for key, chip in self._chips.items():
             chip.put(aria_pressed="true" if key == value else "false")

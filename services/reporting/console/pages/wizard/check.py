@@ -54,18 +54,18 @@ class _Check:
     async def _content(self) -> None:
         found = (await self._desk.read(commands.LintMailing(mailing=self._step.mailing)))["findings"]
         unwritten = [_UNWRITTEN] if self._found["html"] == SAMPLE else []
-        with tag("section", "", "card", aria_labelledby="content"):
+        with tag("section", "", "card loose", aria_labelledby="content"):
             tag("h2", "Content", id="content")
             tag("p", self._found["subject"], "preview-subject")
             draw_findings([*unwritten, *found], fields_here=False)
             link("To the content", f"/mailings/{self._step.mailing}/content")
 
     async def _people_and_start(self) -> None:
-        status = await self._desk.read(commands.Status(mailing=self._step.mailing))
-        with tag("section", "", "card", aria_labelledby="counted"):
+        status = await self._step.again()
+        with tag("section", "", "card loose", aria_labelledby="counted"):
             tag("h2", "Recipients", id="counted")
             draw_counting(self._desk, status, self._counted.draw)
-        with tag("section", "", "card", aria_labelledby="start"):
+        with tag("section", "", "card loose", aria_labelledby="start"):
             tag("h2", "Start", id="start")
             await self._forecast()
             await self._approval()

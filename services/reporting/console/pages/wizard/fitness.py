@@ -2,6 +2,7 @@
 
 from services.reporting.console.desk import AwayError, Data, Desk, RefusedError
 from services.reporting.console.html import link, pill, tag
+from services.reporting.console.written import sender_of
 from shared.contracts import commands
 
 _TONES = {
@@ -26,8 +27,7 @@ async def draw_fitness(desk: Desk, found: Data) -> None:
         else f"{account['name']} does not work: {account['detail'] or 'test it first'}"
     )
     tag("p", text, "" if works else "problem")
-    sender = f"{found['sender_name']} <{found['sender_address']}>".strip()
-    tag("p", f"From {sender}", "under")
+    tag("p", f"From {sender_of(found)}", "under")
     if not works:
         link("To the accounts", "/accounts")
     if desk.may("administer"):

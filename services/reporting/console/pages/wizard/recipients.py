@@ -123,7 +123,7 @@ class _People:
     def __init__(self, step: Step) -> None:
         self._step = step
         self._desk = step.desk
-        place = tag("section", "", "card", aria_labelledby="counted")
+        place = tag("section", "", "card loose", aria_labelledby="counted")
         self.section = Section(step.frame, place, self._count)
 
     async def draw(self) -> None:
@@ -132,7 +132,7 @@ class _People:
         offered = [(do, label) for do, label, needs in _HAND if self._desk.may(needs)]  # type: ignore[arg-type]
         if not offered:
             return
-        with tag("section", "", "card", aria_labelledby="people"):
+        with tag("section", "", "card loose", aria_labelledby="people"):
             tag("h2", "Single people", id="people")
             with Form(self._named) as form:
                 form.area(
@@ -146,7 +146,7 @@ class _People:
                 link("Import a CSV file", "/contacts")
 
     async def _count(self) -> None:
-        status = await self._desk.read(commands.Status(mailing=self._step.mailing))
+        status = await self._step.again()
         chosen = await self._desk.read(commands.ChosenSources(mailing=self._step.mailing))
         tag("h2", "Who gets it", id="counted")
         draw_counting(self._desk, status, self.section.draw)

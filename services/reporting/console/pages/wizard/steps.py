@@ -79,11 +79,23 @@ class Step:
         with tag("nav", "", "crumbs", aria_label="Back"):
             link(f"← {status['name']}", f"/mailings/{self.mailing}")
         heading(dict(STEPS)[self.name], lead)
-        show_steps(self.mailing, standing(status, found), self.name)
+        self._way = tag("div")
+        self._show(status, found)
         if status["status"] != "Planned":
             self._closed(status)
             return None
         return status, found
+
+    def _show(self, status: Data, found: Data) -> None:
+        self._way.clear()
+        with self._way:
+            show_steps(self.mailing, standing(status, found), self.name)
+
+    async def again(self) -> Data:
+        """Show the way anew after something changed on the page; return the status."""
+        status = await self.desk.read(commands.Status(mailing=self.mailing))
+        self._show(status, await written(self.desk, status))
+        return status
 
     def _closed(self, status: Data) -> None:
         """Say why nothing can be changed, and how it could be."""
