@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from cli import choices
-from cli.commands import KeyOption, command, group
+from cli.commands import AfterOption, KeyOption, LimitOption, command, group
 from cli.session import Session
 from shared.contracts import commands
 
@@ -19,6 +19,14 @@ Kind = Annotated[Literal["email", "newsletter"], typer.Option("--kind")]
 Starts = Annotated[str, typer.Option("--starts", help="First day on which its mailings go out, 2026-12-01.")]
 Ends = Annotated[str, typer.Option("--ends", help="Last day; from that day on it takes no new ones.")]
 Approval = Annotated[bool, typer.Option("--approval", help="No mailing starts before a second person approved of it.")]
+Statuses = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--status",
+        help="OUTCOME=STATUS: the status of the customer that an outcome sets (sent, bounced, read, clicked, removed); "
+        "repeatable.",
+    ),
+]
 CampaignArgument = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Campaign by id or name.")]
 
 
@@ -31,14 +39,22 @@ async def open_campaign(
     starts: Starts = "",
     ends: Ends = "",
     approval: Approval = False,
+    status: Statuses = None,
     key: KeyOption = "",
 ) -> None:
     """Open a campaign on one or more lists.
 
-    Example: `posthaste campaign open --name "Spring sale" --list Customers --ends 2027-03-31`
+    Examples: `posthaste campaign open --name "Spring sale" --list Customers --ends 2027-03-31`,
+    `posthaste campaign open --name May --list Customers --status sent="Written to" --status removed="No mail"`
     """
     wanted = commands.OpenCampaign(
-        name=name, kind=kind, lists=of_list, starts_on=_day(starts), ends_on=_day(ends), approval=approval
+        name=name,
+        kind=kind,
+        lists=of_list,
+        starts_on=_day(starts),
+        ends_on=_day(ends),
+        approval=approval,
+        statuses=choices.statuses(status or []),
     )
     answer = await session.ask(wanted, key=key)
     session.out.done(answer, f"Opened campaign {answer['campaign']}. Next: posthaste mailing draft --help")
@@ -54,6 +70,7 @@ async def edit_campaign(
     starts: Starts = "",
     ends: Ends = "",
     approval: Approval = False,
+    status: Statuses = None,
     key: KeyOption = "",
 ) -> None:
     """Replace a campaign as a whole; mailings that were scheduled before keep their dates.
@@ -68,6 +85,7 @@ async def edit_campaign(
         starts_on=_day(starts),
         ends_on=_day(ends),
         approval=approval,
+        statuses=choices.statuses(status or []),
     )
     session.out.done(await session.ask(wanted, key=key), "Edited.")
 
@@ -90,6 +108,29 @@ async def delete_campaign(session: Session, campaign: CampaignArgument, key: Key
     """
     wanted = commands.DeleteCampaign(campaign=await choices.campaign_id(session, campaign))
     session.out.done(await session.ask(wanted, key=key), "Deleted: hidden from lists.")
+
+
+@command(app, "statuses")
+async def statuses(
+    session: Session,
+    campaign: Annotated[str, typer.Option("--campaign", help="Campaign by id or name; all if not given.")] = "",
+    contact: Annotated[str, typer.Option("--contact", help="Only this contact (id).")] = "",
+    address: Annotated[str, typer.Option("--address", help="Only contacts of this address.")] = "",
+    after: AfterOption = "",
+    limit: LimitOption = 100,
+) -> None:
+    """List the statuses of customers that campaigns set, in the order in which they were set.
+
+    `cursor` of the answer (`--json`) goes on from there, now or later.
+
+    Example: `posthaste campaign statuses --campaign "Spring sale" --json`
+    """
+    of = await choices.campaign_id(session, campaign) if campaign else ""
+    query = commands.CustomerStatuses(campaign=of, contact=contact, address=address, after=after, limit=limit)
+    answer = await session.ask(query)
+    columns = {"address": "Address", "name": "Name", "status": "Status", "outcome": "By", "at": "At"}
+    columns |= {"source": "Source", "external": "Its id", "campaign": "Campaign", "mailing": "Mailing"}
+    session.out.rows(answer, "rows", columns, empty="No status was set.")
 
 
 def _day(text: str) -> date | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, time
 from email.utils import parseaddr
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from cli.errors import InputError
 from cli.session import Session
@@ -15,6 +15,7 @@ from shared.contracts import commands
 from shared.contracts.commands import Query
 from shared.contracts.mailing import Batch, SendingHours, Span, StopRules
 from shared.contracts.principals import PERMISSIONS, Permission
+from shared.contracts.statuses import ORDER, StatusMap
 
 _LOOKS = 10
 _PAUSE = 0.2
@@ -179,3 +180,13 @@ def mapping(columns: list[str]) -> dict[str, str]:
             raise InputError("bad_column", f"{text!r}: write it as HEADER=FIELD, for example 'E-Mail=email'.")
         pairs[header.strip()] = field.strip()
     return pairs
+
+
+def statuses(wanted: list[str]) -> StatusMap:
+    """Return `OUTCOME=STATUS` pairs as the mapping of a campaign."""
+    given = dict(text.partition("=")[::2] for text in wanted)
+    try:
+        return TypeAdapter(StatusMap).validate_python({name.strip(): word for name, word in given.items()})
+    except ValidationError as error:
+        known = ", ".join(ORDER)
+        raise InputError("invalid", f"--status: write OUTCOME=STATUS; outcomes are {known}.") from error

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import choices
+from cli import ab_tests, choices
 from cli.errors import InputError
 from cli.session import Session, read_file
 from shared.contracts import commands
@@ -53,6 +53,7 @@ Notify = Annotated[
     list[str], typer.Option("--notify", help="Who is told when it completes, fails or stops by itself; repeatable.")
 ]
 NotifyUrl = Annotated[str, typer.Option("--notify-url", help="URL that is told the same by a signed webhook.")]
+BlindCopy = Annotated[str, typer.Option("--blind-copy", help="Who gets a copy of every mail, unseen: an archive.")]
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,12 @@ class Draft:
     recipient_time: TheirTime = False
     notify: Notify = field(default_factory=list)
     notify_url: NotifyUrl = ""
+    version: ab_tests.Version = field(default_factory=list)
+    version_subject: ab_tests.VersionSubject = field(default_factory=list)
+    sample: ab_tests.Sample = ""
+    winner: ab_tests.By = "clicks"
+    wait: ab_tests.Wait = 240
+    blind_copy: BlindCopy = ""
     attach: Attach = field(default_factory=list)
     inline: Inline = field(default_factory=list)
     header: Header = field(default_factory=list)
@@ -122,6 +129,10 @@ class Draft:
             "recipient_time": self.recipient_time,
             "notify": self.notify,
             "notify_url": self.notify_url,
+            "ab_test": await ab_tests.wanted(
+                session, self.version, self.version_subject, self.sample, self.winner, self.wait
+            ),
+            "blind_copy": self.blind_copy,
             "headers": {name.strip(): value.strip() for name, _, value in map(_colon, self.header)},
             "attachments": [await _attached(session, path) for path in self.attach]
             + [await _attached(session, Path(path), cid) for cid, _, path in map(_equals, self.inline)],

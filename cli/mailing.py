@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli import audience, previews, reports
+from cli import ab_tests, audience, dry_runs, previews, reports
 from cli.commands import KeyOption, MailingArgument, command, group
 from cli.drafts import (
     Between,
@@ -176,5 +176,6 @@ async def delete(session: Session, mailing: MailingArgument, key: KeyOption = ""
     session.out.done(await session.ask(commands.DeleteMailing(mailing=mailing), key=key), "Deleted: hidden from lists.")
 
 
-for _name, _work in (audience.COMMANDS | reports.COMMANDS | previews.COMMANDS).items():
-    command(app, _name)(_work)
+for _commands in (audience, reports, previews, dry_runs, ab_tests):
+    for _name, _work in _commands.COMMANDS.items():
+        command(app, _name)(_work)

@@ -10,17 +10,21 @@ from cli.commands import MailingArgument
 from cli.output import table
 from cli.session import Session
 from shared.contracts import commands
+from shared.contracts.mailing import DRAFT_ITSELF
 
 Contact = Annotated[str, typer.Option("--contact", help="Whose mail: id or address of a contact.")]
+Version = Annotated[str, typer.Option("--version", help="Which version of an A/B test.")]
 Html = Annotated[Path | None, typer.Option("--html", help="File to write the HTML into, for a browser.")]
 
 
-async def preview(session: Session, mailing: MailingArgument, contact: Contact, html: Html = None) -> None:
+async def preview(
+    session: Session, mailing: MailingArgument, contact: Contact, version: Version = DRAFT_ITSELF, html: Html = None
+) -> None:
     """Show the mail one contact would get; links lead straight to their targets.
 
     Example: `posthaste mailing preview b7k2m9x0q3fd --contact ann@example.com --html mail.html`
     """
-    answer = await session.ask(commands.PreviewMailing(mailing=mailing, contact=contact))
+    answer = await session.ask(commands.PreviewMailing(mailing=mailing, contact=contact, version=version))
     if html is not None:
         html.write_text(answer["html"], encoding="utf-8")
     if session.out.as_json:

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 
+from cli import ab_tests
 from cli.commands import AfterOption, LimitOption, MailingArgument
 from cli.output import pairs, text
 from cli.session import Data, Session, Work
@@ -84,9 +85,9 @@ def _shown(answer: Data, *, interactive: bool) -> RenderableType:
     }
     head = f"[bold {_STATUS.get(state, 'white')}]{text(state)}[/]"
     if not interactive:
-        return Group(head, pairs(numbers))
+        return Group(head, pairs(numbers), *ab_tests.shown(answer["ab_test"]))
     bar = ProgressBar(total=max(answer["total"], 1), completed=done, width=50)
-    return Group(head, bar, pairs(numbers))
+    return Group(head, bar, pairs(numbers), *ab_tests.shown(answer["ab_test"]))
 
 
 def _judged(answer: Data) -> dict[str, object]:

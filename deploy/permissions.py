@@ -146,12 +146,13 @@ PLANNER = _service(
             "evt.mailbox.>",
             "evt.audience.>",
             "evt.consent.>",
+            "evt.statuses.>",
         ),
         *("evt.log.>", f"$KV.{subjects.WITNESS}.>"),
         *("evt.principal.>", f"$KV.{subjects.PRINCIPALS}.>"),
         *(subjects.ALL_TIMERS, subjects.ALL_DUES, subjects.ALL_PAYLOADS, subjects.ALL_PEOPLE, "in.upload.>"),
         *(f"$O.{subjects.AUDIENCE}.>", f"$O.{subjects.CONTENT}.>", f"$KV.{subjects.SECRETS}.>"),
-        *(subjects.probe(), subjects.probe_mailbox(), subjects.desk()),
+        *(subjects.probe(), subjects.rehearsal(), subjects.probe_mailbox(), subjects.desk()),
         *_reads(subjects.EVENTS, subjects.TIMERS, subjects.PAYLOADS, subjects.PEOPLE, subjects.INBOX, subjects.PARKED),
         *_reads(_AUDIENCE, _CONTENT, _SECRETS, _PRINCIPALS, _WITNESS, _MAILBOXES),
         *_erases(subjects.TIMERS, subjects.PAYLOADS, subjects.PEOPLE, subjects.INBOX, subjects.PARKED),
@@ -169,7 +170,7 @@ SENDER = _service(
         *_reads(subjects.EVENTS, subjects.JOBS, subjects.PAYLOADS, _AUDIENCE, _CONTENT, _SECRETS, _PACING),
         *_purges(subjects.TIMERS),
     ],
-    listen=(subjects.probe(), subjects.view()),
+    listen=(subjects.probe(), subjects.view(), subjects.rehearsal()),
 )
 
 TRACKER = _service(

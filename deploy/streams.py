@@ -195,6 +195,7 @@ CONSUMERS: tuple[Consumer, ...] = (
             subjects.ALL_ACCOUNTS,
             subjects.ALL_CAMPAIGNS,
             subjects.ALL_MAILINGS,
+            subjects.ALL_STATUSES,
         ],
     ),
     _projection(subjects.EVENTS, subjects.REPORTING_VIEWS, [subjects.ALL_EVENTS]),

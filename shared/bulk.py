@@ -65,6 +65,11 @@ async def update_rows(conn: AsyncConnection, table: Table, names: Sequence[str],
             await run_many(conn, sql, [(*row[1:], row[0]) for row in rows])
 
 
+async def replace_rows(conn: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert whole rows, in the order of the table's columns; each takes the place of the one with its key."""
+    await run_many(conn, _replacing(conn.dialect, table), rows)
+
+
 async def run_many(conn: AsyncConnection, sql: str, rows: Sequence[Row]) -> None:
     """Run a statement once for each row."""
     if rows and is_postgresql(conn):
@@ -104,6 +109,14 @@ def columns_of(rows: Sequence[Row]) -> Row:
 def _plain(dialect: Dialect, table: Table, names: tuple[str, ...]) -> str:
     values: Mapping[str, Any] = {name: bindparam(name, type_=table.c[name].type) for name in names}
     return str(table.insert().values(values).compile(dialect=dialect))
+
+
+@lru_cache(_STATEMENTS)
+def _replacing(dialect: Dialect, table: Table) -> str:
+    put = insert_into(dialect, table).values({c.name: bindparam(c.name, type_=c.type) for c in table.c})
+    changed = {column.name: put.excluded[column.name] for column in table.c if not column.primary_key}
+    keys = [column.name for column in table.primary_key]
+    return str(put.on_conflict_do_update(index_elements=keys, set_=changed).compile(dialect=dialect))
 
 
 @lru_cache(_STATEMENTS)

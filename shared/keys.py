@@ -1,16 +1,20 @@
 """Secrets at work: one key ring for signing and sealing, and the keyed hash that stands for an address.
 
 The first key of the ring signs and seals; every key verifies and opens, so a ring rotates by putting a new key first.
+What seals is loaded when something is first sealed or opened: most processes never do, and it takes 7 MiB.
 """
 
 import hashlib
 import hmac
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
-
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from shared.address_keys import AddressKeys
+
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
 
 
 class KeyRingError(ValueError):
@@ -19,6 +23,14 @@ class KeyRingError(ValueError):
 
 def _derive(secret: str, purpose: str) -> bytes:
     return hmac.digest(secret.encode(), purpose.encode(), "sha256")
+
+
+@lru_cache(16)
+def _sealer(*keys: bytes) -> "MultiFernet":
+    """Return what seals with the first of `keys` and opens with each."""
+    from cryptography.fernet import Fernet, MultiFernet  # noqa: PLC0415 - see the module
+
+    return MultiFernet([Fernet(key) for key in keys])
 
 
 @dataclass(frozen=True)
@@ -32,9 +44,8 @@ class KeyRing:
 
     token_keys: dict[str, bytes]
     active: str
-    _sealer: MultiFernet = field(repr=False)
+    _sealing_keys: tuple[bytes, ...] = field(repr=False)
     _pepper: bytes = field(repr=False)
-    _first: Fernet = field(repr=False)
     _address_keys: AddressKeys = field(repr=False, compare=False)
 
     @classmethod
@@ -46,9 +57,9 @@ class KeyRing:
         if len(address_pepper) < 32:
             raise KeyRingError("POSTHASTE_ADDRESS_PEPPER needs at least 32 characters")
         keys = {hashlib.sha256(b"key id" + s.encode()).hexdigest()[:4]: _derive(s, "token") for s in secrets}
-        sealers = [Fernet(urlsafe_b64encode(_derive(secret, "seal"))) for secret in secrets]
+        sealing = tuple(urlsafe_b64encode(_derive(secret, "seal")) for secret in secrets)
         pepper = _derive(address_pepper, "address")
-        return cls(keys, next(iter(keys)), MultiFernet(sealers), pepper, sealers[0], AddressKeys(pepper))
+        return cls(keys, next(iter(keys)), sealing, pepper, AddressKeys(pepper))
 
     @property
     def pepper(self) -> bytes:
@@ -65,19 +76,24 @@ class KeyRing:
 
     def seal(self, text: str) -> bytes:
         """Encrypt a secret for SECRETS."""
-        return self._sealer.encrypt(text.encode())
+        return _sealer(*self._sealing_keys).encrypt(text.encode())
 
     def sealed_by_first(self, sealed: bytes) -> bool:
         """Tell whether the first key of the ring sealed it."""
-        try:
-            self._first.decrypt(sealed)
-        except InvalidToken:  # another key did, or none of ours
-            return False
-        return True
+        return _opened(self._sealing_keys[:1], sealed) is not None
 
     def unseal(self, sealed: bytes) -> str:
         """Decrypt a secret; `KeyRingError` when no key of the ring opens it."""
-        try:
-            return self._sealer.decrypt(sealed).decode()
-        except InvalidToken as error:
-            raise KeyRingError("a sealed secret opens with none of POSTHASTE_SECRET_KEYS") from error
+        opened = _opened(self._sealing_keys, sealed)
+        if opened is None:
+            raise KeyRingError("a sealed secret opens with none of POSTHASTE_SECRET_KEYS")
+        return opened.decode()
+
+
+def _opened(keys: tuple[bytes, ...], sealed: bytes) -> bytes | None:
+    from cryptography.fernet import InvalidToken  # noqa: PLC0415 - see the module
+
+    try:
+        return _sealer(*keys).decrypt(sealed)
+    except InvalidToken:  # a key that is not among these did
+        return None

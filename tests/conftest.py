@@ -14,6 +14,7 @@ from nats.aio.client import Client
 from shared.eventlog.connection import close, connect
 from tests.harness.databases import KIND, KINDS, Database, database_of
 from tests.harness.nats import NatsCluster, NatsServer
+from tests.harness.streams import lay_streams
 from tests.harness.waiting import until_sync
 
 # Other tests run beside properties: time is measured elsewhere. A build tries the same examples each time, so that its
@@ -28,7 +29,8 @@ hypothesis.settings.load_profile("patient")
 
 
 def pytest_collection_finish() -> None:
-    """Look for garbage again: what is collected sets it aside while it loads (shared/spared.py)."""
+    """Look for garbage again: what is collected sets it aside while it loads (shared/spared.py), and stays."""
+    gc.freeze()
     gc.set_threshold(10_000)
 
 
@@ -37,10 +39,18 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
     return {"uvloop": uvloop.new_event_loop}
 
 
+@pytest.fixture
+def laid(request: pytest.FixtureRequest) -> bool:
+    """Return whether `database` has the tables of planner and reporting already: where a planner starts on it."""
+    return "planner_settings" in request.fixturenames
+
+
 @pytest.fixture(params=KINDS)
-def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+def database(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, laid: bool
+) -> Iterator[Database]:
     """Yield an empty database, SQLite and PostgreSQL in turn; services that the test starts use it, too."""
-    with database_of(request.param, tmp_path) as found:
+    with database_of(request.param, tmp_path, laid=laid) as found:
         monkeypatch.setenv("POSTHASTE_DATABASE_URL", found.url)
         yield found
 
@@ -51,14 +61,16 @@ def _database_of_the_run(request: pytest.FixtureRequest, monkeypatch: pytest.Mon
     if "database" in request.fixturenames or "tmp_path" not in request.fixturenames or "spec" in request.path.parts:
         yield
         return
-    with database_of(KIND, request.getfixturevalue("tmp_path")) as found:
+    with database_of(KIND, request.getfixturevalue("tmp_path"), laid=True) as found:
         monkeypatch.setenv("POSTHASTE_DATABASE_URL", found.url)
         yield
 
 
 @pytest.fixture
-def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
-    """Yield a fresh server without streams."""
+def nats_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NatsServer]:
+    """Yield a fresh server, without streams unless the test wants `log_streams`."""
+    if "log_streams" in request.fixturenames:
+        lay_streams(tmp_path / "nats")
     server = NatsServer.started(tmp_path / "nats")
     yield server
     server.kill()
@@ -73,11 +85,8 @@ async def nc(nats_server: NatsServer) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-async def log_streams(nats_server: NatsServer, nc: Client) -> NatsServer:
+def log_streams(nats_server: NatsServer) -> NatsServer:
     """Return a fresh server that has all streams of deploy/streams.py."""
-    from deploy.apply import apply  # noqa: PLC0415 - only tests that need the streams need deploy
-
-    await apply(nc)
     return nats_server
 
 

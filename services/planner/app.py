@@ -15,6 +15,7 @@ from faststream.nats.message import NatsMessage
 from services.planner import handlers, queries
 from services.planner.audience.freezing import Freezer
 from services.planner.audience.outcome_facts import OutcomeFacts
+from services.planner.audience.version_figures import VersionFigures
 from services.planner.audit import Audit
 from services.planner.board import Board
 from services.planner.census import Census
@@ -27,6 +28,8 @@ from services.planner.housekeeping import Housekeeping
 from services.planner.intake.imports import Importer
 from services.planner.intake.producers import Intake
 from services.planner.intake.uploads import Uploads
+from services.planner.mailings.dry_runs import DryRuns
+from services.planner.mailings.dry_runs import Reach as DryRunReach
 from services.planner.mailings.test_mails import TestMails
 from services.planner.memories import Memories
 from services.planner.notices.lookup import Lookup
@@ -36,11 +39,15 @@ from services.planner.notices.webhooks import NoticeHooks
 from services.planner.parts import Parts
 from services.planner.planning import dues
 from services.planner.planning.chunks import Planning
+from services.planner.planning.copies import Copies
+from services.planner.planning.copies import Reach as CopyReach
 from services.planner.planning.process import Process, Reach
 from services.planner.principals.records import Records
 from services.planner.principals.throttle import Throttle
 from services.planner.schema import FairEngine
 from services.planner.settings import PlannerSettings
+from services.planner.statuses.setting import StatusSetter
+from services.planner.statuses.status_facts import StatusFacts
 from shared.contracts import api, subjects
 from shared.contracts.commands import Recollection, Word
 from shared.contracts.envelope import Commit
@@ -56,6 +63,7 @@ from shared.eventlog.reader import Reader
 from shared.eventlog.server_clock import leading
 from shared.eventlog.store import EventLog
 from shared.eventlog.timers import Timers
+from shared.eventlog.views import View
 from shared.keys import KeyRing
 from shared.messaging.answers import CommandRouter
 from shared.messaging.ask import ask
@@ -66,6 +74,8 @@ from shared.messaging.principals import Principals
 from shared.messaging.service import Service, run_service
 from shared.migrations import migrate
 from shared.providers import Providers
+
+VIEWS: tuple[View, ...] = (Facts(), OutcomeFacts(), StatusFacts())
 
 _FACTS_S = 30.0
 
@@ -102,16 +112,17 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     opt_ins = OptIns(engine, log, keys, planning, providers=providers, facts_at=facts_at)
     intake = Intake(engine, log, keys, directory, opt_ins=opt_ins, providers=providers)
     test_mails = TestMails(engine, log, board, planning, keys)
-    process = Process(Reach(log, board, Timers(nc), freezer, planning, test_mails, facts_at, settings))
     suppressor = Suppressor(engine, log, planning, facts_at, settings.soft_bounces)
-    notices, hooks = (
+    figures, notices, hooks, copies, statuses = (
+        VersionFigures(engine, log, freezer, facts_at),
         Notices(NoticeReach(engine, log, planning, contents, keys, settings.sweep_seconds)),
         NoticeHooks(engine, Lookup(engine, log, contents), settings),
+        Copies(CopyReach(engine, log, planning, contents, keys, settings.sweep_seconds)),
+        StatusSetter(engine, log, facts_at),
     )
-    told = _all(process.on_applied, suppressor.on_applied, notices.on_applied, hooks.on_applied)
-    facts = Projector(
-        log, engine, [Facts(), OutcomeFacts()], durable=subjects.PLANNER_FACTS, filters=FILTERS, on_applied=told
-    )
+    process = Process(Reach(log, board, Timers(nc), freezer, planning, test_mails, figures, facts_at, settings))
+    told = _all(*(each.on_applied for each in (process, suppressor, notices, hooks, copies, statuses)))
+    facts = Projector(log, engine, VIEWS, durable=subjects.PLANNER_FACTS, filters=FILTERS, on_applied=told)
     parts = Parts(
         settings=settings,
         engine=engine,
@@ -123,6 +134,10 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         freezer=freezer,
         planning=planning,
         test_mails=test_mails,
+        figures=figures,
+        dry_runs=DryRuns(
+            DryRunReach(engine, log, board, freezer, planning, keys, partial(ask, nc, seconds=settings.probe_seconds))
+        ),
         contents=contents,
         inbox=Documents(nc, subjects.INBOX),
         secrets=Bucket(nc, subjects.SECRETS),
@@ -157,9 +172,12 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     service.spawn("checkpoints", engine.checkpoints())
     for name, worker in (
         ("suppressor", suppressor),
+        ("statuses", statuses),
         ("notices", notices),
         ("webhooks", hooks),
+        ("copies", copies),
         ("imports", importer),
+        ("dry_runs", parts.dry_runs),
         ("intake", intake),
         ("directory", directory),
         ("housekeeping", Housekeeping(parts)),

@@ -19,6 +19,7 @@ from services.planner.facts import ACCOUNTS, CHUNKS, DOUBTS, MAILINGS
 from services.planner.mailings.mailing import FINAL, Mailing
 from services.planner.mailings.thresholds import Tried
 from services.planner.planning.fan_out import Piece
+from services.planner.planning.openings import EVERYTHING, Leave
 from services.planner.schema import METADATA, insert
 from shared.contracts.sending import SINGLE
 from shared.contracts.subjects import ChunkRef
@@ -113,8 +114,8 @@ class Board:
         async with self._reading.connect() as conn:
             return [Piece(int(n), lane, int(size)) for n, lane, size in await conn.execute(query)]
 
-    async def left(self, mailing: str, audience: int) -> dict[tuple[str, str], int]:
-        """Return how many recipients are not sent to yet, by lane and time zone."""
+    async def left(self, mailing: str, audience: int, *, sample: bool | None = None) -> dict[tuple[str, str], int]:
+        """Return how many recipients are not sent to yet, by lane and time zone; those of the sample, or the rest."""
         p, c = PIECES.c, CHUNKS.c
         answered = func.coalesce(c.accepted + c.bounced + c.refused, 0)
         query = (
@@ -123,6 +124,8 @@ class Board:
             .where(and_(p.audience == audience, or_(c.finished.is_(None), c.finished.is_(False))))
             .group_by(p.lane, p.zone)
         )
+        if sample is not None:
+            query = query.where(p.version != "" if sample else p.version == "")
         async with self._reading.connect() as conn:
             return {(lane, zone): int(count) for lane, zone, count in await conn.execute(query)}
 
@@ -133,33 +136,48 @@ class Board:
         async with self._reading.connect() as conn:
             return [(int(at), int(size)) for at, size in await conn.execute(query.order_by(c.planned_at))]
 
+    async def sampled(self, mailing: str, audience: int) -> bool:
+        """Tell whether everybody of the sample was tried."""
+        p, c = PIECES.c, CHUNKS.c
+        query = (
+            select(func.count())
+            .select_from(PIECES)
+            .outerjoin(CHUNKS, and_(c.mailing == mailing, c.n == p.n))
+            .where(p.audience == audience, p.version != "", or_(c.passed.is_(None), c.passed.is_(False)))
+        )
+        async with self._reading.connect() as conn:
+            return not await conn.scalar(query)
+
     async def unplanned(
-        self, mailing: str, audience: int, lanes: Iterable[str], limit: int, zones: Collection[str] | None = None
+        self, mailing: str, audience: int, lanes: Iterable[str], limit: int, may: Leave = EVERYTHING
     ) -> list[Piece]:
-        """Return the next chunks of each lane that have no plan, in order of their numbers; as `open_pieces`."""
+        """Return the next chunks of each lane that have no plan and may have one, in order of their numbers."""
         p, c = PIECES.c, CHUNKS.c
         planned = and_(c.mailing == mailing, c.n == p.n)
         query = (
-            select(p.n, p.lane, p.size, p.zone)
+            select(p.n, p.lane, p.size, p.zone, p.version)
             .outerjoin(CHUNKS, planned)
             .where(and_(p.audience == audience, or_(c.n.is_(None), c.size == 0)))
             .order_by(p.n)
             .limit(limit)
         )
-        if zones is not None:
-            query = query.where(p.zone.in_(zones))
+        if may.zones is not None:
+            query = query.where(p.zone.in_(may.zones))
+        if may.sample:
+            query = query.where(p.version != "")
         async with self._reading.connect() as conn:
             rows = [row for lane in lanes for row in await conn.execute(query.where(p.lane == lane))]
-        return sorted((Piece(int(n), lane, int(size), zone) for n, lane, size, zone in rows), key=attrgetter("n"))
+        return sorted((Piece(int(row[0]), row[1], int(row[2]), *row[3:]) for row in rows), key=attrgetter("n"))
 
-    async def finished(self, mailing: str, chunks: int) -> list[dict[str, int]]:
-        """Return the totals of the finished chunks; nothing while there are fewer than `chunks`."""
+    async def finished(self, mailing: str, chunks: int) -> tuple[int, list[dict[str, int]]]:
+        """Return how many of `chunks` are not finished, and the totals of all where none is left."""
         c = CHUNKS.c
         ended = and_(c.mailing == mailing, c.finished.is_(True))
         async with self._reading.connect() as conn:
-            if int(await conn.scalar(select(func.count()).select_from(CHUNKS).where(ended)) or 0) < chunks:
-                return []
-            return [orjson.loads(totals) for totals in await conn.scalars(select(c.totals).where(ended))]
+            many = int(await conn.scalar(select(func.count()).select_from(CHUNKS).where(ended)) or 0)
+            if many < chunks:
+                return chunks - many, []
+            return 0, [orjson.loads(totals) for totals in await conn.scalars(select(c.totals).where(ended))]
 
     async def tried(self, mailing: str, since: int) -> Tried:
         """Return how the mails fared that were planned after `since`, what came back later included."""

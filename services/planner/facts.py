@@ -10,7 +10,21 @@ from datetime import datetime
 from typing import Any, TypeGuard
 
 import orjson
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, select, text, tuple_
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    false,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.planner.accounts.account import AccountDecider
@@ -19,6 +33,7 @@ from services.planner.mailings.mailing import MailingDecider
 from services.planner.notices import notice_facts
 from services.planner.notices.notice_facts import NOTICES
 from services.planner.schema import METADATA, insert
+from shared.bulk import replace_rows
 from shared.contracts import account, consent, feedback, mailing, ranges, relay, subjects
 from shared.contracts.account import AccountEdited
 from shared.contracts.consent import BLOCKING, Act, AddressSuppressed, Held, OptInRequested, after, moment
@@ -81,6 +96,7 @@ CHUNKS = Table(
     *(Column(name, Integer, nullable=False, server_default=text("0")) for name in ("accepted", "bounced", "refused")),
     Column("last_at", BigInteger, nullable=False),
     Column("due_at", BigInteger, nullable=False),
+    Column("copied", Boolean, nullable=False, server_default=false()),
     Index("facts_chunks_open", "mailing", "finished", "passed"),
     Index("facts_chunks_quiet", "finished", "last_at"),
 )
@@ -103,6 +119,7 @@ SUPPRESSION = Table(
 )
 TABLES = (MAILINGS, ACCOUNTS, CHUNKS, DOUBTS, SUPPRESSION, NOTICES, returns.RETURNS)
 
+_CHUNK_COLUMNS = tuple(CHUNKS.c.keys())
 _IN_ONE = 500
 FILTERS = (
     subjects.ALL_MAILINGS,
@@ -113,6 +130,8 @@ FILTERS = (
     subjects.ALL_CONSENT,
     subjects.ALL_FEEDBACK,
     subjects.ALL_ENGAGEMENT,
+    subjects.ALL_CAMPAIGNS,
+    subjects.ALL_STATUSES,
 )
 _CHUNK_EVENTS = (ChunkPlanned, ChunkStarted, RecipientsSettled, ChunkPassed, ChunkParked, ChunkFinished)
 _RETRY = (MailingResumed, WindowOpened, MailingCancelled, RateChanged)
@@ -130,6 +149,7 @@ _NEW_CHUNK: Mapping[str, Any] = {
     "parked_seq": 0,
     "planned_at": 0,
     "planned_seq": 0,
+    "copied": False,
     "accepted": 0,
     "bounced": 0,
     "refused": 0,
@@ -282,7 +302,7 @@ async def _chunks(conn: AsyncConnection, commits: Sequence[Commit]) -> None:
             for group in record.event.groups if isinstance(record.event, RecipientsSettled) else ():
                 if (fate := _fate(group)) is not None:
                     row[fate] += len(ranges.unpack(group.indexes))
-    await _upsert(conn, CHUNKS, rows.values())
+    await replace_rows(conn, CHUNKS, [tuple(map(row.__getitem__, _CHUNK_COLUMNS)) for row in rows.values()])
 
 
 def _chunk_changes(event: DomainEvent, commit: Commit) -> dict[str, Any]:
@@ -290,7 +310,7 @@ def _chunk_changes(event: DomainEvent, commit: Commit) -> dict[str, Any]:
         case ChunkPlanned():
             planned = {"account": event.account, "lane": event.lane, "kind": event.kind}
             when = {"planned_at": millis(commit.recorded_at), "planned_seq": commit.seq}
-            return {**planned, **when, "size": len(event.contacts)}
+            return {**planned, **when, "size": len(event.contacts), "copied": event.copied}
         case ChunkStarted():
             return {"started": True, "parked": "", "parked_seq": 0}
         case RecipientsSettled():

@@ -18,8 +18,9 @@ from services.planner.content import templates
 from services.planner.content.attachments import attach
 from services.planner.content.freezing import freeze_content
 from services.planner.content.inline_css import inlined
+from services.planner.content.versions import ab_test, frozen_versions, versions_of, wrong_sample
 from services.planner.idempotency import Act, once
-from services.planner.mailings import campaigns, orders, single_mails, standstill
+from services.planner.mailings import campaigns, dry_run_requests, orders, single_mails, standstill
 from services.planner.mailings.campaign import Campaign
 from services.planner.mailings.doubts import open_doubts
 from services.planner.mailings.orders import Command
@@ -128,8 +129,12 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
         return filled
     wanted = inlined(filled) if filled.inline_css else filled
     refused = wrong_url(wanted.notify_url, parts.settings) if wanted.notify_url else None
+    refused = refused or wrong_sample(wanted.ab_test)
     if refused is not None:
         return refused
+    versions = await versions_of(parts, filled)
+    if isinstance(versions, Refusal):
+        return versions
     first = campaign.opened.lists[0]
     async with reading(parts.engine).connect() as conn:
         names = await lists.names(conn, [first])
@@ -138,19 +143,26 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
     files = await attach(wanted.attachments, parts.inbox, parts.contents)
     if isinstance(files, Refusal):
         return files
-    append = parts.settings.append_unsubscribe
-    content = freeze_content(
-        wanted, known, list_name=names.get(first, ""), list_id=list_id, unsubscribe=append, files=files
+    freeze = partial(
+        freeze_content,
+        known_fields=known,
+        list_name=names.get(first, ""),
+        list_id=list_id,
+        unsubscribe=parts.settings.append_unsubscribe,
+        files=files,
     )
-    if isinstance(content, Refusal):
-        return content
-    encoded = content.encoded()
-    await parts.contents.put(digest(encoded), encoded)
+    frozen = freeze(wanted)
+    said = frozen if isinstance(frozen, Refusal) else frozen_versions(frozen, versions, freeze)
+    if isinstance(said, Refusal):
+        return said
+    for each in said.values():
+        await parts.contents.put(digest(each.encoded()), each.encoded())
+    content = said[""]
     drafted = MailingDrafted(
         campaign=wanted.campaign,
         name=wanted.name,
         account=wanted.account,
-        content=digest(encoded),
+        content=digest(content.encoded()),
         subject=wanted.subject,
         links=content.links,
         doubt=wanted.doubt,
@@ -162,6 +174,8 @@ async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing:
         recipient_time=wanted.recipient_time,
         notify=len(content.notify),
         webhook=bool(content.notify_url),
+        ab_test=ab_test(wanted.ab_test, said),
+        copied=bool(content.blind_copy),
     )
     account = await parts.account(wanted.account)
     order = orders.Draft(drafted, content.sender_address, campaign, account, clock.now().date(), edit)
@@ -213,6 +227,13 @@ async def approve_mailing(parts: Parts, wanted: commands.ApproveMailing, act: Ac
     made = (MailingDrafted, MailingEdited, AudienceFrozen, MailingScheduled)
     makers = {record.principal for commit in commits for record in commit.events if isinstance(record.event, made)}
     return await parts.order(act, wanted.mailing, orders.Approve(wanted.plan, act.principal not in makers))
+
+
+async def choose_winner(parts: Parts, wanted: commands.ChooseWinner, act: Act) -> Result:
+    """Choose what the rest gets, with the figures as they are now."""
+    state = await parts.mailing(wanted.mailing)
+    figures = await parts.figures.of(wanted.mailing, state) if state.testing and state.started else {}
+    return await parts.order(act, wanted.mailing, orders.ChooseVersion(wanted.version, figures))
 
 
 async def resume_mailing(parts: Parts, wanted: commands.ResumeMailing, act: Act) -> Result:
@@ -279,6 +300,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.ApproveMailing: approve_mailing,
     commands.UnscheduleMailing: _plain(lambda _: orders.Unschedule()),
     commands.PauseMailing: _plain(lambda wanted: orders.Pause(wanted.reason)),
+    commands.ChooseWinner: choose_winner,
     commands.ResumeMailing: resume_mailing,
     commands.StopEverything: standstill.stop_everything,
     commands.ResumeStopped: standstill.resume_stopped,
@@ -306,6 +328,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     **templates.HANDLERS,
     **audience_commands.HANDLERS,
     **campaigns.HANDLERS,
+    **dry_run_requests.HANDLERS,
     **consent_commands.HANDLERS,
     commands.RuleList: segments.rule_list,
     commands.BlockDomain: blocked_domain_commands.block,

@@ -47,6 +47,9 @@ class Housekeeping:
         swept = await parts.records.sweep(parts.principals.standings)
         if swept:
             logger.info("records of principals that nothing points to were erased", extra={"records": swept})
+        swept = await parts.dry_runs.tidy()
+        if swept:
+            logger.info("what dry runs had kept was erased", extra={"runs": swept})
         erased = await signing.sweep(parts)
         if erased:
             logger.info("retired signing keys that no mail needs were erased", extra={"keys": erased})

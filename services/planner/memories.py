@@ -11,9 +11,13 @@ from sqlalchemy import BigInteger, Column, String, Table, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.planner import facts
+from services.planner.audience.outcome_facts import OutcomeFacts
+from services.planner.audience.outcomes import FRESH, RESULTS
 from services.planner.board import MARKS
 from services.planner.intake.imports import IMPORTS
 from services.planner.schema import METADATA, insert
+from services.planner.statuses.setting import MARKS as STATUS_MARKS
+from services.planner.statuses.status_facts import StatusFacts
 from shared.database import reading
 from shared.eventlog import checkpoints
 from shared.eventlog.checkpoints import Checkpoint
@@ -82,6 +86,8 @@ class Memories:
     async def begin_again(self) -> None:
         """Empty the facts, which hold what another log said: they are made anew from this one."""
         async with self._engine.begin() as conn:
-            for table in (*facts.TABLES, MARKS):
+            beside = (*OutcomeFacts.tables, RESULTS, FRESH, *StatusFacts.tables, STATUS_MARKS)
+            for table in (*facts.TABLES, MARKS, *beside):
                 await conn.execute(delete(table))
-            await checkpoints.put(conn, Checkpoint(facts.Facts.name, facts.Facts.version))
+            for view in (facts.Facts, OutcomeFacts, StatusFacts):
+                await checkpoints.put(conn, Checkpoint(view.name, view.version))

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.planner.accounts.account import Account, AccountDecider
 from services.planner.audience.freezing import Freezer
+from services.planner.audience.version_figures import VersionFigures
 from services.planner.board import Board
 from services.planner.consent.opt_ins import OptIns
 from services.planner.contacts.directory import Directory
@@ -18,6 +19,7 @@ from services.planner.idempotency import Act
 from services.planner.intake.imports import Importer
 from services.planner.intake.producers import Intake
 from services.planner.mailings.campaign import Campaign, CampaignDecider
+from services.planner.mailings.dry_runs import DryRuns
 from services.planner.mailings.mailing import Mailing, MailingDecider
 from services.planner.mailings.orders import Command
 from services.planner.mailings.test_mails import TestMails
@@ -67,6 +69,8 @@ class Parts:
     freezer: Freezer
     planning: Planning
     test_mails: TestMails
+    dry_runs: DryRuns
+    figures: VersionFigures
     contents: Objects
     inbox: Documents
     secrets: Bucket

@@ -12,9 +12,10 @@ from services.planner.audience import frozen_rows
 from services.planner.audience.audience_commands import NO_MAILING
 from services.planner.census import Census
 from services.planner.contacts import blocked_domain_commands, lists
-from services.planner.content import preview, templates
+from services.planner.content import preview, templates, versions
 from services.planner.content.plain_text import text_from_html
 from services.planner.intake import imports
+from services.planner.mailings import dry_run_requests
 from services.planner.parts import Parts
 from services.planner.planning import foresight
 from services.planner.principals import administration
@@ -110,7 +111,8 @@ async def draft(parts: Parts, wanted: commands.Draft) -> Answer | Refusal:
     if written is None:
         return NO_MAILING
     content = Content.model_validate_json(await parts.contents.get(written.content))
-    wrote = written.model_dump(mode="json", exclude={"content", "links", "notify", "webhook"})
+    hidden = {"content", "links", "notify", "webhook", "ab_test", "copied"}
+    wrote = written.model_dump(mode="json", exclude=hidden)
     told = content.model_dump(
         mode="json",
         include={
@@ -127,10 +129,12 @@ async def draft(parts: Parts, wanted: commands.Draft) -> Answer | Refusal:
             "attachments",
             "notify",
             "notify_url",
+            "blind_copy",
         },
     )
     if content.html and content.text == text_from_html(content.html):  # made from the HTML, and made anew with it
         told["text"] = ""
+    told["ab_test"] = await versions.written(parts, written.ab_test)
     return Answer(ok=True, data=wrote | told | {"mailing": wanted.mailing})
 
 
@@ -192,6 +196,7 @@ QUERIES: dict[type[commands.Query], Query] = {
     commands.PreviewImport: import_preview,
     commands.Audience: audience,
     **templates.QUERIES,
+    **dry_run_requests.QUERIES,
     commands.ChosenSources: chosen_sources,
     commands.Census: census,
     commands.Forecast: foresight.ask,

@@ -13,7 +13,7 @@ import orjson
 
 from services.reporting.mailing import HANDLED, Mailing, evolve, millis
 from shared.contracts import outcomes
-from shared.contracts.campaign import CampaignClosed, CampaignDeleted, CampaignEdited, CampaignOpened
+from shared.contracts.campaign import CampaignClosed, CampaignDeleted, CampaignEdited, CampaignOpened, CampaignSettings
 from shared.contracts.consent import OptedOut
 from shared.contracts.engagement import HitsRecorded
 from shared.contracts.envelope import DomainEvent, EventRecord
@@ -36,6 +36,7 @@ class Chunk:
     states: bytearray
     finished: int = 0
     parked: str = ""
+    version: str = ""
 
     def numbers(self) -> list[int]:
         """Return its part of the sums."""
@@ -116,7 +117,7 @@ def _planned(counts: Counts, _record: EventRecord, event: ChunkPlanned) -> None:
         row.status = "Sending"
     row.planned += len(event.contacts)
     row.chunks_planned += 1
-    counts.loaded((event.mailing, event.n), Chunk(bytearray(len(event.contacts))))
+    counts.loaded((event.mailing, event.n), Chunk(bytearray(len(event.contacts)), version=event.version))
 
 
 def _settled(counts: Counts, record: EventRecord, event: RecipientsSettled) -> None:
@@ -179,14 +180,18 @@ def _opened(counts: Counts, record: EventRecord, event: CampaignOpened) -> None:
     campaign, lists = entity_of(record.subject), orjson.dumps(event.lists).decode()
     dates = (str(event.starts_on or ""), str(event.ends_on or ""))
     settings = (campaign, event.name, event.kind, lists, *dates)
-    counts.campaigns[campaign] = (*settings, "open", millis(record.time), int(event.approval))
+    counts.campaigns[campaign] = (*settings, "open", millis(record.time), int(event.approval), _mapping(event))
 
 
 def _edited(counts: Counts, record: EventRecord, event: CampaignEdited) -> None:
     dates = {"starts_on": str(event.starts_on or ""), "ends_on": str(event.ends_on or "")}
     lists = orjson.dumps(event.lists).decode()
     named = {"name": event.name, "kind": event.kind, "lists": lists}
-    _changed(counts, record, {**named, **dates, "approval": int(event.approval)})
+    _changed(counts, record, {**named, **dates, "approval": int(event.approval), "statuses": _mapping(event)})
+
+
+def _mapping(event: CampaignSettings) -> str:
+    return orjson.dumps(event.statuses, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _closed(counts: Counts, record: EventRecord, _event: CampaignClosed) -> None:

@@ -19,6 +19,7 @@ from shared.contracts.engagement import Hit, HitsRecorded
 from shared.contracts.envelope import DomainEvent, EventRecord
 from shared.contracts.ranges import unpack
 from shared.contracts.sending import SINGLE, ChunkPlanned, Group, RecipientsSettled
+from shared.contracts.statuses import StatusesSet
 
 MOST = 500  # recipients or hits in one message
 
@@ -50,7 +51,10 @@ class Known:
         plan = self.chunks.get(key)
         if plan is None or not 0 <= index < len(plan.contacts) or not plan.contacts[index]:
             return {}
-        contact = plan.contacts[index]
+        return self.named(plan.contacts[index])
+
+    def named(self, contact: str) -> Data:
+        """Return how a contact is named."""
         source, external = self.people.get(contact, ("", ""))
         return {"contact": contact, "source": source, "external": external} if external else {"contact": contact}
 
@@ -95,12 +99,13 @@ _RETURNED: dict[str, feed.Returned] = {
 
 _OTHERS: tuple[type[DomainEvent], ...] = (
     *(ChunkPlanned, RecipientsSettled, HitsRecorded, *feedback.EVENTS),
-    *(ContactsImported, ContactsSynced),
+    *(ContactsImported, ContactsSynced, StatusesSet),
 )
 HANDLES: frozenset[str] = frozenset(event.TYPE for event in (*_CHANGES, *_ACTS, *_OTHERS))
 FILTERS = (
     *(subjects.ALL_MAILINGS, subjects.ALL_PLANS, subjects.ALL_CHUNKS),
     *(subjects.ALL_ENGAGEMENT, subjects.ALL_FEEDBACK, subjects.ALL_CONSENT, subjects.ALL_AUDIENCE),
+    subjects.ALL_STATUSES,
 )
 
 
@@ -124,6 +129,11 @@ def recipients_of(record: EventRecord) -> Iterator[tuple[ChunkKey, int]]:
             return
 
 
+def contacts_of(record: EventRecord) -> Sequence[str]:
+    """Return the contacts that an event names itself."""
+    return record.event.contacts if isinstance(record.event, StatusesSet) else ()
+
+
 def messages(record: EventRecord, known: Known) -> Iterator[Message]:
     """Yield what integrators are told of one event."""
     event = record.event
@@ -134,6 +144,8 @@ def messages(record: EventRecord, known: Known) -> Iterator[Message]:
             yield from _engaged(record, event, known)
         case feedback.Answer():
             yield from _returned(record, event, known)
+        case StatusesSet():
+            yield from _statuses(record, event, known)
         case ContactsImported() | ContactsSynced():
             yield _message(record, record.id, subjects.OUT_CONTACT, feed.ContactsChanged.TYPE, _contacts(event))
         case _ if (act := _ACTS.get(type(event))) is not None:
@@ -209,6 +221,19 @@ def _returned(record: EventRecord, event: feedback.Answer, known: Known) -> Iter
         said |= {"status": event.status, "code": event.reply_code}
         data |= {name: value for name, value in said.items() if value}
     yield _message(record, record.id, subjects.out_returned(event.mailing), feed.MailReturned.TYPE, data)
+
+
+def _statuses(record: EventRecord, event: StatusesSet, known: Known) -> Iterator[Message]:
+    base = _EPOCH + timedelta(seconds=event.base)
+    rows = [
+        known.named(contact) | {"at": _stamp(base + timedelta(seconds=after))}
+        for contact, after in zip(event.contacts, event.at, strict=True)
+    ]
+    said = {"mailing": event.mailing, "outcome": event.outcome, "status": event.status}
+    data = {"campaign": record.subject.rpartition(".")[2]} | said
+    for place, part in _parts(rows):
+        message_id = f"{record.id}{place}"
+        yield _message(record, message_id, subjects.OUT_STATUSES, feed.StatusesChanged.TYPE, data | {"customers": part})
 
 
 def _consent(act: str, event: Any, known: Known) -> Data:  # noqa: ANN401 - one of four events

@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.reporting import feed_page, pages, queries
+from services.reporting import feed_page, pages, queries, status_page
 from services.reporting.directory import Directory
 from services.reporting.ledger_reader import read_ledger
 from services.reporting.queries import Data
@@ -172,6 +172,10 @@ def _register_for_integrators(router: CommandRouter, reports: Reports) -> None:
             return pages.outcomes_of(conn, query.mailing, query.source, query.ids)
 
         return await reports.answer(caller, read)
+
+    @router.query(commands.CustomerStatuses)
+    async def _(query: commands.CustomerStatuses, caller: Caller) -> Answer | Refusal:
+        return await reports.answer(caller, lambda conn: status_page.statuses(conn, query))
 
     @router.query(commands.FeedEvents)
     async def _(query: commands.FeedEvents, _caller: Caller) -> Answer | Refusal:

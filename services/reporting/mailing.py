@@ -65,6 +65,7 @@ class Mailing:
     first_sent: int | None = None
     last_sent: int | None = None
     seconds_between: float | None = None
+    ab_test: str = ""
 
 
 def millis(instant: datetime | None) -> int | None:
@@ -81,6 +82,24 @@ def _describe(row: Mailing, event: events.MailingDrafted | events.MailingEdited)
     row.links = orjson.dumps(event.links).decode()
     row.doubt, row.tracking, row.retry_for = event.doubt, event.tracking, event.retry_for
     _limit(row, event.limits)
+    row.ab_test = ""
+    if event.ab_test is not None:
+        others = {letter: event.ab_test.versions[letter].subject for letter in sorted(event.ab_test.versions)}
+        versions = {events.DRAFT_ITSELF: event.subject, **others}
+        begun = {"by": event.ab_test.by, "versions": versions, "sampled": False, "decides_at": None}
+        row.ab_test = orjson.dumps({**begun, "winner": "", "chosen_by": ""}).decode()
+
+
+def _sampled(row: Mailing, event: events.SampleSent, _at: int) -> None:
+    _test(row, sampled=True, decides_at=millis(event.decides_at))
+
+
+def _won(row: Mailing, event: events.WinnerChosen, _at: int) -> None:
+    _test(row, winner=event.version, chosen_by=event.by)
+
+
+def _test(row: Mailing, **changes: object) -> None:
+    row.ab_test = orjson.dumps({**orjson.loads(row.ab_test or "{}"), **changes}).decode()
 
 
 def _drafted(row: Mailing, event: events.MailingDrafted, at: int) -> None:
@@ -173,6 +192,8 @@ _STEPS: dict[type[DomainEvent], Callable[[Mailing, Any, int], None]] = {
     events.MailingScheduled: _scheduled,
     events.MailingUnscheduled: _unscheduled,
     events.SendingStarted: _started,
+    events.SampleSent: _sampled,
+    events.WinnerChosen: _won,
     events.WindowClosed: _window_closed,
     events.WindowOpened: _window_opened,
     events.MailingPaused: _paused,

@@ -4,10 +4,11 @@ Fields of a mailing (`Status`, `Mailings`): mailing, campaign, name, account, su
 total, to_send, sent, read (every open by a person), opened (people), clicked (mails with a click by a person), clicks,
 opens_by and clicks_by (all hits by verdict), only_machines (mails that nothing but machines asked for), rules (version
 by which it was judged), unsubscribed, failed; bounced, bounce_reasons, complained, replied, auto_replied (people, as
-far as proven); each outcome by its name, `evidence` (in doubt, but gave a sign: counted as accepted); recipients and
-left_out as frozen, planned, chunks, chunks_planned, chunks_finished, parked; rate (accepted a second over the last
-ten), first_sent, last_sent, limits; scheduled_at, zone, hours, deadline, until, opens, drafted_at, started_at,
-finished_at; audience, audience_position, doubt, tracking, test_of, deleted.
+far as proven); copied (blind copies that were accepted, counted in nothing else); each outcome by its name, `evidence`
+(in doubt, but gave a sign: counted as accepted); recipients and left_out as frozen, planned, chunks, chunks_planned,
+chunks_finished, parked; rate (accepted a second over the last ten), first_sent, last_sent, limits; scheduled_at, zone,
+hours, deadline, until, opens, drafted_at, started_at, finished_at; audience, audience_position, doubt, tracking,
+test_of, deleted; ab_test, where there is one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +18,8 @@ import orjson
 from sqlalchemy import Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.reporting import returned, tables
+from services.reporting import returned, tables, versions
+from shared.contracts import subjects
 from shared.contracts.verdicts import ANY_CLICK, OPENS, RULES, TALLIES
 from shared.instants import from_millis
 
@@ -62,6 +64,7 @@ async def campaigns(conn: AsyncConnection) -> list[Data]:
             "lists": orjson.loads(row.lists),
             "opened_at": iso(row.opened_at),
             "approval": bool(row.approval),
+            "statuses": orjson.loads(row.statuses),
         }
         for row in await conn.execute(query)
     ]
@@ -122,6 +125,10 @@ async def _told(conn: AsyncConnection, rows: Sequence[Row[Any]], now: float) -> 
         .group_by(points.mailing),
     )
     back = await returned.counts(conn, ids)
+    copies = tables.mailings.c
+    copied = await _by_mailing(
+        conn, select(copies.mailing, copies.accepted).where(copies.mailing.in_(map(subjects.copies_of, ids)))
+    )
     judged = tables.judged_by.c
     rules = await _by_mailing(conn, select(judged.mailing, judged.rules).where(judged.mailing.in_(ids)))
     told = []
@@ -139,8 +146,10 @@ async def _told(conn: AsyncConnection, rows: Sequence[Row[Any]], now: float) -> 
                 "clicks_by": clicks["by"],
                 "only_machines": opens["others"],
                 "rules": rules.get(row.mailing, RULES.version),
+                "copied": copied.get(subjects.copies_of(row.mailing), 0),
                 "unsubscribed": gone.get(row.mailing, 0),
                 **returned.numbers(back.get(row.mailing)),
+                "ab_test": await versions.ab_test(conn, row.mailing, row.ab_test),
                 "rate": round(lately.get(row.mailing, 0) / min(_RATE_SECONDS, max(1.0, now - began)), 1),
             }
         )

@@ -239,6 +239,7 @@ class Relay:
             if plan is not None:
                 plans[key] = plan
                 contacts.update(plan.contacts[index : index + 1])
+        contacts.update(contact for record in records for contact in feed.contacts_of(record))
         known = Known(plans, await self._people(contacts))
         outgoing: list[_Out] = []
         for commit, event in zip(commits, first_ids, strict=True):

@@ -37,6 +37,26 @@ def _frozen(event: mailing.AudienceFrozen) -> str:
     return f"Audience fixed: {event.recipients} recipients in {event.chunks} chunks{left}"
 
 
+def _dry_run(event: mailing.DryRunFinished) -> str:
+    failed = f", {event.failed} cannot" if event.failed else ""
+    return f"Dry run: {event.mails} mails can be made{failed}; the largest takes {event.largest} bytes"
+
+
+def _sampled(event: mailing.SampleSent) -> str:
+    when = (
+        "somebody has to choose" if event.decides_at is None else f"the winner is chosen at {_time(event.decides_at)}"
+    )
+    return f"The sample of the A/B test was sent; {when}"
+
+
+def _won(event: mailing.WinnerChosen) -> str:
+    did = ", ".join(
+        f"{letter}: {each.opened} opened and {each.clicked} clicked of {each.sent}"
+        for letter, each in sorted(event.figures.items())
+    )
+    return f"Version {event.version} was chosen by {event.by}{f' ({did})' if did else ''}"
+
+
 def _scheduled(event: mailing.MailingScheduled) -> str:
     deadline = f", not after {_time(event.deadline)}" if event.deadline else ""
     hours = f", {event.hours.start:%H:%M} to {event.hours.end:%H:%M}" if event.hours else ""
@@ -73,7 +93,10 @@ _SENTENCES: dict[type[DomainEvent], Callable[[Any], str]] = {
     mailing.MailingApproved: lambda e: f"Plan {e.plan} approved",
     mailing.ApprovalWithdrawn: lambda _: "Approval withdrawn: the plan is another one",
     mailing.MailingUnscheduled: lambda _: "Start withdrawn",
+    mailing.DryRunFinished: _dry_run,
     mailing.SendingStarted: lambda e: f"Sending started{_until(e.until)}",
+    mailing.SampleSent: _sampled,
+    mailing.WinnerChosen: _won,
     mailing.WindowClosed: lambda e: f"Outside the sending hours; goes on at {_time(e.opens)}",
     mailing.WindowOpened: lambda e: f"Inside the sending hours{_until(e.until)}",
     mailing.MailingPaused: lambda e: f"Paused{_because(e.reason)}",

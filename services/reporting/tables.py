@@ -42,6 +42,7 @@ campaigns = Table(
     _text("status"),
     _number("opened_at"),
     _number("approval"),
+    Column("statuses", Text, nullable=False, server_default="{}"),
 )
 
 mailings = Table(
@@ -56,6 +57,7 @@ mailings = Table(
     *(_maybe(name) for name in ("recipients", "per_hour", "starts_at", "deadline", "until", "opens")),
     *(_maybe(name) for name in ("started_at", "finished_at", "first_sent", "last_sent")),
     Column("seconds_between", Float),
+    _text("ab_test"),
     Index("mailings_by_campaign", "campaign"),
 )
 
@@ -68,6 +70,7 @@ chunks = Table(
     _number("unsettled"),
     _number("finished"),
     _text("parked"),
+    _text("version"),
     sqlite_with_rowid=False,
 )
 
@@ -233,6 +236,18 @@ returns = Table(
     _number("at"),
     Index("returns_by_mailing", "mailing", "kind", "n", "idx"),
     Index("returns_by_address", "address_key", "seq"),
+)
+
+# statuses
+customer_statuses = Table(
+    "customer_statuses",
+    metadata,
+    _key("campaign"),
+    _key("contact"),
+    *(_text(name) for name in ("mailing", "outcome", "status")),
+    *(_number(name) for name in ("at", "seq", "part", "place")),
+    Index("customer_statuses_by_contact", "contact"),
+    Index("customer_statuses_by_seq", "seq", "part", "place"),
 )
 
 # directory: from PEOPLE, not from the log

@@ -3,6 +3,7 @@
     job.<account>.<lane>.>  ->  attend -> work -> SMTP  ->  evt.chunk.<mailing>.<n>
     evt.mailing, evt.account, evt.relay, evt.consent  ->  gates and suppression (in memory)
     probe.account  ->  try an account out
+    view.mail, dry_run.chunk  ->  make mails, to be looked at
 
 Run in any number: `python -m services.sender.app`. Stateless but for the local journals, which are evidence only.
 SIGTERM begins nothing new, waits for open dots and gives back the rest.
@@ -38,6 +39,7 @@ from services.sender.line import Line
 from services.sender.memory import LogMemory
 from services.sender.pacing import Pacing
 from services.sender.probe import try_account
+from services.sender.rehearsals import Rehearsals
 from services.sender.relay import Command as RelayCommand
 from services.sender.relay import PauseAccount, RelayDecider, ReleaseAccount, ReleaseDue
 from services.sender.retry import BackOff
@@ -302,10 +304,15 @@ class Sender:
         origin = Origin(f"{self.worker}.relay.{new_id()}", "sender", now(), account_id, cause)
         await handle(self.log, RelayDecider(), subjects.relay(account_id), command, origin)
 
+    def _bounce_domain(self, account: str) -> str:
+        known = self.gates.accounts.get(account)
+        return known.settings.bounce_domain if known is not None else ""
+
     def _asked(self, payloads: Documents, content: Objects) -> NatsRouter:
         router = NatsRouter()
         of_views = Contents(content.get, self._signing_key, self.keys, self.settings.public_url)
-        views = WebView(self.log, payloads, of_views)  # with templates of its own: those at work stay compiled
+        views = WebView(self.log, payloads, of_views)  # with templates of their own: those at work stay compiled
+        rehearsals = Rehearsals(of_views, self._bounce_domain)
 
         @router.subscriber(subjects.view(), queue="sender", decoder=_raw)
         async def view(body: bytes) -> bytes:
@@ -315,6 +322,10 @@ class Sender:
                 logger.exception("a mail could not be shown")
                 viewed = Viewed(state="later")
             return viewed.packed()
+
+        @router.subscriber(subjects.rehearsal(), queue="sender", decoder=_raw)
+        async def rehearsal(body: bytes) -> bytes:
+            return (await rehearsals.rehearse(body)).model_dump_json().encode()
 
         @router.subscriber(subjects.probe(), queue="sender", decoder=_raw)
         async def probe(body: bytes) -> bytes:

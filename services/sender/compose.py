@@ -7,6 +7,7 @@ be rendered raises `RenderError` for that recipient only; a template that cannot
 By construction the body is quoted-printable, canonical for DKIM (relaxed) and needs no dot-stuffing (see `quoted`).
 Where the domain has keys, signatures go on top (see `dkim`).
 With tracking `anonymous` all recipients share one recipient token; Message-ID and unsubscribe stay their own.
+A `copy` goes to another address than it shows, and none of its links reads, leaves or joins for the one it shows.
 """
 
 import hashlib
@@ -41,6 +42,8 @@ _SCOPE = re.compile(r"[a-z0-9+]+|\*")
 _MARKUP = re.compile("[&<>\"']")
 _SCOPE_COLUMNS = 45
 _LATER = ("", "")
+_NOBODY = b"copy"
+"""Stands for the token in the links of a copy, which are nobody's."""
 
 
 class RenderError(ValueError):
@@ -76,10 +79,12 @@ def compile_content(
     account: str = "",
     keys: Sequence[DomainKey] = (),
     files: Mapping[str, bytes] | None = None,
+    copy: bool = False,
 ) -> "Compiled":
     """Compile the content of a mailing; `domain` is the right side of Message-ID, with each of `keys` it is signed.
 
-    `account` is told receivers as the third field of Feedback-ID. `files`: the attachments by their hash.
+    `account` is told receivers as the third field of Feedback-ID. `files`: the attachments by their hash. A `copy` is
+    to be compiled with tracking `off`.
 
     Raises:
         CompileError: A placeholder, an address or a setting is wrong; the planner refuses such drafts.
@@ -92,7 +97,7 @@ def compile_content(
     links = {url: place for place, url in enumerate(content.links)}
     urls = parts.Urls(public_url, signer, mailing, tracking, links, content.language)
     try:
-        entity = Entity(content, urls, mime.Identity(mailing, domain, account), files or {})
+        entity = Entity(content, urls, mime.Identity(mailing, domain, account), files or {}, copy)
         compiled = Compiled(entity, keys)
         compiled.variants = {code: Compiled(entity.variant(code), keys) for code in content.variants}
     except (TemplateError, HeaderError) as error:
@@ -101,12 +106,13 @@ def compile_content(
 
 
 class Entity(NamedTuple):
-    """What is compiled: the content, its URLs, which mailing it is, its attachments by their hash."""
+    """What is compiled: the content, its URLs, which mailing it is, its attachments by their hash; is it a copy."""
 
     content: Content
     urls: parts.Urls
     identity: mime.Identity
     files: Mapping[str, bytes]
+    copy: bool = False
 
     def variant(self, code: str) -> "Entity":
         """Return the same in another language."""
@@ -118,7 +124,7 @@ class Compiled:
     """A mailing's content as bytes between slots; hands out a composer for each chunk."""
 
     def __init__(self, entity: "Entity", keys: Sequence[DomainKey]) -> None:
-        content, urls, identity, files = entity
+        content, urls, identity, files, copy = entity
         self.signer = urls.signer
         self.mailing = urls.mailing
         self.fields = parts.Fields()
@@ -127,9 +133,10 @@ class Compiled:
         # A mail of a list can be left with one click (RFC 8058), whether a body has a link or not.
         self.expressions = self.fields.expressions
         own = {cell for _, use in self.expressions for cell in use.own}
-        self.unsubscribes = content.unsubscribe or bool(content.list_id) or parts.UNSUBSCRIBE_IN_BODY in {*body, *own}
-        self.opts_in = parts.OPT_IN in {*body, *own}
-        self.views = parts.VIEW in {*body, *own}
+        leaves = content.unsubscribe or bool(content.list_id) or parts.UNSUBSCRIBE_IN_BODY in {*body, *own}
+        self.unsubscribes = leaves and not copy
+        self.opts_in = parts.OPT_IN in {*body, *own} and not copy
+        self.views = parts.VIEW in {*body, *own} and not copy
         self.times = Times(content.zone) if self._uses_times() else None
         self.query = urls.query.encode()
         self.sender = headers.address(content.sender_address)
@@ -222,18 +229,21 @@ class ChunkComposer:
             raise RenderError("erased")
         text = row.get("address") or ""
         name = row.get("name") or ""
-        address = headers.recipient(text)
+        address = shown = headers.recipient(text)
+        if "shown" in row:
+            text = row["shown"]
+            shown = headers.recipient(text)
         who = b"%b%d" % (self._who, index)
         mac = self._signer.recipient_mac(who)
         message_id = b"%b.%b" % (who, mac)
         back = self._signer.bounce_mac(who) if self._bounces_to else b""
-        unsubscribe, in_body = self._unsubscribe(row, who, back) if self._unsubscribes else (b"", b"")
+        unsubscribe, in_body = self._unsubscribe(row, who, back) if self._unsubscribes else (b"", _NOBODY)
         fields = row.get("fields") or {}
         if self._times is not None:
             fields = {**fields, **self._times.at(date)}
         values = self._values(fields, text, name)
-        opt_in = self._opt_in(row, who, date) if self._opts_in else b""
-        view = self._view(who) if self._views else b""
+        opt_in = self._opt_in(row, who, date) if self._opts_in else _NOBODY
+        view = self._view(who) if self._views else _NOBODY
         if self._expressions:
             own = {parts.RECIPIENT: self._kid + message_id, parts.UNSUBSCRIBE_IN_BODY: in_body}
             own |= {parts.OPT_IN: opt_in, parts.VIEW: view}
@@ -242,7 +252,7 @@ class ChunkComposer:
             self._date = (date, headers.date(date))
         cells = [
             self._date[1],
-            headers.mailbox(name, address, "name"),
+            headers.mailbox(name, shown, "name"),
             self._subject(values) if self._merges_subject else b"",
             message_id,
             unsubscribe,

@@ -60,6 +60,7 @@ class Contents:
                     account=plan.account,
                     keys=signing,
                     files=files,
+                    copy=plan.kind == "copy",
                 )
                 self._compiled[key] = compiled
                 while len(self._compiled) > KEPT:

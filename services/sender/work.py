@@ -1,10 +1,11 @@
 """One job: work a chunk over one line, in windows, until nothing of it can go out now.
 
-    pace -> render -> one append that settles the last half-window and claims the next -> confirm -> send
+    pace -> render -> one append that settles the last claim and makes the next -> confirm -> send
 
-While one half-window is on the wire the next is claimed, so no connection waits for an append. Held here: a mail goes
-out only under a valid claim of this worker (G2), after the log was asked for what forbids it (G4), and no further
-window starts while an outcome cannot be recorded (G5). A worker that is fenced leaves everything as it is.
+While one half-window is on the wire the next is claimed, so no connection waits for an append; where many connections
+are at work, whole windows follow each other instead (stride.py). Held here: a mail goes out only under a valid claim of
+this worker (G2), after the log was asked for what forbids it (G4), and no further window starts while an outcome cannot
+be recorded (G5). A worker that is fenced leaves everything as it is.
 """
 
 import asyncio
@@ -31,6 +32,7 @@ from services.sender.retry import BackOff
 from services.sender.shaper import Shaper
 from services.sender.slowing import Turn, shaped_turns, turns_of
 from services.sender.spans import Attempt, Phases
+from services.sender.stride import Crowd, stride
 from services.sender.window import Mail, Result
 from shared import tracing
 from shared.clock import boot_seconds, now
@@ -60,6 +62,7 @@ class Means:
         window: Most recipients claimed at once.
         validity: Seconds of a claim.
         signing: Where mails are signed, beside the event loop.
+        crowd: Who is at work.
     """
 
     confirmation: Confirmation
@@ -70,6 +73,7 @@ class Means:
     validity: float
     rules: Rules
     signing: Executor
+    crowd: Crowd = field(default_factory=Crowd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,8 @@ class Work:
     spent: list[Claim] = field(default_factory=list)
     barren: int = 0
     cap: int = 0
-    size: int = 0
+    ahead: bool = True
+    took: float = 0.0
     paced: dict[str, ProviderLimits] = field(default_factory=dict)
     looked: float = -1.0
     attempt: Attempt = field(init=False)
@@ -128,10 +133,12 @@ class Work:
         """
         self.cap = self.means.window
         settled = False
+        self.means.crowd.working += 1
         try:
             await self._work()
             settled = True
         finally:
+            self.means.crowd.working -= 1
             failed = not settled or self.rest.trouble is not None
             self.attempt.ended(failed=failed, takeovers=self.case.chunk.takeovers)
         return self.rest
@@ -158,11 +165,13 @@ class Work:
         return True
 
     async def _fly(self, flight: Flight) -> Flight | None:
-        """Send one half-window while the next is claimed; return the next, None when there is none."""
+        """Send what was claimed; return the next claim, made meanwhile or after it, None when there is none."""
         flight.phases.wire = tracing.begin()
+        began = boot_seconds()
         sent = asyncio.ensure_future(self.line.carry(flight.mails, flight.guard, flight.witness))
-        ahead = asyncio.ensure_future(self._claim()) if self.size > 1 else None
+        ahead = asyncio.ensure_future(self._claim()) if self.ahead else None
         results = await sent
+        self.took = boot_seconds() - began
         step("window.answered")
         self.attempt.flown(flight.phases, len(flight.mails))
         self._collect(results)
@@ -218,7 +227,7 @@ class Work:
     def _turns(self) -> list[Turn]:
         """Return who may be claimed next: a slow provider after all others; none with `rest` set where all wait."""
         chunk = self.case.chunk
-        size = self.size = self._size()
+        size = self._size()
         paced = self._paced()
         if not self.watch.shaped and (not paced or self.case.ref.lane in paced):
             return turns_of(chunk.claimable(now(), size))
@@ -243,11 +252,16 @@ class Work:
         return (), soonest
 
     def _size(self) -> int:
-        """Return how many to claim at once: half of W, one where workers die."""
+        """Return how many to claim at once, one where workers die; `ahead` tells when the next are claimed."""
         if self.case.chunk.takeovers >= NARROW_AFTER:
+            self.ahead = False
             return 1
-        most = max(1, BYTES_AHEAD // self.composer.size)
-        return max(1, min(most, window(self._scopes(), self.cap) // 2))
+        most, means = max(1, BYTES_AHEAD // self.composer.size), self.means
+        size = window(self._scopes(), self.cap)
+        limited = size < means.window or most < size
+        found = stride(size, limited=limited, crowd=means.crowd, took=self.took, validity=means.validity)
+        self.ahead = found.ahead and most > 1
+        return min(most, found.most)
 
     def _paced(self) -> dict[str, ProviderLimits]:
         """Return the providers of this chunk whose rate is limited, as of the last half second."""

@@ -251,6 +251,7 @@ _FEED = {
     "mail.returned/1": ("returns", subjects.out_returned("{mailing}")),
     "consent.changed/1": ("consent_changes", subjects.OUT_CONSENT),
     "contacts.changed/1": ("contact_changes", subjects.OUT_CONTACT),
+    "statuses.changed/1": ("status_changes", subjects.OUT_STATUSES),
 }
 
 

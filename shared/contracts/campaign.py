@@ -4,6 +4,7 @@ from datetime import date
 from typing import ClassVar, Literal
 
 from shared.contracts.envelope import DomainEvent
+from shared.contracts.statuses import StatusMap
 
 
 class CampaignSettings(DomainEvent):
@@ -11,6 +12,7 @@ class CampaignSettings(DomainEvent):
 
     Attributes:
         approval: No mailing starts before a second person approved of it.
+        statuses: Which status of the customer each outcome sets; an outcome that is not here sets none.
     """
 
     name: str
@@ -19,6 +21,7 @@ class CampaignSettings(DomainEvent):
     starts_on: date | None = None
     ends_on: date | None = None
     approval: bool = False
+    statuses: StatusMap = {}
 
 
 class CampaignOpened(CampaignSettings):

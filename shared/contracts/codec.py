@@ -28,6 +28,7 @@ from shared.contracts import (
     relay,
     saved_template,
     sending,
+    statuses,
     upcasters,
 )
 from shared.contracts.envelope import Commit, DomainEvent, EventRecord, Origin
@@ -37,7 +38,7 @@ EVENT_TYPES: dict[str, type[DomainEvent]] = {
     model.TYPE: model
     for module in (
         *(account, audience, campaign, consent, domain, engagement, feedback, log),
-        *(mailbox, mailing, principal, relay, saved_template, sending),
+        *(mailbox, mailing, principal, relay, saved_template, sending, statuses),
     )
     for model in module.EVENTS
 }

@@ -54,6 +54,7 @@ class Content(BaseModel):
         variants: What it says to people whose field `language` is the key, instead.
         zone: Time zone in which `today` and `now` are told; "" is UTC.
         notify: Who is told how the mailing ends, as is `notify_url`; no mail shows it.
+        blind_copy: Who gets a copy of every mail; no mail shows it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,6 +77,7 @@ class Content(BaseModel):
     attachments: list[AttachedFile] = []
     notify: list[str] = []
     notify_url: str = ""
+    blind_copy: str = ""
 
     def encoded(self) -> bytes:
         """Return the bytes whose SHA-256 names the object."""
@@ -113,6 +115,7 @@ class PayloadRow(BaseModel):
         address_key: Keyed hash of the canonical address, 16 hex digits.
         lists: Ids of the lists the contact came from and has not left.
         fields: Merge fields the template uses, as text.
+        shown: The address that the mail shows, where it goes to another one: a blind copy.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -123,6 +126,7 @@ class PayloadRow(BaseModel):
     address_key: str = ""
     lists: list[str] = []
     fields: dict[str, str] = {}
+    shown: str = ""
 
 
 def encode_rows(rows: list[dict[str, Any]]) -> tuple[bytes, list[bytes]]:

@@ -10,6 +10,8 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from shared.contracts.statuses import CustomerOutcome
+
 RETENTION_DAYS = 30
 
 Change = Literal[
@@ -185,11 +187,33 @@ class ContactsChanged(FeedData):
     rejected: int = 0
 
 
+class Customer(Person):
+    """One customer whose status changed.
+
+    Attributes:
+        at: When that happened which set it.
+    """
+
+    at: datetime
+
+
+class StatusesChanged(FeedData):
+    """An outcome of a mailing set the status of some customers, as its campaign has it. Each is told once."""
+
+    TYPE: ClassVar[str] = "statuses.changed/1"
+
+    campaign: str
+    mailing: str
+    outcome: CustomerOutcome
+    status: str
+    customers: list[Customer]
+
+
 FEED: dict[str, type[FeedData]] = {
     model.TYPE: model
     for model in (
         *(MailingChanged, RecipientsSettled, EngagementRecorded),
-        *(MailReturned, ConsentChanged, ContactsChanged),
+        *(MailReturned, ConsentChanged, ContactsChanged, StatusesChanged),
     )
 }
 

@@ -18,6 +18,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from shared.addresses import parse
 from shared.contracts.commands import Name
 from shared.contracts.records import tidied
+from shared.contracts.statuses import StatusWord
 
 MOST_EVENTS = 1_000
 _LATEST = 2**53  # what JSON numbers hold exactly
@@ -68,6 +69,11 @@ class ContactUpserted(_About):
         default="", description="Kind of record: contact, lead, account, user or a word of one's own; the field `kind`."
     )
     lists: list[Name] = Field(default=[], max_length=50, description="Names of lists it is on; made where new.")
+    status: StatusWord | Literal[""] = Field(
+        default="",
+        description="Status of the customer, set at the `time` of the event (else now); an outcome that is older does "
+        "not undo it. Left out, nothing is said of it.",
+    )
 
     @property
     def merged(self) -> dict[str, str]:
@@ -156,6 +162,7 @@ class Told:
     source: str
     version: int
     data: ContactUpserted | ContactRemovedFromList
+    time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +191,11 @@ def _read_one(place: int, item: object) -> Told | Problem:
         if event.time is None:
             return Problem(place, "data.version", "a version is wanted, or the time of the event")
         version = microseconds(event.time)
-    return Problem(place, "time", "out of range") if version is None else Told(event.source, version, event.data)
+    return (
+        Problem(place, "time", "out of range")
+        if version is None
+        else Told(event.source, version, event.data, event.time)
+    )
 
 
 def taken_apart(body: bytes, one: Callable[[int, object], T | Problem]) -> tuple[list[T], list[Problem]]:

@@ -16,6 +16,10 @@ DoubtPolicy = Literal["hold", "resend"]
 Tracking = Literal["off", "anonymous", "person"]
 LateRule = Literal["send", "ask", "skip"]
 DoubtDecision = Literal["resend", "accepted", "rejected"]
+WinnerRule = Literal["opens", "clicks", "hand"]
+
+DRAFT_ITSELF = "a"
+"""The version of an A/B test that is what the draft says."""
 
 
 class Span(BaseModel):
@@ -75,6 +79,50 @@ class StopRules(BaseModel):
     complaints: float | None = Field(default=None, ge=0, le=1)
 
 
+class Version(BaseModel):
+    """What one version of an A/B test says: the hash of a template in CONTENT."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    content: str
+    subject: str
+
+
+class AbTest(BaseModel):
+    """Some of the audience get different versions; what did best is what the rest get.
+
+    Attributes:
+        versions: Those beside `a`, which is the draft itself, by their letters.
+        percent: Share of the audience that is the sample of all versions together.
+        recipients: How many are, where no share is given.
+        by: Whose opens or clicks decide, or that somebody does by hand.
+        wait_minutes: How long after the sample was sent they are counted.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    versions: dict[str, Version]
+    percent: float | None = None
+    recipients: int | None = None
+    by: WinnerRule = "clicks"
+    wait_minutes: float = 240
+
+    @property
+    def letters(self) -> list[str]:
+        """All versions, in order."""
+        return [DRAFT_ITSELF, *sorted(self.versions)]
+
+
+class Figures(BaseModel):
+    """How a version did with its part of the sample."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sent: int = 0
+    opened: int = 0
+    clicked: int = 0
+
+
 class MailingDrafted(DomainEvent):
     """What shall be sent, by which account. `content` is the hash of the template in CONTENT.
 
@@ -85,6 +133,8 @@ class MailingDrafted(DomainEvent):
         recipient_time: Start and hours are those of each contact's own time zone.
         notify: How many are told how it ends; who they are stands in `content`.
         webhook: A URL is told, too.
+        ab_test: Some get other versions first.
+        copied: Whoever `content` names gets a blind copy of every mail that was accepted.
     """
 
     TYPE: ClassVar[str] = "mailing.drafted/1"
@@ -104,6 +154,8 @@ class MailingDrafted(DomainEvent):
     recipient_time: bool = False
     notify: int = 0
     webhook: bool = False
+    ab_test: AbTest | None = None
+    copied: bool = False
 
 
 class MailingEdited(DomainEvent):
@@ -125,6 +177,8 @@ class MailingEdited(DomainEvent):
     recipient_time: bool = False
     notify: int = 0
     webhook: bool = False
+    ab_test: AbTest | None = None
+    copied: bool = False
 
 
 class SourcesChosen(DomainEvent):
@@ -168,6 +222,7 @@ class AudienceFrozen(DomainEvent):
         position: Sequence of EVENTS up to which suppression was taken into account.
         chunks: Chunks by lane: numbers run from 0 over all lanes.
         zones: Recipients by time zone, "" for contacts without one; empty where zones do not matter.
+        sample: Recipients of an A/B test by version; all others wait for the winner.
     """
 
     TYPE: ClassVar[str] = "mailing.audience_frozen/1"
@@ -178,7 +233,38 @@ class AudienceFrozen(DomainEvent):
     chunks: int
     lanes: dict[str, int]
     zones: dict[str, int] = {}
+    sample: dict[str, int] = {}
     position: int
+
+
+class DryRunFinished(DomainEvent):
+    """Every mail was made for a look, as it would be sent.
+
+    Attributes:
+        run: Under whose id what every recipient's mail was made from is kept, where `kept`.
+        object: The AUDIENCE object.
+        content: Hash of the template in CONTENT.
+        date: Seconds since 1970 that stood in Date.
+        digest: Over the digests of all mails, in their order.
+        mails: How many can be made.
+        failed: How many recipients would be skipped, as theirs cannot.
+        bytes: What all mails take.
+        largest: What the largest takes.
+        kept: An approval of it holds the data of the recipients, too: they are sent what was looked at.
+    """
+
+    TYPE: ClassVar[str] = "mailing.dry_run_finished/1"
+
+    run: str
+    object: str
+    content: str
+    date: int
+    digest: str
+    mails: int
+    failed: int = 0
+    bytes: int = 0
+    largest: int = 0
+    kept: bool = False
 
 
 class MailingScheduled(DomainEvent):
@@ -226,6 +312,29 @@ class SendingStarted(DomainEvent):
     TYPE: ClassVar[str] = "mailing.sending_started/1"
 
     until: datetime | None = None
+
+
+class SampleSent(DomainEvent):
+    """Every recipient of the sample was tried. The winner is chosen at `decides_at`; None: by hand."""
+
+    TYPE: ClassVar[str] = "mailing.sample_sent/1"
+
+    decides_at: datetime | None = None
+
+
+class WinnerChosen(DomainEvent):
+    """Whoever is not of the sample gets this version.
+
+    Attributes:
+        by: What decided; `deadline`: nothing had, and there was no more time.
+        figures: By version how many got it, opened it and clicked, as people do.
+    """
+
+    TYPE: ClassVar[str] = "mailing.winner_chosen/1"
+
+    version: str
+    by: Literal["opens", "clicks", "hand", "deadline"]
+    figures: dict[str, Figures] = {}
 
 
 class WindowClosed(DomainEvent):
@@ -317,11 +426,14 @@ EVENTS = (
     RecipientRemoved,
     TestSent,
     AudienceFrozen,
+    DryRunFinished,
     MailingScheduled,
     MailingApproved,
     ApprovalWithdrawn,
     MailingUnscheduled,
     SendingStarted,
+    SampleSent,
+    WinnerChosen,
     WindowClosed,
     WindowOpened,
     MailingPaused,

@@ -13,10 +13,10 @@ from shared.contracts.envelope import DomainEvent
 from shared.contracts.mailing import DoubtPolicy, Tracking
 
 Outcome = Literal["accepted", "deferred", "rejected", "skipped", "released", "in_doubt", "expired", "cancelled"]
-ChunkKind = Literal["campaign", "test", "confirmation", "single", "notice"]
+ChunkKind = Literal["campaign", "test", "confirmation", "single", "notice", "copy"]
 
-SINGLE: tuple[ChunkKind, ...] = ("test", "confirmation", "single", "notice")
-"""Chunks of no mailing of their own: mails that somebody asked for, in the prompt lane."""
+SINGLE: tuple[ChunkKind, ...] = ("test", "confirmation", "single", "notice", "copy")
+"""Chunks of no mailing of their own: mails that somebody asked for, and blind copies of those of a mailing."""
 
 FINAL: frozenset[str] = frozenset({"accepted", "rejected", "skipped", "expired", "cancelled", "in_doubt"})
 """Outcomes that end a recipient (in doubt until evidence or a decision moves it)."""
@@ -39,6 +39,8 @@ class ChunkPlanned(DomainEvent):
         retry_for: Seconds after the first claim during which a deferred recipient is tried again.
         insisted: No mail may go to them, and an operator insisted on this one.
         zone: Time zone of its recipients, whose windows are its own; "" where those of the mailing hold.
+        version: Of an A/B test, where they are of its sample.
+        copied: A blind copy of each of its mails that was accepted goes out, in a chunk of kind `copy` (`copies_of`).
     """
 
     TYPE: ClassVar[str] = "plan.chunk_planned/1"
@@ -60,6 +62,8 @@ class ChunkPlanned(DomainEvent):
     retry_for: int = 86_400
     insisted: bool = False
     zone: str = ""
+    version: str = ""
+    copied: bool = False
 
 
 class ChunkStarted(DomainEvent):

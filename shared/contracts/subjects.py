@@ -48,6 +48,7 @@ ALL_PEOPLE = "person.>"
 ALL_RELAYS = "evt.relay.*"
 ALL_FEEDBACK = "evt.feedback.*"
 ALL_AUDIENCE = "evt.audience.*"
+ALL_STATUSES = "evt.statuses.*"
 ALL_PAYLOADS = "payload.>"
 ALL_INTAKE = "in.>"
 ALL_PARKED = "parked.>"
@@ -65,6 +66,7 @@ INCARNATION = "posthaste.incarnation"
 RESTORED_FROM = "posthaste.restored"
 
 # Lanes of an account (the large providers get lanes of their own beside these)
+COPIES = "c"
 PROMPT = "prompt"
 REST = "rest"
 
@@ -79,6 +81,11 @@ def token(value: str) -> str:
 def campaign(campaign_id: str) -> str:
     """Entity: one campaign."""
     return f"evt.campaign.{campaign_id}"
+
+
+def statuses(campaign_id: str) -> str:
+    """Entity: the statuses that one campaign set."""
+    return f"evt.statuses.{campaign_id}"
 
 
 def mailing(mailing_id: str) -> str:
@@ -144,6 +151,11 @@ def principal_record(principal_id: str, record: str) -> str:
 def plan(mailing_id: str, account_id: str, lane: str, n: int) -> str:
     """Entity: the plan of one chunk."""
     return f"evt.plan.{mailing_id}.{account_id}.{lane}.{n}"
+
+
+def copies_of(mailing_id: str) -> str:
+    """Id under which blind copies of a mailing's mails go out, chunk by chunk."""
+    return mailing_id + COPIES
 
 
 def plans_of(mailing_id: str) -> str:
@@ -244,6 +256,7 @@ def out_returned(mailing_id: str) -> str:
 
 OUT_CONSENT = "out.consent"
 OUT_CONTACT = "out.contact"
+OUT_STATUSES = "out.statuses"
 
 
 def parked(service: str, role: str) -> str:
@@ -357,6 +370,11 @@ def desk() -> str:
 def view() -> str:
     """Request subject on which any sender shows a mail for a tracker as it went out."""
     return "view.mail"
+
+
+def rehearsal() -> str:
+    """Request subject on which any sender makes the mails of a chunk for the planner, and sends none."""
+    return "dry_run.chunk"
 
 
 def probe_mailbox() -> str:

@@ -9,6 +9,7 @@ from nats.errors import Error as NatsError
 
 from shared.eventlog.ack_publisher import AckPublisher, PublishRefusedError
 from shared.eventlog.errors import UnavailableError
+from shared.eventlog.inbox import Inbox
 from shared.eventlog.reader import Reader, Stored
 from shared.ids import new_id
 
@@ -25,7 +26,7 @@ class Bucket:
     """The bucket `name`."""
 
     def __init__(self, nc: Client, name: str) -> None:
-        self._nc = nc
+        self._inbox = Inbox.of(nc)
         self._stream = f"KV_{name}"
         self._publisher = AckPublisher.of(nc)
         self._reader = Reader(nc, self._stream)
@@ -44,8 +45,8 @@ class Bucket:
         """
         question = f"$JS.API.DIRECT.GET.{self._stream}.{self._prefix}{key}"
         try:
-            found = await self._nc.request(question, timeout=_PATIENCE)
-        except NatsError as error:
+            found = await self._inbox.ask(question, seconds=_PATIENCE)
+        except (NatsError, TimeoutError) as error:
             raise UnavailableError(f"{question}: {error}") from error
         headers = found.headers or {}
         return None if headers.get("Status") or any(name in headers for name in _MARKERS) else bytes(found.data)

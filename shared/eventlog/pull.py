@@ -21,6 +21,7 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from shared.eventlog.errors import ConsumerGoneError, EventLogError, UnavailableError
+from shared.eventlog.inbox import Inbox
 
 _TICK = 0.25
 _HEARTBEAT = 1.0
@@ -85,7 +86,7 @@ class PullMessage:
 
     async def ack_sync(self, timeout: float = 2.0) -> None:  # noqa: ASYNC109 - the client's own parameter
         """Say that it is done and wait until the server knows."""
-        await self._nc.request(self._reply, b"+ACK", timeout=timeout)
+        await Inbox.of(self._nc).ask(self._reply, b"+ACK", seconds=timeout)
 
     async def nak(self, delay: float = 0.0) -> None:
         """Give it back: it comes again after `delay` seconds, to whoever asks."""
@@ -231,11 +232,10 @@ class Pull:
         """Ask twice: a server that just came up, or has no leader yet, may not know its consumers."""
         for attempt in range(2):
             try:
-                answer = orjson.loads(
-                    (await self._nc.request(f"$JS.API.CONSUMER.INFO.{self._name}", timeout=1)).data,
-                )
-            except NatsError:  # nobody answers, so nobody says that it is gone: ask for messages again
+                reply = await Inbox.of(self._nc).ask(f"$JS.API.CONSUMER.INFO.{self._name}", seconds=1)
+            except (NatsError, TimeoutError):  # nobody answers, so nobody says that it is gone: ask for messages again
                 return
+            answer = orjson.loads(reply.data)
             error = answer.get("error", {})
             if error.get("code") != 404:
                 return
@@ -271,9 +271,13 @@ async def ensure_consumer(nc: Client, stream: str, config: dict[str, Any], *, bu
     while True:
         problem: object
         try:
-            reply = await nc.request(f"$JS.API.CONSUMER.CREATE.{stream}.{name}", body, timeout=min(5.0, budget))
+            created = f"$JS.API.CONSUMER.CREATE.{stream}.{name}"
+            reply = await Inbox.of(nc).ask(created, body, seconds=min(5.0, budget))
             problem = orjson.loads(reply.data).get("error")
-        except NatsError as error:  # no leader or no server at the moment: again until the budget is spent
+        except (
+            NatsError,
+            TimeoutError,
+        ) as error:  # no leader or no server now: again until the budget is spent
             problem = error
         if not problem:
             return

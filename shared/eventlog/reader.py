@@ -17,7 +17,6 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
-from nats.errors import TimeoutError as NatsTimeoutError
 
 from shared.eventlog.errors import EventLogError, UnavailableError
 from shared.eventlog.inbox import Inbox
@@ -81,13 +80,13 @@ class Reader:
         while True:
             problem: Exception
             try:
-                answer = orjson.loads((await self._nc.request(subject, body, timeout=patience)).data)
+                answer = orjson.loads((await self._inbox.ask(subject, body, seconds=patience)).data)
                 if "error" not in answer:
                     return dict(answer)
                 problem = ApiError(f"{subject} {body.decode()}", answer["error"])
                 if answer["error"].get("code") not in _PASSING:
                     raise problem
-            except NatsTimeoutError as error:  # a leader is being elected, or we are disconnected: ask again
+            except TimeoutError as error:  # a leader is being elected, or we are disconnected: ask again
                 problem = error
                 patience = min(patience * 2, self._timeout)
             except NoRespondersError as error:  # the server is starting: ask again
@@ -139,8 +138,8 @@ class Reader:
             UnavailableError: No answer within `seconds`.
         """
         try:
-            answer = await self._nc.request(f"$JS.API.DIRECT.GET.{self.stream}.{subject}", timeout=seconds)
-        except NatsError as error:
+            answer = await self._inbox.ask(f"$JS.API.DIRECT.GET.{self.stream}.{subject}", seconds=seconds)
+        except (NatsError, TimeoutError) as error:
             raise UnavailableError(f"{subject}: {type(error).__name__}") from error
         return b"" if (answer.headers or {}).get("Status") else bytes(answer.data)
 

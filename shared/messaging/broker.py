@@ -56,6 +56,7 @@ def create_broker(
         ack_policy=ACK_POLICY,
         logger=None,
         apply_types=False,
+        serializer=None,  # else the library makes a model of every handler, which nobody asks
         decoder=_bytes,
         middlewares=[_Logging],
     )

@@ -18,13 +18,13 @@ from pathlib import Path
 import pytest
 from nats.aio.client import Client
 
-from deploy.apply import apply
 from shared.contracts.subjects import ChunkRef
 from tests.harness import toll
 from tests.harness.installations import CLUSTER, applied
 from tests.harness.nats import NatsCluster, NatsServer
 from tests.harness.sending import Sending
 from tests.harness.smtp import ScriptedSmtp
+from tests.harness.streams import lay_streams
 from tests.harness.system import unhurried
 
 HERE = Path(__file__).parent
@@ -120,10 +120,12 @@ def kind_of_log(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def nats_server(kind_of_log: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NatsServer | NatsCluster]:
-    """Yield a fresh server, or the cluster, without streams."""
+    """Yield a fresh server, or the cluster, without streams unless the test wants `log_streams`."""
     if kind_of_log == "three":
         yield request.getfixturevalue("cluster")
         return
+    if "log_streams" in request.fixturenames:
+        lay_streams(tmp_path / "nats")
     server = NatsServer.started(tmp_path / "nats")
     yield server
     server.kill()
@@ -134,8 +136,6 @@ async def log_streams(kind_of_log: str, nats_server: NatsServer, nc: Client) -> 
     """Return it with all streams of deploy/streams.py."""
     if kind_of_log == "three":
         await applied(nc, replicas=3)
-    else:
-        await apply(nc)
     return nats_server
 
 

@@ -112,3 +112,19 @@ async def test_an_event_this_program_does_not_know_stops_the_reader(log: EventLo
         await log.load(SUBJECT)
     with pytest.raises(UnknownEventError):
         await _scanned(log, "evt.>")
+
+
+async def test_a_question_is_called_off_at_any_moment(log: EventLog) -> None:
+    """Also at the moment at which its answer comes: the one who asks ends at once, and all others are answered."""
+
+    async def ask() -> None:
+        while True:
+            await log.reader.at(1)
+
+    for number in range(60):
+        asking = asyncio.create_task(ask())
+        for _ in range(number % 10):
+            await log.bounds()
+        asking.cancel()
+        await asyncio.wait([asking], timeout=1)
+        assert asking.cancelled()

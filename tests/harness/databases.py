@@ -1,7 +1,8 @@
 """Where a test keeps its tables: SQLite files in a folder, or a database in PostgreSQL with a schema for each name.
 
 `POSTHASTE_TEST_DATABASE=postgresql` lets the whole suite run there; otherwise everything runs on SQLite, and what
-concerns SQL on both. `lay` spares services that a test starts in a new folder all their revisions, one after the other.
+concerns SQL on both. `lay` and `laid` spare services that a test starts all their revisions, one after the other: 0.4 s
+of each start, and tests/integration/migrations is about that.
 """
 
 import asyncio
@@ -52,13 +53,15 @@ class Database:
 
 
 @contextmanager
-def database_of(kind: str, folder: Path) -> Iterator[Database]:
-    """Yield an empty place of a kind."""
+def database_of(kind: str, folder: Path, *, laid: bool = False) -> Iterator[Database]:
+    """Yield a place of a kind, empty or, with `laid`, with the empty tables of planner and reporting."""
     if kind == "sqlite":
+        if laid:
+            lay(folder)
         yield Database(folder)
         return
     server = shared_server()
-    url = server.create()
+    url = server.create(_model() if laid else "")
     try:
         yield Database(folder, url)
     finally:
@@ -66,27 +69,35 @@ def database_of(kind: str, folder: Path) -> Iterator[Database]:
 
 
 def lay(folder: Path) -> None:
-    """Put empty files of the newest revision where planner and reporting will look for theirs, as a start makes them.
-
-    To load Alembic and run all revisions costs each service 0.4 s; tests/integration/migrations is about that.
-    """
-    if KIND == "sqlite":
-        folder.mkdir(parents=True, exist_ok=True)
-        for made in Path(_made().name).glob("*.sqlite3"):
-            if not (folder / made.name).exists():
-                shutil.copyfile(made, folder / made.name)
+    """Put empty files of the newest revision where planner and reporting will look for theirs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in Path(_made().name).glob("*.sqlite3"):
+        if not (folder / made.name).exists():
+            shutil.copyfile(made, folder / made.name)
 
 
 @functools.cache
 def _made() -> tempfile.TemporaryDirectory[str]:
     folder = tempfile.TemporaryDirectory(prefix="posthaste-tables-")
-    with ThreadPoolExecutor(1) as pool:  # a loop of its own: the caller's may be running
-        pool.submit(asyncio.run, _make(Path(folder.name))).result()
+    _filled(Database(Path(folder.name)))
     return folder
 
 
-async def _make(folder: Path) -> None:
+@functools.cache
+def _model() -> str:
+    """Return the URL of a database that others are copied from."""
+    url = shared_server().create()
+    _filled(Database(Path(), url))
+    return url
+
+
+def _filled(database: Database) -> None:
+    with ThreadPoolExecutor(1) as pool:  # a loop of its own: the caller's may be running
+        pool.submit(asyncio.run, _fill(database)).result()
+
+
+async def _fill(database: Database) -> None:
     for name in ("planner", "reporting"):
-        engine = Database(folder).engine(name)
+        engine = database.engine(name)
         await migrate(engine, f"services.{name}.migrations")
         await engine.dispose()

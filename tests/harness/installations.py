@@ -22,6 +22,7 @@ from shared.eventlog.connection import close, connect
 from tests.harness.databases import lay
 from tests.harness.forks import ForkedKept
 from tests.harness.smtp import Script, ScriptedSmtp
+from tests.harness.streams import lay_streams
 from tests.harness.system import PATIENCE, System, unhurried
 from tests.harness.waiting import until
 
@@ -42,9 +43,15 @@ QUICK = {
 
 
 class Quick(Local):
-    """As `posthaste up` runs it, but for the start of its programs."""
+    """As `posthaste up` runs it, but its programs are forked, and its tables and streams were made before."""
 
     keeper = ForkedKept
+
+    async def start(self) -> None:
+        """Start everything."""
+        lay(self.folder.path)
+        lay_streams(self.folder.path / "nats" / "jetstream")
+        await super().start()
 
 
 class Installation(Quick):
@@ -79,6 +86,7 @@ class Installation(Quick):
         if not self._url:
             await super().start()
             return
+        lay(self.folder.path)
         self.folder.hold()
         self._secrets = self.folder.secrets()
         self.ports = self.folder.ports("free")
@@ -157,7 +165,6 @@ async def operated(local: Local, relay: ScriptedSmtp, connections: int = CONNECT
 
 async def started(local: Local) -> None:
     """Start it; on other ports where another test took one in the moment between choosing and listening."""
-    lay(local.folder.path)
     for attempt in range(3):
         try:
             await local.start()

@@ -88,14 +88,15 @@ class NatsServer:
     @classmethod
     def started(cls, store_dir: Path) -> "NatsServer":
         """Return a new server that runs; where another process took a port in the meantime, try others."""
-        for attempt in range(3):
-            server = cls(store_dir / f"attempt{attempt}" if attempt else store_dir)
+        for _ in range(3):
+            server = cls(store_dir)
             try:
                 return server.start()
             except AssertionError as error:
                 server.kill()
                 if "address already in use" not in str(error):
                     raise
+                (store_dir / "server.log").unlink(missing_ok=True)
         raise AssertionError("no free ports for a server")
 
     def start(self, *, wait: bool = True) -> "NatsServer":

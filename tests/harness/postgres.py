@@ -49,22 +49,25 @@ class PostgresServer:
         """Run statements as the superuser and return what psql prints."""
         return self._server.psql(statements)
 
-    def create(self) -> str:
-        """Make an empty database and return its URL."""
+    def create(self, model: str = "") -> str:
+        """Make a database, empty or a copy of the one at the URL `model`, and return its URL."""
         name = f"test_{os.getpid()}_{next(self._numbers)}"
-        self.sql(f"CREATE DATABASE {name};")
+        self.sql(f"CREATE DATABASE {name}{f' TEMPLATE {_named(model)}' if model else ''};")
         return self._server.get_uri(name)
 
     def drop(self, url: str) -> None:
         """Remove a database, whoever is still connected."""
-        name = url.partition("?")[0].rpartition("/")[2]
-        self.sql(f"DROP DATABASE {name} WITH (FORCE);")
+        self.sql(f"DROP DATABASE {_named(url)} WITH (FORCE);")
 
     def stop(self) -> None:
         """End it and remove its files."""
         self._server.cleanup()
         self._watchdog.kill()
         self.folder.rmdir()
+
+
+def _named(url: str) -> str:
+    return url.partition("?")[0].rpartition("/")[2]
 
 
 @functools.cache

@@ -6,6 +6,7 @@ import json
 from base64 import b64encode
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from cryptography import x509
@@ -60,11 +61,19 @@ class SendGridSigner:
 
 
 class AmazonSigner:
-    """What signs at Amazon: a key of 2,048 bits and its certificate."""
+    """What signs at Amazon: a key of 2,048 bits and its certificate, made when it first signs."""
 
     def __init__(self, name: str = "sns.amazonaws.com", days: int = 1) -> None:
-        self._key = rsa.generate_private_key(65_537, 2048)
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self._name, self._days = name, days
+
+    @cached_property
+    def _key(self) -> rsa.RSAPrivateKey:
+        return rsa.generate_private_key(65_537, 2048)
+
+    @cached_property
+    def pem(self) -> bytes:
+        """The certificate."""
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self._name)])
         now = datetime.now(UTC)
         made = (
             x509.CertificateBuilder()
@@ -73,10 +82,10 @@ class AmazonSigner:
             .public_key(self._key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(days=3))
-            .not_valid_after(now + timedelta(days=days))
+            .not_valid_after(now + timedelta(days=self._days))
             .sign(self._key, hashes.SHA256())
         )
-        self.pem = made.public_bytes(serialization.Encoding.PEM)
+        return made.public_bytes(serialization.Encoding.PEM)
 
     def message(self, text: str, kind: str = "Notification", version: str = "1", **changed: str) -> Json:
         """Return a message as SNS sends it."""

@@ -1,5 +1,6 @@
 """Mail goes out, and what comes back for it goes the whole way: mailbox, tracker, log, planner, reports, people."""
 
+import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from email import message_from_bytes
@@ -17,7 +18,7 @@ from tests.harness import answers
 from tests.harness.imap import PASSWORD, USER, ImapServer
 from tests.harness.installations import running
 from tests.harness.posthaste import Posthaste
-from tests.harness.recipient import browser
+from tests.harness.recipient import browser, links_of, read_by_a_person
 from tests.harness.smtp import Accepted
 from tests.harness.system import System
 from tests.harness.waiting import until
@@ -309,3 +310,73 @@ async def test_who_is_named_is_told_how_a_mailing_ended(system: System, posthast
         for said in ('"May {{ news }}" is completed.', "accepted: 1", "rejected: 1", "1 x 550 5.1.1 User unknown"):
             assert said in body
     assert len([mail for mail in system.relay.accepted if mail.recipient in mails]) == 2
+
+
+async def told_of(system: System, wire_type: str, count: int) -> list[dict[str, Any]]:
+    """Follow the feed until it told so many things of a type, and then to its end; return their data."""
+    found: list[dict[str, Any]] = []
+    cursor = ""
+
+    async def told() -> bool:
+        nonlocal cursor
+        page = await system.ask(commands.FeedEvents(after=cursor, limit=1000))
+        cursor = page["cursor"]
+        found.extend(event["data"] for event in page["events"] if event["type"] == wire_type)
+        return len(found) >= count and bool(page["end"])
+
+    await until(told, 60, every=0.2)
+    return found
+
+
+@pytest.mark.feature("M3")
+async def test_the_crm_hears_once_which_status_each_outcome_set(system: System, posthaste: Posthaste) -> None:
+    """Both are written to, one clicks, the other unsubscribes: `out.statuses` tells exactly that, each with its id."""
+    people = {"1": "lea@lea.example", "2": "max@max.example"}
+    data = [{"id": of, "version": 1, "addresses": [address], "lists": ["status"]} for of, address in people.items()]
+    event = {"specversion": "1.0", "source": "crm", "type": "contact.upserted/1"}
+    producer = await system.local.connect("producer")
+    batch = [event | {"id": each["id"], "data": each} for each in data]
+    await producer.jetstream().publish(subjects.CONTACTS_IN, json.dumps(batch).encode())
+    await close(producer)
+
+    async def members() -> int:
+        found = (await system.ask(commands.Lists()))["lists"]
+        return next((int(row["members"]) for row in found if row["name"] == "status"), 0)
+
+    await until(lambda: _is(members, 2), 30)
+    words = ("--status", "sent=Written to", "--status", "clicked=Interested", "--status", "removed=No mail")
+    campaign = (await ran(posthaste, "campaign", "open", "--name", "Status", "--list", "status", *words))["campaign"]
+    wanted = LETTER | {"campaign": campaign, "account": system.account, "name": "May", "subject": "Hi"}
+    wanted |= {"sender_address": "news@shop.example"}
+    mailing = (await system.do(commands.DraftMailing.model_validate(wanted)))["mailing"]
+    await system.do(commands.FreezeAudience(mailing=mailing))
+    await system.do(commands.ScheduleMailing(mailing=mailing))
+    mails = await arrived(system, mailing)
+
+    heard = await told_of(system, "statuses.changed/1", 1)
+    assert [(each["outcome"], each["status"], len(each["customers"])) for each in heard] == [("sent", "Written to", 2)]
+    await read_by_a_person((await system.ask(commands.Status(mailing=mailing)))["last_sent"])
+    web = browser(system.local.urls.public)
+    assert (await web.get(links_of(mails[people["1"]].content).click)).status == 302
+    leave = message_from_bytes(mails[people["2"]].content)["List-Unsubscribe"]
+    path = urlsplit(re.findall(r"<(http[^>]+)>", leave)[0]).path
+    assert (await web.post(path, b"List-Unsubscribe=One-Click")).status == 200
+    heard = await told_of(system, "statuses.changed/1", 3)
+    told = [
+        (customer["source"], customer["external"], each["status"], each["outcome"], each["campaign"], each["mailing"])
+        for each in heard
+        for customer in each["customers"]
+    ]
+    at = (campaign, mailing)
+    assert sorted(told) == [
+        ("crm", "1", "Interested", "clicked", *at),
+        ("crm", "1", "Written to", "sent", *at),
+        ("crm", "2", "No mail", "removed", *at),
+        ("crm", "2", "Written to", "sent", *at),
+    ]
+    first = await ran(posthaste, "campaign", "statuses", "--campaign", campaign, "--limit", "1")
+    rest = await ran(posthaste, "campaign", "statuses", "--campaign", campaign, "--after", first["cursor"])
+    shown = {row["external"]: (row["address"], row["status"]) for row in (*first["rows"], *rest["rows"])}
+    assert shown == {"1": (people["1"], "Interested"), "2": (people["2"], "No mail")}
+    again = await ran(posthaste, "campaign", "statuses", "--campaign", campaign, "--after", rest["cursor"])
+    assert (again["rows"], again["cursor"], again["next"]) == ([], rest["cursor"], "")

@@ -12,9 +12,9 @@ WEB = ("fastapi", "granian", "httpx", "nicegui", "starlette", "uvicorn")
 SQL = ("aiosqlite", "alembic", "asyncpg", "sqlalchemy")
 FOR_FEW = ("aiohttp", "inscriptis", "lxml", "nicegui", "opentelemetry.sdk", "shared.contracts.asyncapi", "typer")
 SPARED = {
-    "import services.planner.app": ("alembic", "dns", "httpx", *FOR_FEW),
-    "import services.reporting.app": ("alembic", *FOR_FEW),
-    "import services.sender.app": (*SQL, "fastapi", "granian", "httpx", "starlette", *FOR_FEW),
+    "import services.planner.app": ("alembic", "cryptography", "dns", "httpx", "uvicorn", *FOR_FEW),
+    "import services.reporting.app": ("alembic", "cryptography", "uvicorn", *FOR_FEW),
+    "import services.sender.app": (*SQL, *WEB, "cryptography", *FOR_FEW),
     "import services.tracker.app": (*SQL, "fastapi", "faststream", "httpx", "uvicorn", *FOR_FEW),
     "import deploy.catcher.__main__": (*SQL, *WEB, "nats", "pydantic"),
     "from cli.main import program; program('mailing')": (

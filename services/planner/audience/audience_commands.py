@@ -157,7 +157,8 @@ async def _wanted(parts: Parts, mailing: str, state: Mailing) -> Wanted | Refusa
     if isinstance(happened, Refusal):
         return happened
     zones = state.draft is not None and state.draft.recipient_time
-    return Wanted(mailing, names, size, zones, chosen, next(iter(all_of_it), ""), objects, happened)
+    ab_test = state.draft.ab_test if state.draft is not None else None
+    return Wanted(mailing, names, size, zones, chosen, next(iter(all_of_it), ""), objects, happened, ab_test)
 
 
 async def _frozen(parts: Parts, mailing: str, act: Act, frozen: AudienceFrozen) -> Result:

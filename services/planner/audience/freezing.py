@@ -8,7 +8,7 @@ freezing began. Every step can be repeated after a crash.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,19 @@ from typing import Any
 from sqlalchemy import Table, and_, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.planner.audience import frozen_rows, outcomes, providers
+from services.planner.audience import frozen_rows, outcomes, providers, sample
 from services.planner.audience.candidates import CHOSEN, LEFT_OUT, Combined, combine, scratch
 from services.planner.audience.choosing import Chosen
-from services.planner.audience.frozen_object import AudienceWriter
+from services.planner.audience.frozen_object import AudienceWriter, Skipped
 from services.planner.audience.rules import Blocks, Row, judged
+from services.planner.audience.sample import Draw
 from services.planner.contacts import blocked_domains, contact_zones
 from services.planner.contacts.contacts import CONTACTS
 from services.planner.contacts.lists import MEMBERS
 from services.planner.facts import SUPPRESSION
 from services.planner.segments import dynamic
 from shared import clock
-from shared.contracts.mailing import AudienceFrozen
+from shared.contracts.mailing import AbTest, AudienceFrozen
 from shared.database import reading
 from shared.eventlog.objects import Objects
 from shared.ids import new_id
@@ -46,6 +47,7 @@ class Wanted:
         scope: List whose opt-outs count for contacts that no list gives: the first of the campaign.
         sources: Mailing -> AUDIENCE object, of those that are a source.
         activities: Those that are a source.
+        ab_test: Some of them are its sample.
     """
 
     mailing: str
@@ -56,6 +58,7 @@ class Wanted:
     scope: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
     activities: Sequence[str] = ()
+    ab_test: AbTest | None = None
 
 
 class Freezer:
@@ -92,6 +95,7 @@ class Freezer:
             chunks=writer.chunks,
             lanes=dict(sorted(writer.chunks_of.items())),
             zones=dict(sorted(writer.zones.items())) if wanted.by_zone else {},
+            sample=dict(sorted(writer.sample.items())),
             position=position,
         )
 
@@ -138,14 +142,29 @@ async def _write(conn: AsyncConnection, wanted: Wanted, path: Path, given: _Give
     writer = AudienceWriter(path, providers.lanes(counts), wanted.chunk_size)
     everyone = int(await conn.scalar(select(func.count()).select_from(CONTACTS)) or 0)
     many = sum(counts.values()) > max(_FEW, everyone // 20)
+    if wanted.ab_test is not None:  # who is drawn depends on how many there are
+        total = 0
+        async for rows, blocks in _listed(conn, given, many=many):
+            total += await asyncio.to_thread(_recipients, judged(rows, blocks))
+        versions = wanted.ab_test.letters
+        writer.draw = Draw(wanted.mailing, versions, sample.size(wanted.ab_test, total), total)
+    async for rows, blocks in _listed(conn, given, many=many):
+        if wanted.by_zone:
+            writer.zone_of = await contact_zones.of(conn, {row[1] for row in rows})
+        await asyncio.to_thread(writer.add, judged(rows, blocks))
+    return writer
+
+
+async def _listed(conn: AsyncConnection, given: _Given, *, many: bool) -> AsyncIterator[tuple[list[Row], Blocks]]:
+    """Yield pages of rows as `_pages` does, with blocked domains, and lists by their own ids."""
     found, blocked = given.found, await blocked_domains.names(conn)
     async for rows, blocks in _pages(conn, given, many=many):
         blocked_domains.mark(rows, blocks, blocked)
-        if wanted.by_zone:
-            writer.zone_of = await contact_zones.of(conn, {row[1] for row in rows})
-        as_listed = [(*row[:2], found.get(row[2], row[2]), *row[3:]) for row in rows] if found else rows
-        await asyncio.to_thread(writer.add, judged(as_listed, blocks))
-    return writer
+        yield ([(*row[:2], found.get(row[2], row[2]), *row[3:]) for row in rows] if found else rows), blocks
+
+
+def _recipients(rows: Iterable[object]) -> int:
+    return sum(not isinstance(row, Skipped) for row in rows)
 
 
 async def _file(path: Path) -> AsyncIterator[bytes]:

@@ -1,9 +1,9 @@
 """The frozen audience as bytes: zlib-compressed JSON lines, named by the SHA-256 of these bytes.
 
-A recipient is `[contact, slot, [list, ...], lane, n, index]` (and its time zone, where one matters), a contact left out
-`[contact, slot, [list, ...], null, reason]`; the last line is `{"end": true, ...}` with the counts, without it the
-object is not whole. Same rows in the same order give the same bytes, so freezing again after a crash finds the object
-already there. Ids only, nothing personal.
+A recipient is `[contact, slot, [list, ...], lane, n, index]` (and its time zone, where one matters; and its version, if
+it is of the sample of an A/B test), a contact left out `[contact, slot, [list, ...], null, reason]`; the last line is
+`{"end": true, ...}` with the counts, without it the object is not whole. Same rows in the same order give the same
+bytes, so freezing again after a crash finds the object already there. Ids only, nothing personal.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from services.planner.audience.sample import Draw
 from services.planner.planning.fan_out import Piece
 
 SLOT = "email"
@@ -38,6 +39,7 @@ class Recipient:
     n: int
     index: int
     zone: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class AudienceWriter:
         chunk_size: Most recipients of a chunk.
         zone_of: Time zone by contact, of those that come next; a chunk has recipients of one zone.
         zones: Recipients by time zone.
+        draw: Tells who is of the sample of an A/B test; a chunk has recipients of one version.
+        sample: Recipients by version.
     """
 
     path: Path
@@ -91,7 +95,9 @@ class AudienceWriter:
     chunks_of: Counter[str] = field(default_factory=Counter)
     zone_of: Mapping[str, str] = field(default_factory=dict)
     zones: Counter[str] = field(default_factory=Counter)
-    _open: dict[tuple[str, str], _Open] = field(default_factory=dict)
+    draw: Draw | None = None
+    sample: Counter[str] = field(default_factory=Counter)
+    _open: dict[tuple[str, str, str], _Open] = field(default_factory=dict)
     _zip: "zlib._Compress" = field(default_factory=lambda: zlib.compressobj(_LEVEL))
     _digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
@@ -106,10 +112,14 @@ class AudienceWriter:
             contact, names, provider, size = row
             lane = self.lanes.get(provider, self.lanes[""])
             zone = self.zone_of.get(contact, "")
-            chunk = self._room(lane, zone, size + ROW_OVERHEAD + 30 * len(names))
+            version = self.draw.version(contact) if self.draw is not None else ""
+            chunk = self._room((lane, zone, version), size + ROW_OVERHEAD + 30 * len(names))
             line = [contact, SLOT, names, lane, chunk.n, chunk.size]
-            lines.append(orjson.dumps([*line, zone] if zone else line))
+            more = [zone, version] if version else [zone] if zone else []
+            lines.append(orjson.dumps([*line, *more]))
             chunk.size += 1
+            if version:
+                self.sample[version] += 1
             self.zones[zone] += 1
             self.recipients += 1
         self._write(b"\n".join(lines) + b"\n" if lines else b"")
@@ -122,12 +132,13 @@ class AudienceWriter:
         self._append(self._zip.flush())
         return self._digest.hexdigest()
 
-    def _room(self, lane: str, zone: str, weight: int) -> _Open:
-        chunk = self._open.get((lane, zone))
+    def _room(self, of: tuple[str, str, str], weight: int) -> _Open:
+        """Return the chunk of a lane, a zone and a version that has room."""
+        chunk = self._open.get(of)
         if chunk is None or chunk.size >= self.chunk_size or (chunk.size and chunk.weight + weight > PAYLOAD_BYTES):
-            chunk = self._open[lane, zone] = _Open(self.chunks)
+            chunk = self._open[of] = _Open(self.chunks)
             self.chunks += 1
-            self.chunks_of[lane] += 1
+            self.chunks_of[of[0]] += 1
         chunk.weight += weight
         return chunk
 
@@ -163,12 +174,12 @@ def _line(raw: Any) -> Line:  # noqa: ANN401 - parsed JSON
             return End(raw["recipients"], raw["skipped"], raw["chunks"], raw["lanes"])
         if raw[3] is None:
             return Skipped(raw[0], raw[2], raw[4])
-        return Recipient(raw[0], raw[2], *raw[3:7])
+        return Recipient(raw[0], raw[2], *raw[3:8])
     except (TypeError, LookupError) as error:  # whoever fills the cache stops here and says so
         raise AudienceError(f"no line of an audience: {raw!r}") from error
 
 
 def pieces(recipients: Iterable[Recipient]) -> dict[int, Piece]:
     """Return how many recipients each chunk has in these lines."""
-    sizes: Counter[tuple[int, str, str]] = Counter((each.n, each.lane, each.zone) for each in recipients)
-    return {n: Piece(n, lane, size, zone) for (n, lane, zone), size in sizes.items()}
+    sizes = Counter((each.n, each.lane, each.zone, each.version) for each in recipients)
+    return {n: Piece(n, lane, size, zone, version) for (n, lane, zone, version), size in sizes.items()}

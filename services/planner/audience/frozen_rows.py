@@ -59,6 +59,7 @@ PIECES = Table(
     Column("lane", String(24), nullable=False),
     Column("size", Integer, nullable=False),
     Column("zone", String(40), nullable=False, server_default=""),
+    Column("version", String(1), nullable=False, server_default=""),
 )
 
 
@@ -114,7 +115,9 @@ async def _find(conn: AsyncConnection, mailing: str, name: str) -> dict[str, Any
 async def _store(engine: AsyncEngine, audience: int, upto: int, batch: Sequence[Line]) -> None:
     recipients = [each for each in batch if isinstance(each, Recipient)]
     rows = [(audience, each.n, each.index, each.contact, ",".join(each.lists)) for each in recipients]
-    sizes = [(audience, piece.n, piece.lane, piece.size, piece.zone) for piece in pieces(recipients).values()]
+    sizes = [
+        (audience, piece.n, piece.lane, piece.size, piece.zone, piece.version) for piece in pieces(recipients).values()
+    ]
     first = upto - len(batch) + 1
     skipped = [
         (audience, line, each.contact, ",".join(each.lists), each.reason)

@@ -16,7 +16,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.planner.schema import METADATA, execute_many, insert, values_of
-from shared.bulk import insert_absent
+from shared.bulk import insert_absent, replace_rows
 from shared.contracts import feedback, outcomes
 from shared.contracts.consent import OptedOut
 from shared.contracts.engagement import HitsRecorded
@@ -169,15 +169,19 @@ class _Batch:
     async def write(self, conn: AsyncConnection) -> None:
         """Write it."""
         changed = [(*key, bytes(self.chunks[key].states), self.chunks[key].at.tobytes()) for key in self._changed]
-        await _replace(conn, OUTCOMES, changed)
+        await replace_rows(conn, OUTCOMES, changed)
         await insert_absent(conn, HITS, HITS.c.keys(), self._hits)
+        if self._signs:
+            await self._write_signs(conn)
+        await replace_rows(conn, TOUCHED, [(*key, seq) for key, seq in self._touched.items()])
+
+    async def _write_signs(self, conn: AsyncConnection) -> None:
         signs = insert(conn, SIGNS)
         earlier = case((SIGNS.c.at < signs.excluded.at, SIGNS.c.at), else_=signs.excluded.at)
         merged = {"at": earlier, "seq": signs.excluded.seq}
         signs = signs.values(values_of(SIGNS, *SIGNS.c.keys()))
         signs = signs.on_conflict_do_update(index_elements=["mailing", "n", "idx", "kind"], set_=merged)
         await execute_many(conn, signs, [(*key, *told) for key, told in self._signs.items()])
-        await _replace(conn, TOUCHED, [(*key, seq) for key, seq in self._touched.items()])
 
 
 def kind_of(event: DomainEvent) -> str:
@@ -231,10 +235,3 @@ async def _load(conn: AsyncConnection, keys: Iterable[Key]) -> dict[Key, _Chunk]
         for mailing, n, states, at in await conn.execute(select(OUTCOMES).where(some)):
             found[mailing, n] = _Chunk(bytearray(states), array("q", bytes(at)))
     return found
-
-
-async def _replace(conn: AsyncConnection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    put = insert(conn, table)
-    changed = {column.name: put.excluded[column.name] for column in table.c if not column.primary_key}
-    put = put.values(values_of(table, *table.c.keys()))
-    await execute_many(conn, put.on_conflict_do_update(index_elements=["mailing", "n"], set_=changed), rows)

@@ -184,8 +184,9 @@ class Suppressor:
     async def _by_contact(self, mailing: str, n: int) -> list[Row]:
         c = CHUNKS.c
         async with self._reading.connect() as conn:
-            where = (await conn.execute(select(c.account, c.lane).where(c.mailing == mailing, c.n == n))).one_or_none()
-            if where is None or not where[0]:
+            query = select(c.account, c.lane, c.kind).where(c.mailing == mailing, c.n == n)
+            where = (await conn.execute(query)).one_or_none()
+            if where is None or not where[0] or where[2] == "copy":  # a copy did not go to the contact
                 return []
             plan = await self._log.load(subjects.plan(mailing, where[0], where[1], n))
             contacts = [

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.planner.contacts import contacts, lists
 from services.planner.contacts.incoming import Incoming, incoming
 from services.planner.schema import METADATA, execute_many, insert, values_of
+from shared import clock
 from shared.contracts.intake import ContactUpserted, Told
 from shared.ids import derived_id
 from shared.keys import KeyRing
@@ -36,6 +37,14 @@ CLAIMS = Table(
     Column("record", String(20), primary_key=True),
     Column("contact", String(12), primary_key=True, index=True),
 )
+SAID = Table(
+    "source_statuses",
+    METADATA,
+    Column("record", String(20), primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+"""The status that the source itself gave a customer last, and when, in seconds since 1970."""
 ON_LISTS = Table(
     "source_lists",
     METADATA,
@@ -73,6 +82,7 @@ class _Record:
     on: dict[str, tuple[int, bool]] = field(default_factory=dict)  # list -> version, member
     touched: set[str] = field(default_factory=set)
     news: ContactUpserted | None = None
+    said: tuple[str, int] | None = None
 
     @property
     def lists(self) -> set[str]:
@@ -87,6 +97,9 @@ class _Record:
         changed = told.version > self.version
         if changed:
             self.version, self.news = told.version, data
+            if data.status:
+                now = clock.now()
+                self.said = data.status, int(min(told.time or now, now).timestamp())
         for name in data.lists:
             changed |= self._put(lists.id_of(name), told.version, member=True)
         return changed
@@ -174,6 +187,10 @@ async def _write_records(conn: AsyncConnection, records: dict[str, _Record], hel
     put = insert(conn, RECORDS).values(values_of(RECORDS, "record", "source", "external", "version", "given"))
     newer = {"version": put.excluded.version, "given": put.excluded.given}
     await execute_many(conn, put.on_conflict_do_update(index_elements=[RECORDS.c.record], set_=newer), rows)
+    said = [(key, *each.said) for key, each in records.items() if each.said is not None]
+    put = insert(conn, SAID).values(values_of(SAID, "record", "status", "at"))
+    newest = {"status": put.excluded.status, "at": put.excluded.at}
+    await execute_many(conn, put.on_conflict_do_update(index_elements=[SAID.c.record], set_=newest), said)
     gone = [(key, contact) for key, each in records.items() for contact in sorted(held[key] - each.contacts)]
     drop = delete(CLAIMS).where((CLAIMS.c.record == bindparam("of")) & (CLAIMS.c.contact == bindparam("who")))
     if gone:

@@ -88,6 +88,7 @@ def _one(
         or wrong_references(draft.html, files)
         or _wrong_address("sender_address", draft.sender_address)
         or (_wrong_address("reply_to", draft.reply_to) if draft.reply_to else None)
+        or (_wrong_address("blind_copy", draft.blind_copy) if draft.blind_copy else None)
         or _wrong_notify(draft.notify)
         or _wrong_body(draft)
         or _wrong_template(draft, known_fields)
@@ -197,6 +198,7 @@ def _frozen(
         attachments=list(files),
         notify=list(dict.fromkeys(map(addresses.parse, draft.notify))),
         notify_url=draft.notify_url,
+        blind_copy=addresses.parse(draft.blind_copy) if draft.blind_copy else "",
     )
 
 

@@ -123,10 +123,12 @@ def shown(content: Content, values: Mapping[str, str]) -> dict[str, str]:
 
 async def preview(parts: Parts, wanted: commands.PreviewMailing) -> Answer | Refusal:
     """Show the mail one contact would get."""
-    draft = (await parts.mailing(wanted.mailing)).draft
-    if draft is None:
+    versions = (await parts.mailing(wanted.mailing)).versions
+    if not versions:
         return _NO_MAILING
-    content = Content.model_validate_json(await parts.contents.get(draft.content))
+    if wanted.version not in versions:
+        return Refusal(code="version_unknown", message=f"It has no version {wanted.version}.", field="version")
+    content = Content.model_validate_json(await parts.contents.get(versions[wanted.version]))
     person = await _person(parts, wanted.contact)
     if isinstance(person, Refusal):
         return person

@@ -19,11 +19,18 @@ Rules:
 10. It pauses by itself when the caller shows that its thresholds were passed, once for each resume.
 11. Where its campaign asks for it, it starts only as somebody approved of it who did not make it; a change of content,
     audience or schedule withdraws that. Without an approval it is paused at its start, and goes on by it.
-12. A command repeated emits nothing.
+12. A dry run is of the content and the audience as they are, before the start; an approval holds what it found, so
+    none ends while one stands.
+13. With an A/B test a start needs a recipient for each version. Until the winner is chosen only the sample goes out. It
+    is chosen once: by hand at any time from the start on, or by time while it is sending, or when its deadline comes.
+14. A command repeated emits nothing.
 """
+
+from datetime import timedelta
 
 from services.planner.audience import choosing
 from services.planner.mailings import schedule
+from services.planner.mailings.ab_test import best
 from services.planner.mailings.approval import NOT_APPROVED
 from services.planner.mailings.mailing_state import FINAL, Mailing, Status, changes
 from services.planner.mailings.orders import (
@@ -31,13 +38,17 @@ from services.planner.mailings.orders import (
     Approve,
     Cancel,
     Choose,
+    ChooseVersion,
     Command,
     Complete,
     Decide,
     Delete,
     Draft,
     Fail,
+    FinishDryRun,
     Freeze,
+    Judge,
+    NoteSample,
     Pause,
     Rate,
     RemoveRecipients,
@@ -54,6 +65,7 @@ from shared.contracts.envelope import DomainEvent
 from shared.contracts.mailing import (
     ApprovalWithdrawn,
     DoubtDecided,
+    DryRunFinished,
     MailingApproved,
     MailingCancelled,
     MailingCompleted,
@@ -65,12 +77,14 @@ from shared.contracts.mailing import (
     MailingScheduled,
     MailingUnscheduled,
     RateChanged,
+    SampleSent,
     SendingStarted,
     WindowClosed,
     WindowOpened,
+    WinnerChosen,
 )
 
-__all__ = ("FINAL", "Mailing", "MailingDecider", "Status")
+__all__ = ("FINAL", "Mailing", "MailingDecider", "Status", "no_dry_run")
 
 LATE = "late"
 """How the reason begins of what became of a start that was found too late."""
@@ -111,8 +125,10 @@ class MailingDecider:
                 if state.status != "planned":
                     return Refusal(code="audience_fixed", message="The audience is fixed: withdraw the start first.")
                 return choosing.decide(state.chosen, command)
-            case Freeze() | Schedule() | Approve() | Unschedule() | Tick() | Test():
+            case Freeze() | FinishDryRun() | Schedule() | Approve() | Unschedule() | Tick() | Test():
                 return _before(state, command)
+            case NoteSample() | Judge() | ChooseVersion():
+                return _ab_test(state, command)
             case _:
                 return _running(state, command)
 
@@ -141,10 +157,12 @@ def _draft(state: Mailing, command: Draft) -> Decision:
     return [edited] if state.status == "planned" else [MailingUnscheduled(), edited]
 
 
-def _before(state: Mailing, command: Freeze | Schedule | Approve | Unschedule | Tick | Test) -> Decision:
+def _before(state: Mailing, command: Freeze | FinishDryRun | Schedule | Approve | Unschedule | Tick | Test) -> Decision:
     match command:
         case Freeze():
             return _freeze(state, command)
+        case FinishDryRun():
+            return _dry_run(state, command.finished)
         case Schedule():
             return _schedule(state, command)
         case Approve():
@@ -164,6 +182,32 @@ def _freeze(state: Mailing, command: Freeze) -> Decision:
     if known is not None and known.object == command.frozen.object and known.position >= command.frozen.position:
         return []
     return [command.frozen]
+
+
+def no_dry_run(state: Mailing) -> Refusal | None:
+    """Return why there can be no dry run of it now, None where there can."""
+    if state.draft is None or state.status == "deleted":
+        return Refusal(code="mailing_unknown", message="There is no such mailing.", field="mailing")
+    if state.started or state.status in FINAL:
+        return Refusal(code="mailing_started", message=f"It is {state.status}: what it says is on its way.")
+    if state.audience is None:
+        return Refusal(code="audience_missing", message="Freeze the audience first.", field="mailing")
+    if state.audience.recipients == 0:
+        return Refusal(code="audience_empty", message="Nobody would get it: all contacts were left out.")
+    if state.approved:
+        return Refusal(code="mailing_approved", message="It was approved as it is: withdraw the start to look again.")
+    return None
+
+
+def _dry_run(state: Mailing, finished: DryRunFinished) -> Decision:
+    if state.dry_run == finished:
+        return []
+    refusal = no_dry_run(state)
+    if refusal is not None or state.draft is None or state.audience is None:
+        return refusal or []
+    if (finished.content, finished.object) != (state.said, state.audience.object):
+        return Refusal(code="plan_changed", message="It is another one by now: run it dry again.", field="mailing")
+    return [finished]
 
 
 def _schedule(state: Mailing, command: Schedule) -> Decision:
@@ -190,6 +234,9 @@ def _schedule(state: Mailing, command: Schedule) -> Decision:
         return Refusal(code="audience_missing", message="Freeze the audience first.", field="mailing")
     if state.audience.recipients == 0:
         return Refusal(code="audience_empty", message="Nobody would get it: all contacts were left out.")
+    if state.draft is not None and state.draft.ab_test is not None and not state.audience.sample:
+        message = "It has fewer recipients than versions: take the A/B test out, or freeze a larger audience."
+        return Refusal(code="sample_too_small", message=message, field="ab_test")
     zones = state.model_copy(update={"schedule": scheduled}).zones
     untimely = schedule.untimely(scheduled, zones, command.campaign, command.now)
     return untimely or command.account.refusal() or [scheduled]
@@ -205,6 +252,39 @@ def _approve(state: Mailing, command: Approve) -> Decision:
     waits = state.status == "paused" and state.reason.startswith(NOT_APPROVED)
     approved = [] if state.approved == state.plan else [MailingApproved(plan=state.plan)]
     return [*approved, *([MailingResumed()] if waits else [])]
+
+
+def _ab_test(state: Mailing, command: NoteSample | Judge | ChooseVersion) -> Decision:
+    test = state.draft.ab_test if state.draft is not None else None
+    if isinstance(command, ChooseVersion):
+        return _by_hand(state, command)
+    if test is None or state.status != "sending" or state.winner:
+        return []
+    if isinstance(command, NoteSample):
+        at = None if test.by == "hand" else command.now + timedelta(minutes=test.wait_minutes)
+        return [] if state.sampled else [SampleSent(decides_at=at)]
+    over = state.schedule is not None and state.schedule.deadline is not None and state.schedule.deadline <= command.now
+    due = state.decides_at is not None and state.decides_at <= command.now
+    if not over and not due:
+        return []
+    by = test.by if due and test.by != "hand" else "deadline"
+    return [WinnerChosen(version=best(command.figures, test.by), by=by, figures=dict(command.figures))]
+
+
+def _by_hand(state: Mailing, command: ChooseVersion) -> Decision:
+    version = command.version
+    test = state.draft.ab_test if state.draft is not None else None
+    if test is None:
+        return Refusal(code="no_ab_test", message="It has no A/B test.", field="mailing")
+    if version not in test.letters:
+        message = f"There is no version {version}: choose one of {', '.join(test.letters)}."
+        return Refusal(code="version_unknown", message=message, field="version")
+    if state.winner:
+        chosen = Refusal(code="winner_chosen", message=f"Version {state.winner} was chosen before.", field="version")
+        return [] if state.winner == version else chosen
+    if not state.started or state.status in FINAL:
+        return Refusal(code="mailing_not_running", message=f"It is {state.status}: there is nothing to choose.")
+    return [WinnerChosen(version=version, by="hand", figures=dict(command.figures))]
 
 
 def _unschedule(state: Mailing) -> Decision:

@@ -1,5 +1,6 @@
 """The state of one mailing: what its events add up to. Pure; the decisions about it are in mailing.py."""
 
+import hashlib
 from datetime import datetime
 from typing import Literal
 
@@ -11,10 +12,12 @@ from shared.contracts import windows
 from shared.contracts.account import Limits
 from shared.contracts.envelope import DomainEvent
 from shared.contracts.mailing import (
+    DRAFT_ITSELF,
     ApprovalWithdrawn,
     AudienceFrozen,
     DoubtDecided,
     DoubtDecision,
+    DryRunFinished,
     MailingApproved,
     MailingCancelled,
     MailingCompleted,
@@ -29,11 +32,13 @@ from shared.contracts.mailing import (
     RateChanged,
     RecipientAdded,
     RecipientRemoved,
+    SampleSent,
     SendingStarted,
     SourcesChosen,
     TestSent,
     WindowClosed,
     WindowOpened,
+    WinnerChosen,
 )
 
 Status = Literal[
@@ -49,6 +54,9 @@ class Mailing(BaseModel):
         until: End of the open window, None where there are no sending hours.
         opens: When the next window opens, while `waiting`.
         may_be_late: Somebody resumed it before it started, so its start is wanted, however late.
+        dry_run: The last one that made every mail of this content for this audience.
+        sampled: The sample of its A/B test was sent; `decides_at` tells when it is judged, where time decides.
+        winner: The version that the rest gets, "" while none was chosen.
         approved: The plan that was approved, "" where none is.
         decided: What was decided on doubts: (chunk, packed indexes, decision).
     """
@@ -60,6 +68,10 @@ class Mailing(BaseModel):
     audience: AudienceFrozen | None = None
     chosen: choosing.Chosen = choosing.Chosen()
     schedule: MailingScheduled | None = None
+    dry_run: DryRunFinished | None = None
+    decides_at: datetime | None = None
+    sampled: bool = False
+    winner: str = ""
     started: bool = False
     until: datetime | None = None
     opens: datetime | None = None
@@ -81,12 +93,42 @@ class Mailing(BaseModel):
     @property
     def plan(self) -> str:
         """The plan as it is now, "" where it is not whole."""
-        return plan_of(self.draft, self.audience, self.schedule)
+        return plan_of(self.draft, self.audience, self.schedule, self.dry_run)
 
     @property
     def forbidden(self) -> bool:
         """Whether it must not start as it is planned: somebody has to approve of it."""
         return self.schedule is not None and self.schedule.approval and self.approved != self.plan
+
+    @property
+    def testing(self) -> bool:
+        """Whether only the sample of an A/B test may be planned."""
+        return self.draft is not None and self.draft.ab_test is not None and not self.winner
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The contents of all versions by letter, the draft itself first; of most mailings there is that alone."""
+        if self.draft is None:
+            return {}
+        others = self.draft.ab_test.versions if self.draft.ab_test is not None else {}
+        return {DRAFT_ITSELF: self.draft.content, **{letter: others[letter].content for letter in sorted(others)}}
+
+    def contents(self, version: str) -> dict[str, str]:
+        """Return what recipients of a version get, "" being the rest: all that may be, while no winner is known."""
+        one = version or self.winner
+        return {one: self.versions[one]} if one else self.versions
+
+    @property
+    def said(self) -> str:
+        """What it says in all versions, as one hash."""
+        one, *others = self.versions.values()
+        return hashlib.sha256("".join([one, *others]).encode()).hexdigest() if others else one
+
+    @property
+    def pinned(self) -> str:
+        """The dry run whose data of the recipients are sent, as they were approved; "" where those of the day are."""
+        held = self.dry_run is not None and self.dry_run.kept and bool(self.approved) and self.approved == self.plan
+        return self.dry_run.run if held and self.dry_run else ""
 
     @property
     def zones(self) -> tuple[str, ...]:
@@ -107,11 +149,11 @@ def changes(state: Mailing, event: DomainEvent) -> dict[str, object]:
             draft = MailingDrafted(
                 campaign=campaign, **{name: getattr(event, name) for name in type(event).model_fields}
             )
-            return {"draft": draft, "limits": event.limits, "audience": None}
+            return {"draft": draft, "limits": event.limits, "audience": None, "dry_run": None}
         case SourcesChosen() | RecipientAdded() | RecipientRemoved():
-            return {"chosen": choosing.evolve(state.chosen, event), "audience": None}
-        case AudienceFrozen():
-            return {"audience": event}
+            return {"chosen": choosing.evolve(state.chosen, event), "audience": None, "dry_run": None}
+        case AudienceFrozen() | DryRunFinished() | SampleSent() | WinnerChosen():
+            return _found(state, event)
         case TestSent():
             return {"tests": (*state.tests, event.test)}
         case RateChanged():
@@ -124,6 +166,19 @@ def changes(state: Mailing, event: DomainEvent) -> dict[str, object]:
             return {"decided": (*state.decided, (event.n, event.indexes, event.decision))}
         case _:
             return _moves(state, event)
+
+
+def _found(state: Mailing, event: AudienceFrozen | DryRunFinished | SampleSent | WinnerChosen) -> dict[str, object]:
+    match event:
+        case AudienceFrozen():
+            same = state.dry_run is not None and state.dry_run.object == event.object
+            return {"audience": event, "dry_run": state.dry_run if same else None}
+        case DryRunFinished():
+            return {"dry_run": event}
+        case SampleSent():
+            return {"sampled": True, "decides_at": event.decides_at}
+        case WinnerChosen():
+            return {"winner": event.version, "decides_at": None}
 
 
 def _moves(state: Mailing, event: DomainEvent) -> dict[str, object]:  # noqa: C901 - one return a rule

@@ -3,6 +3,7 @@
 They are made by the request handlers and by the process manager; they never travel.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -10,7 +11,7 @@ from services.planner.accounts.account import Account
 from services.planner.mailings.campaign import Campaign
 from shared.contracts.account import Limits
 from shared.contracts.commands import Start
-from shared.contracts.mailing import AudienceFrozen, DoubtDecision, MailingDrafted, TestSent
+from shared.contracts.mailing import AudienceFrozen, DoubtDecision, DryRunFinished, Figures, MailingDrafted, TestSent
 from shared.contracts.sources import Sources
 
 _ANY = Campaign()
@@ -34,6 +35,13 @@ class Freeze:
     """Fix the audience that stands in the AUDIENCE object."""
 
     frozen: AudienceFrozen
+
+
+@dataclass(frozen=True, slots=True)
+class FinishDryRun:
+    """Record what a dry run found."""
+
+    finished: DryRunFinished
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,29 @@ class Tick:
 
     now: datetime
     account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSample:
+    """Every recipient of the sample was tried by `now`."""
+
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Choose the version that did best, if it is time at `now`; `figures` by version."""
+
+    now: datetime
+    figures: Mapping[str, Figures]
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseVersion:
+    """Choose a version by hand; `figures` by version, as they are then."""
+
+    version: str
+    figures: Mapping[str, Figures]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +203,7 @@ class Delete:
 Command = (
     Draft
     | Freeze
+    | FinishDryRun
     | Choose
     | AddRecipients
     | RemoveRecipients
@@ -179,6 +211,9 @@ Command = (
     | Approve
     | Unschedule
     | Tick
+    | NoteSample
+    | Judge
+    | ChooseVersion
     | Pause
     | Resume
     | Cancel

@@ -8,7 +8,7 @@ taken over what is stored. ChunkPlanned is appended with expected sequence 0, so
 import asyncio
 import hashlib
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -35,7 +35,7 @@ from shared.contracts.mailing import MailingDrafted
 from shared.contracts.sending import PAYLOAD_DIGEST_BYTES, SINGLE, ChunkKind, ChunkPlanned
 from shared.database import reading
 from shared.eventlog.documents import Documents
-from shared.eventlog.errors import WrongVersionError
+from shared.eventlog.errors import MissingError, WrongVersionError
 from shared.eventlog.objects import Objects
 from shared.eventlog.store import EventLog
 from shared.ids import derived_id
@@ -70,6 +70,7 @@ class Plan:
     zone: str = ""
     insisted: bool = False
     by: str = ""
+    version: str = ""
     began: int = field(default_factory=tracing.begin)
 
 
@@ -123,16 +124,56 @@ class Planning:
         checked = state.audience.position
         zone = (piece.zone or state.schedule.zone) if state.schedule and state.draft.recipient_time else ""
         account = state.draft.account
-        plan = Plan(mailing, piece.n, account, piece.lane, "campaign", checked, state.draft, deadline, zone)
+        contents = list(state.contents(piece.version).values())
+        if len(contents) != 1:
+            raise PayloadError(f"no version was chosen that chunk {piece.n} of mailing {mailing} is to get")
+        draft = state.draft.model_copy(update={"content": contents[0]})
+        plan = Plan(
+            *(mailing, piece.n, account, piece.lane, "campaign", checked, draft, deadline, zone), version=piece.version
+        )
         async with self._slots:
-            fields = (await self.used(state.draft.content)).fields
-            async with self._reading.connect() as conn:
-                contacts, rows = await _rows(conn, audience, piece.n, fields)
-            if len(contacts) != piece.size:  # never plan less than was frozen: nobody would miss the rest
-                found = f"{len(contacts)} of {piece.size} recipients"
-                raise CacheError(f"the audience in SQL holds {found} of chunk {piece.n} of mailing {mailing}")
+            contacts, rows = await self.rows(mailing, contents, audience, piece)
+            if state.pinned:
+                rows = await self._pinned(state.pinned, mailing, piece.n, rows)
             step("plan.read")
-            return await self.append(plan, contacts, await self.put(mailing, piece.n, rows))
+            seq = await self.append(plan, contacts, await self.put(mailing, piece.n, rows))
+            if state.pinned:
+                await self.erase(state.pinned, piece.n)
+            return seq
+
+    async def rows(
+        self, mailing: str, contents: Iterable[str], audience: int, piece: Piece
+    ) -> tuple[list[str], list[dict[str, Any]]]:
+        """Return contacts and payload rows of a chunk of a frozen audience as they are now, for any of `contents`.
+
+        Raises:
+            CacheError: The rows at hand are not all of the chunk.
+        """
+        fields = sorted({field for content in contents for field in (await self.used(content)).fields})
+        async with self._reading.connect() as conn:
+            contacts, rows = await _rows(conn, audience, piece.n, fields)
+        if len(contacts) != piece.size:  # never plan less than was frozen: nobody would miss the rest
+            found = f"{len(contacts)} of {piece.size} recipients"
+            raise CacheError(f"the audience in SQL holds {found} of chunk {piece.n} of mailing {mailing}")
+        return contacts, rows
+
+    async def _pinned(self, run: str, mailing: str, n: int, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the rows as a dry run saw them, less those of people who are gone since.
+
+        Raises:
+            PayloadError: They are gone.
+        """
+        for kept in (run, mailing):  # a planner may have died between planning the chunk and erasing what was kept
+            try:
+                seen = [orjson.loads(line) for line in (await self.stored(kept, n)).split(b"\n")]
+            except MissingError:
+                continue
+            return [now if not now["contact"] else row for row, now in zip(seen, rows, strict=True)]
+        raise PayloadError(f"what was approved of chunk {n} of mailing {mailing} is gone: run it dry again")
+
+    async def erase(self, mailing: str, n: int) -> None:
+        """Erase the payload of a chunk that no plan points to."""
+        await self._payloads.erase(subjects.payload(mailing, n))
 
     async def put(self, mailing: str, n: int, rows: list[dict[str, Any]]) -> bytes:
         """Store the payload of a chunk and return what is stored.
@@ -181,6 +222,8 @@ class Planning:
             retry_for=draft.retry_for,
             insisted=plan.insisted,
             zone=plan.zone,
+            version=plan.version,
+            copied=draft.copied and plan.kind == "campaign",
         )
         command = derived_id("plan", plan.mailing, str(plan.n), length=20)
         origin = Origin(command, "planner", clock.now(), correlation_id=plan.mailing, principal=plan.by)

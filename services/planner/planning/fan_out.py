@@ -15,12 +15,18 @@ from shared.contracts.mailing import Batch
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A chunk of the frozen audience; `zone`: the time zone of its recipients, where zones matter."""
+    """A chunk of the frozen audience.
+
+    Attributes:
+        zone: The time zone of its recipients, where zones matter.
+        version: Which one of an A/B test they get as its sample; "" for whoever is not of it.
+    """
 
     n: int
     lane: str
     size: int
     zone: str = ""
+    version: str = ""
 
 
 def rate(*limits: Limits) -> float | None:

@@ -6,7 +6,8 @@ decided on as if it were asked for, and nothing is recorded.
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from services.planner.accounts.account import Account
 from services.planner.facts import millis
@@ -64,13 +65,16 @@ async def _foreseen(parts: Parts, mailing: str, state: Mailing, now: datetime) -
     providers = Providers.load(parts.settings.providers_file)
     work = forecast.Work(
         scheduled=state.schedule or MailingScheduled(at=now),
-        left=await parts.board.left(mailing, audience),
+        left=await parts.board.left(mailing, audience, sample=True if state.testing else None),
         per_second=rate_of(state, account, rivals, parts.settings.forecast_rate),
         lanes={lane: lane_of(account, lane, providers, now) for lane in state.audience.lanes},
         batch=batch,
         planned=await parts.board.planned_since(mailing, since) if batch else (),
     )
-    found = forecast.foresee(work, now)
+    found, left = forecast.foresee(work, now), sum(work.left.values())
+    if state.testing:
+        rest = await parts.board.left(mailing, audience, sample=False)
+        found, left = _with_rest(found, replace(work, left=rest), state, now), left + sum(rest.values())
     assumed = fan_out.rate(state.limits, *account.limits_on(now)) is None
     return Answer(
         ok=True,
@@ -79,7 +83,7 @@ async def _foreseen(parts: Parts, mailing: str, state: Mailing, now: datetime) -
             "status": state.status,
             "starts_at": _iso(found.starts_at),
             "finishes_at": _iso(found.finishes_at),
-            "left": sum(work.left.values()),
+            "left": left,
             "sent": found.sent,
             "expired": found.expired,
             "per_second": round(work.per_second(now), 4),
@@ -89,6 +93,17 @@ async def _foreseen(parts: Parts, mailing: str, state: Mailing, now: datetime) -
             "approved": bool(state.approved) and state.approved == state.plan,
         },
     )
+
+
+def _with_rest(sample: forecast.Forecast, rest: forecast.Work, state: Mailing, now: datetime) -> forecast.Forecast:
+    """Return what will be when a sample is followed by the rest; a winner chosen by hand is as if chosen at once."""
+    test = state.draft.ab_test if state.draft is not None else None
+    if test is None or (sample.finishes_at is None and sample.sent):
+        return sample
+    waits = timedelta(minutes=test.wait_minutes if test.by != "hand" else 0)
+    then = forecast.foresee(rest, state.decides_at or (sample.finishes_at or now) + waits)
+    starts = sample.starts_at or then.starts_at
+    return forecast.Forecast(starts, then.finishes_at, sample.sent + then.sent, sample.expired + then.expired)
 
 
 def rate_of(state: Mailing, account: Account, rivals: int, assumed: float) -> Callable[[datetime], float]:

@@ -23,11 +23,16 @@ class Leave:
         zones: Only chunks of these zones, None where zones do not matter.
         most: At most so many recipients, None where nothing limits them.
         more_at: When there may be more, None where nobody has to wait.
+        sample: Only the sample of an A/B test.
     """
 
     zones: frozenset[str] | None = None
     most: int | None = None
     more_at: datetime | None = None
+    sample: bool = False
+
+
+EVERYTHING = Leave()
 
 
 def leave(state: Mailing, now: datetime, planned: Sequence[tuple[int, int]]) -> Leave:
@@ -35,10 +40,11 @@ def leave(state: Mailing, now: datetime, planned: Sequence[tuple[int, int]]) -> 
     zones, later = _zones(state, now)
     batch = state.draft.batch if state.draft else None
     if batch is None:
-        return Leave(zones, None, later)
+        return Leave(zones, None, later, state.testing)
     most, more = fan_out.room(batch, planned, to_millis(now))
     room = from_millis(more)
-    return Leave(zones, most, min(filter(None, (later, room if room > now else None)), default=None))
+    more_at = min(filter(None, (later, room if room > now else None)), default=None)
+    return Leave(zones, most, more_at, state.testing)
 
 
 def _zones(state: Mailing, now: datetime) -> tuple[frozenset[str] | None, datetime | None]:

@@ -14,11 +14,12 @@ from datetime import timedelta
 from math import inf
 
 from services.planner.audience.freezing import Freezer
+from services.planner.audience.version_figures import VersionFigures
 from services.planner.board import Board, MailingFact
 from services.planner.facts import millis
 from services.planner.mailings import completion
 from services.planner.mailings.mailing import FINAL, MailingDecider
-from services.planner.mailings.orders import Command, Complete, Fail, Stop, Tick
+from services.planner.mailings.orders import Command, Complete, Fail, Judge, NoteSample, Stop, Tick
 from services.planner.mailings.test_mails import TestMails
 from services.planner.mailings.thresholds import why_stop
 from services.planner.planning import fan_out
@@ -43,6 +44,12 @@ from shared.steps import step
 logger = logging.getLogger(__name__)
 
 _MOVES = (ChunkPassed, ChunkFinished, ChunkParked)
+_EASY = (ChunkPassed, ChunkFinished)
+_EASE = 1.0
+"""Seconds for which a mailing is not looked at because a chunk is done, while it has `_MANY` more and `_PLENTY`."""
+_MANY = 64
+_PLENTY = 20_000
+"""Recipients planned and not yet tried: more than senders of one machine get through in that time."""
 _FIRE_AT_ONCE = 64
 _FACTS_S = 30.0
 _FIRST_PAUSE = 0.5
@@ -67,6 +74,7 @@ class Reach:
     freezer: Freezer
     planning: Planning
     test_mails: TestMails
+    figures: VersionFigures
     facts_at: Callable[[int, float], Awaitable[None]]
     settings: PlannerSettings
 
@@ -79,6 +87,7 @@ class Process:
         self._driving: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
         self._failures: dict[str, int] = {}
+        self._eased: dict[str, float] = {}
         self._armed: dict[str, object] = {}
         self._alarms: dict[str, asyncio.TimerHandle] = {}
         self._fired: dict[ChunkRef, float] = {}
@@ -90,7 +99,9 @@ class Process:
         for commit in commits:
             kind, entity = commit.subject.split(".")[1:3]
             events = [record.event for record in commit.events]
-            if kind == "mailing" or (kind == "chunk" and any(_moves(event) for event in events)):
+            if kind == "chunk" and all(isinstance(event, _EASY) for event in events if _moves(event)):
+                self._moved(entity, events)
+            elif kind == "mailing" or (kind == "chunk" and any(_moves(event) for event in events)):
                 self.note(entity)
             elif kind == "feedback":
                 for event in events:
@@ -101,6 +112,16 @@ class Process:
             elif any(isinstance(event, AccountPaused) for event in events):
                 for mailing in await self._reach.board.active():
                     self.note(mailing)
+
+    def _moved(self, mailing: str, events: Sequence[DomainEvent]) -> None:
+        """Drive a mailing of which a chunk has passed or is finished; soon is enough while much is planned and left."""
+        if not any(isinstance(event, _EASY) for event in events):
+            return
+        rest = self._eased.get(mailing, 0.0) - asyncio.get_running_loop().time()
+        if rest > 0:
+            self._ring(mailing, rest)
+        else:
+            self.note(mailing)
 
     def note(self, mailing: str) -> None:
         """Drive a mailing soon; once more if it is being driven."""
@@ -181,6 +202,7 @@ class Process:
 
     async def drive(self, mailing: str) -> None:
         """Do what one mailing owes."""
+        self._eased.pop(mailing, None)
         fact = await self._reach.board.mailing(mailing)
         if fact is None:
             return
@@ -191,10 +213,13 @@ class Process:
             await self._reach.board.set_mark(mailing, fact.retry)
         if await self._tick(fact):
             return  # what it caused comes back through the facts
+        plenty = False
         if fact.state.status == "sending" and not await self._broken(fact) and not await self._stopped(fact):
-            await self._fan_out(fact)
-        if fact.state.started and fact.state.status not in FINAL:
-            await self._complete(fact)
+            plenty = await self._fan_out(fact)
+            if fact.state.testing and await self._judge(fact):
+                return
+        if fact.state.started and fact.state.status not in FINAL and await self._complete(fact) >= _MANY and plenty:
+            self._eased[mailing] = asyncio.get_running_loop().time() + _EASE
         await self._arm(fact)
 
     async def _tick(self, fact: MailingFact) -> bool:
@@ -238,36 +263,56 @@ class Process:
         reason = why_stop(fact.state.draft.stop, await self._reach.board.tried(fact.id, fact.resumed))
         return bool(reason) and await self._decide(fact.id, Stop(reason, fact.state.resumes))
 
-    async def _fan_out(self, fact: MailingFact) -> None:
-        """Plan what is to be planned now; what comes after is looked at in the next drive."""
+    async def _fan_out(self, fact: MailingFact) -> bool:
+        """Plan what is to be planned now; tell whether senders have plenty to do, or all is planned."""
         state, frozen, settings = fact.state, fact.state.audience, self._reach.settings
         if frozen is None or state.draft is None:
-            return
+            return False
         audience = await self._reach.freezer.ensure_cached(fact.id, frozen.object)
         may = await self._leave(fact)
         board = self._reach.board
-        unplanned = await board.unplanned(fact.id, audience, frozen.lanes, settings.most_open, may.zones)
+        unplanned = await board.unplanned(fact.id, audience, frozen.lanes, settings.most_open, may)
         if not unplanned:
-            return
+            return may.more_at is None
         account = await self._reach.board.account(state.draft.account)
+        planned = await board.open_pieces(fact.id, audience, may.zones)
         chosen = fan_out.choose(
             fan_out.rate(state.limits, *account.limits_on(clock.now())),
-            await board.open_pieces(fact.id, audience, may.zones),
+            planned,
             unplanned,
             seconds=settings.ahead_seconds,
             most_open=settings.most_open,
             most=may.most,
         )
         if not chosen:
-            return
+            return sum(piece.size for piece in planned) >= _PLENTY
         plan = self._reach.planning.plan_chunk
         try:
             await asyncio.gather(*(plan(fact.id, state, audience, piece) for piece in chosen))
         except PayloadError as error:  # nobody but an operator can mend it
             await self._decide(fact.id, Fail(str(error), state.resumes))
-            return
+            return False
         await self._reach.facts_at(await self._reach.log.last_seq(subjects.plans_of(fact.id)), _FACTS_S)
         self.note(fact.id)
+        return False
+
+    async def _judge(self, fact: MailingFact) -> bool:
+        """Note that the sample of an A/B test was sent, and choose the winner when it is time."""
+        state, now = fact.state, clock.now()
+        if state.audience is None:
+            return False
+        if not state.sampled:
+            audience = await self._reach.freezer.ensure_cached(fact.id, state.audience.object)
+            if await self._reach.board.sampled(fact.id, audience):
+                return await self._decide(fact.id, NoteSample(now))
+        deadline = state.schedule.deadline if state.schedule else None
+        at = min(filter(None, (state.decides_at, deadline)), default=None)
+        if at is None:
+            return False
+        if at > now:
+            self._ring(fact.id, (at - now).total_seconds() + 0.001)
+            return False
+        return await self._decide(fact.id, Judge(now, await self._reach.figures.of(fact.id, state)))
 
     async def _leave(self, fact: MailingFact) -> Leave:
         """Return what may be planned now, and wake up when there may be more."""
@@ -279,13 +324,16 @@ class Process:
             self._ring(fact.id, (found.more_at - now).total_seconds() + 0.001)
         return found
 
-    async def _complete(self, fact: MailingFact) -> None:
+    async def _complete(self, fact: MailingFact) -> int:
+        """Complete the mailing where all its chunks are finished; return how many are not."""
         frozen = fact.state.audience
         if frozen is None:
-            return
-        totals = completion.totals(frozen.chunks, await self._reach.board.finished(fact.id, frozen.chunks))
+            return 0
+        left, ended = await self._reach.board.finished(fact.id, frozen.chunks)
+        totals = completion.totals(frozen.chunks, ended)
         if totals is not None:
             await self._decide(fact.id, Complete(totals))
+        return left
 
     async def _decide(self, mailing: str, order: Command) -> bool:
         origin = Origin(new_id(20), "planner", clock.now(), correlation_id=mailing)

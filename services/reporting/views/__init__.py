@@ -7,6 +7,7 @@ from services.reporting.views.log import LogView
 from services.reporting.views.progress import ProgressView
 from services.reporting.views.providers import ProvidersView
 from services.reporting.views.recipients import RecipientsView
+from services.reporting.views.statuses import StatusesView
 from services.reporting.views.timeline import TimelineView
 from shared.eventlog.views import View
 
@@ -19,4 +20,5 @@ VIEWS: tuple[View, ...] = (
     LogView(),
     ConsentView(),
     FeedbackView(),
+    StatusesView(),
 )

@@ -29,9 +29,9 @@ from shared.contracts.sending import ChunkFinished, ChunkParked, ChunkPlanned, R
 
 _MAILING = tuple(item.name for item in fields(Mailing))
 _SAVE_MAILINGS = Upsert(tables.mailings, _MAILING, dict.fromkeys(_MAILING[1:], "replace"))
-_CHUNK = ("mailing", "n", "states", "unsettled", "finished", "parked")
+_CHUNK = ("mailing", "n", "states", "unsettled", "finished", "parked", "version")
 _SAVE_CHUNKS = Upsert(tables.chunks, _CHUNK, dict.fromkeys(_CHUNK[2:], "replace"))
-_CAMPAIGN = ("campaign", "name", "kind", "lists", "starts_on", "ends_on", "status", "opened_at", "approval")
+_CAMPAIGN = ("campaign", "name", "kind", "lists", "starts_on", "ends_on", "status", "opened_at", "approval", "statuses")
 _SAVE_CAMPAIGNS = Upsert(tables.campaigns, _CAMPAIGN, dict.fromkeys(_CAMPAIGN[1:], "replace"))
 _PAGE = 500
 _OF_NOBODY = (OptedOut, *FEEDBACK, *CAMPAIGN)
@@ -100,14 +100,15 @@ class _Touched:
     async def load(self, conn: AsyncConnection, counts: Counts) -> None:
         """Read the rows into `counts`."""
         table = tables.chunks
-        columns = (table.c.n, table.c.states, table.c.unsettled, table.c.finished, table.c.parked)
+        columns = (table.c.n, table.c.states, table.c.unsettled, table.c.finished, table.c.parked, table.c.version)
         for mailing in sorted(self._worked.keys() | self._signs.keys()):
             worked = self._worked[mailing]
             for page in _pages(worked | self._signs[mailing]):
                 query = select(*columns).where(table.c.mailing == mailing, table.c.n.in_(page))
                 for row in await conn.execute(query):
                     if row.unsettled or row.n in worked:
-                        counts.loaded((mailing, row.n), Chunk(bytearray(row.states), row.finished, row.parked))
+                        chunk = Chunk(bytearray(row.states), row.finished, row.parked, row.version)
+                        counts.loaded((mailing, row.n), chunk)
         self._mailings |= {mailing for mailing, _ in counts.chunks}
         for names in _pages(self._mailings):
             for row in await conn.execute(select(tables.mailings).where(tables.mailings.c.mailing.in_(names))):
@@ -122,7 +123,7 @@ def _pages(keys: Iterable[T]) -> Iterable[list[T]]:
 async def _save(conn: AsyncConnection, counts: Counts) -> None:
     await _SAVE_MAILINGS.run(conn, [astuple(row) for row in counts.mailings.values()])
     rows = [
-        (mailing, n, bytes(chunk.states), outcomes.unsettled(chunk.states), chunk.finished, chunk.parked)
+        (mailing, n, bytes(chunk.states), outcomes.unsettled(chunk.states), chunk.finished, chunk.parked, chunk.version)
         for (mailing, n), chunk in counts.chunks.items()
     ]
     await _SAVE_CHUNKS.run(conn, rows)

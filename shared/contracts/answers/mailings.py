@@ -3,7 +3,8 @@
 from typing import Any
 
 from shared.contracts.account import Limits
-from shared.contracts.answers.base import Data, Paused
+from shared.contracts.answers.base import Data, Page, Paused
+from shared.contracts.commands.mailings import AbTestWanted
 from shared.contracts.content import AttachedFile, Variant
 from shared.contracts.mailing import Batch, StopRules
 from shared.contracts.sources import Sources
@@ -25,6 +26,7 @@ class CampaignRow(Data):
     starts_on: str
     ends_on: str
     approval: bool
+    statuses: dict[str, str]
     status: str
     opened_at: str
     mailings: int
@@ -83,6 +85,8 @@ class Written(Data):
     recipient_time: bool
     notify: list[str]
     notify_url: str
+    ab_test: AbTestWanted | None
+    blind_copy: str
 
 
 class RecipientsChosen(MailingDone):
@@ -135,12 +139,81 @@ class Foreseen(Data):
     approved: bool
 
 
+class DryRunDone(Data):
+    """The mailing and its dry run: `state` is `running`, `done`, `failed` or `cancelled`."""
+
+    mailing: str
+    run: str
+    state: str
+
+
+class DryRunShown(DryRunDone):
+    """How far it is and what it found; docs/planning.md explains the fields."""
+
+    problem: str
+    recipients: int
+    done: int
+    mails: int
+    failed: int
+    causes: dict[str, int]
+    missing: dict[str, int]
+    left_out: dict[str, int]
+    bytes: int
+    largest: int
+    largest_contact: str
+    date: str
+    digest: str
+    current: bool
+    forecast: dict[str, Any]
+
+
+class DryRunRow(Data):
+    """One recipient: the digest of the mail, or why it cannot be made."""
+
+    contact: str
+    address: str
+    name: str
+    n: int
+    index: int
+    digest: str
+    cause: str
+
+
+class DryRunPage(Page):
+    """Recipients of a dry run, in the order of their places."""
+
+    rows: list[DryRunRow]
+
+
 class TestSentNow(Data):
     """The test, under whose id its status can be asked."""
 
     mailing: str
     test: str
     recipients: int
+
+
+class VersionRow(Data):
+    """How a version of an A/B test did with its part of the sample."""
+
+    version: str
+    subject: str
+    recipients: int
+    sent: int
+    opened: int
+    clicked: int
+    unsubscribed: int
+
+
+class AbTestShown(Data):
+    """Where an A/B test stands: `sample` (is sent to), `waiting`, `decided`."""
+
+    stage: str
+    by: str
+    decides_at: str
+    winner: str
+    chosen_by: str
+    versions: list[VersionRow]
 
 
 class MailingRow(Paused):
@@ -185,6 +258,7 @@ class MailingRow(Paused):
     clicks_by: dict[str, int]
     only_machines: int
     rules: int
+    copied: int
     unsubscribed: int
     bounced: int
     bounce_reasons: dict[str, int]
@@ -206,6 +280,7 @@ class MailingRow(Paused):
     chunks_finished: int
     parked: int
     audience_position: int
+    ab_test: AbTestShown | None
 
 
 class MailingRows(Paused):

@@ -71,6 +71,28 @@ class OutcomeRows(Paused):
     unknown: list[str]
 
 
+class CustomerStatus(Data):
+    """The status that a campaign set for one customer; `at` is when that happened which set it."""
+
+    campaign: str
+    contact: str
+    address: str
+    name: str
+    source: str
+    external: str
+    mailing: str
+    outcome: str
+    status: str
+    at: str
+
+
+class CustomerStatusPage(Page):
+    """Statuses in the order in which they were set; `cursor` goes on from here, now or later."""
+
+    rows: list[CustomerStatus]
+    cursor: str
+
+
 class LinkRow(Data):
     """One link of a mailing: hits by people, and how many those are; all hits by verdict (`by`).
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from shared.contracts.account import TlsMode
 from shared.contracts.mailbox import MailboxSettings
+from shared.contracts.mailing import Tracking
 
 _MOST_VIEWED = 16_000_000
 
@@ -94,6 +95,52 @@ class Viewed(BaseModel):
         if unpacking.unconsumed_tail:
             raise ValueError("larger than any mail")
         return cls.model_validate_json(body)
+
+
+class Rehearsal(BaseModel):
+    """The planner asks any sender to make the mails of a chunk and to send none (`dry_run.chunk`).
+
+    `content`, `tracking` and `token_key` as in a plan, `date` as in a claim; the rows of the payload follow.
+    """
+
+    mailing: str
+    account: str
+    content: str
+    tracking: Tracking
+    token_key: str
+    n: int
+    date: int
+
+    def packed(self, payload: bytes) -> bytes:
+        """Return it with its rows, as it is asked."""
+        return self.model_dump_json().encode() + b"\n" + payload
+
+    @classmethod
+    def unpacked(cls, raw: bytes) -> "tuple[Rehearsal, list[bytes]]":
+        """Read what was asked, and the rows.
+
+        Raises:
+            ValueError: It is none.
+        """
+        first, *rows = raw.split(b"\n")
+        return cls.model_validate_json(first), rows
+
+
+class Rehearsed(BaseModel):
+    """What came of the mails of a chunk.
+
+    Attributes:
+        digests: base64 of 8 bytes each, by index: first bytes of the SHA-256 of the mail, unsigned; zeros where it
+            cannot be made.
+        sizes: Bytes of each mail, 0 where it cannot be made.
+        causes: Why it cannot be made, by index: what the sender would record.
+        problem: Why none can be, "" where they were tried; `later`: ask again.
+    """
+
+    digests: str = ""
+    sizes: list[int] = []
+    causes: dict[int, str] = {}
+    problem: str = ""
 
 
 class Probe(BaseModel):

@@ -6,12 +6,26 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.account import Limits
-from shared.contracts.commands.base import Command, Id, Name, Query
-from shared.contracts.mailing import Batch, DoubtDecision, DoubtPolicy, LateRule, SendingHours, StopRules, Tracking
+from shared.contracts.commands.base import Command, Id, Name, Page, Query
+from shared.contracts.mailing import (
+    Batch,
+    DoubtDecision,
+    DoubtPolicy,
+    LateRule,
+    SendingHours,
+    StopRules,
+    Tracking,
+    WinnerRule,
+)
+from shared.contracts.statuses import StatusMap
 
 
 class OpenCampaign(Command):
-    """Open a campaign on one or more lists (by name or id)."""
+    """Open a campaign on one or more lists (by name or id).
+
+    Attributes:
+        statuses: Outcome -> the status of the customer that it sets.
+    """
 
     NAME: ClassVar[str] = "campaign.open"
 
@@ -21,6 +35,7 @@ class OpenCampaign(Command):
     starts_on: date | None = None
     ends_on: date | None = None
     approval: bool = False
+    statuses: StatusMap = {}
 
 
 class EditCampaign(OpenCampaign):
@@ -77,12 +92,41 @@ class LanguageVariant(BaseModel):
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[a-z0-9]{2,8})?$")]
 
 
+class AbVersion(BaseModel):
+    """Another version of a mailing; what is not given is taken from `template`, or is as in the draft."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    subject: str = Field(default="", max_length=900)
+    html: str = Field(default="", max_length=2_000_000)
+    text: str = Field(default="", max_length=2_000_000)
+    template: Id | Literal[""] = ""
+    variants: dict[Language, LanguageVariant] = Field(default={}, max_length=30)
+
+
+class AbTestWanted(BaseModel):
+    """Some of the audience get different versions, and the rest the one that did best.
+
+    `versions`: those beside the draft, which is `a`. The sample is `percent` of the audience, or so many `recipients`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    versions: dict[Annotated[str, Field(pattern="^[b-e]$")], AbVersion] = Field(min_length=1, max_length=4)
+    percent: float | None = Field(default=None, gt=0, le=100)
+    recipients: int | None = Field(default=None, ge=2, le=10_000_000)
+    by: WinnerRule = "clicks"
+    wait_minutes: float = Field(default=240, ge=0, le=43_200)
+
+
 class DraftMailing(Command):
     """Draft a mailing. Placeholders in subject, html and text: `{{ field }}` or `{{ field | default("there") }}`.
 
     `zone`: in which `{{ today }}` and `{{ now }}` are told. `template`: what is not given is taken from it.
     `variants`: by the field `language` of a contact. `inline_css`: rules of `<style>` become styles of the elements.
     `notify`: who is told by mail when it completes, fails, or stops by itself; `notify_url`: by a webhook.
+    `ab_test`: other versions, of which a sample decides.
+    `blind_copy`: who gets a copy of every mail that was accepted, as a mail of its own whose links lead nobody out.
     """
 
     NAME: ClassVar[str] = "mailing.draft"
@@ -112,6 +156,8 @@ class DraftMailing(Command):
     recipient_time: bool = False
     notify: list[Annotated[str, Field(max_length=320)]] = Field(default=[], max_length=5)
     notify_url: str = Field(default="", max_length=1_000)
+    ab_test: AbTestWanted | None = None
+    blind_copy: str = Field(default="", max_length=320)
 
 
 class EditMailing(DraftMailing):
@@ -159,12 +205,37 @@ class ApproveMailing(Command):
     plan: str = Field(pattern=r"^[0-9a-f]{32}$")
 
 
+class StartDryRun(Command):
+    """Make the mail of every recipient as a sender would, and send none; how far it is: `mailing.dry_run.show`."""
+
+    NAME: ClassVar[str] = "mailing.dry_run"
+
+    mailing: Id
+
+
+class CancelDryRun(Command):
+    """End a dry run that is not done."""
+
+    NAME: ClassVar[str] = "mailing.dry_run.cancel"
+
+    mailing: Id
+
+
 class UnscheduleMailing(Command):
     """Withdraw the start before it came."""
 
     NAME: ClassVar[str] = "mailing.unschedule"
 
     mailing: Id
+
+
+class ChooseWinner(Command):
+    """Choose by hand which version of an A/B test the rest gets, once it was started."""
+
+    NAME: ClassVar[str] = "mailing.winner"
+
+    mailing: Id
+    version: str = Field(pattern="^[a-e]$")
 
 
 class PauseMailing(Command):
@@ -247,6 +318,23 @@ class Foresee(Start, Query):
     """When it would be finished if it were scheduled like this; refused where `mailing.schedule` would be."""
 
     NAME: ClassVar[str] = "mailing.foresee"
+
+
+class DryRunStatus(Query):
+    """How far the last dry run is, and what it found."""
+
+    NAME: ClassVar[str] = "mailing.dry_run.show"
+
+    mailing: Id
+
+
+class DryRunRows(Page):
+    """The recipients of a dry run: those whose mail cannot be made, or all of them with the digests of their mails."""
+
+    NAME: ClassVar[str] = "mailing.dry_run.list"
+
+    mailing: Id
+    only: Literal["failed", "all"] = "failed"
 
 
 class Draft(Query):

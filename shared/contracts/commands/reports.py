@@ -99,6 +99,25 @@ class FeedEvents(Query):
     limit: int = Field(default=100, ge=1, le=1000)
 
 
+class CustomerStatuses(Page):
+    """Statuses that campaigns set, in the order in which they were set -> {rows: [...], next, cursor}.
+
+    A customer is there once a campaign, with the last one. `cursor` is the `after` of the next question, also where
+    nothing more is there yet.
+
+    Attributes:
+        campaign: Id of a campaign, "" for all.
+        contact: Id of a contact, "" for all.
+        address: Only contacts of this address, where it is given.
+    """
+
+    NAME: ClassVar[str] = "statuses"
+
+    campaign: str = Field(default="", max_length=24)
+    contact: str = Field(default="", max_length=24)
+    address: str = Field(default="", max_length=320)
+
+
 class Doubts(Page):
     """Recipients in doubt -> {rows: [{n, index, contact, address, since, evidence}], next}."""
 

@@ -5,15 +5,20 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from shared.contracts.commands.base import Command, Id, Name, Query
+from shared.contracts.mailing import DRAFT_ITSELF
 
 
 class PreviewMailing(Query):
-    """The mail as one contact would get it, by its id or address; links lead straight to their targets."""
+    """The mail as one contact would get it, by its id or address; links lead straight to their targets.
+
+    `version`: which one of an A/B test, where not the draft itself.
+    """
 
     NAME: ClassVar[str] = "mailing.preview"
 
     mailing: Id
     contact: str = Field(min_length=1, max_length=320)
+    version: str = Field(default=DRAFT_ITSELF, pattern="^[a-e]$")
 
 
 class LintMailing(Query):

@@ -5,6 +5,7 @@ import json
 import re
 import urllib.request
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft7Validator
@@ -18,7 +19,8 @@ from tests.harness.nats import NatsServer
 from tests.harness.waiting import until
 from tests.integration.http.conftest import House
 
-DOCUMENT = asyncapi.document()
+ROOT = Path(__file__).parents[3]
+DOCUMENT = json.loads((ROOT / asyncapi.PLACE).read_text())  # tests/spec/test_asyncapi.py holds it to the contracts
 LAST = (commands.DeleteMailing, commands.CancelMailing)
 """After these little is left to ask of a mailing."""
 

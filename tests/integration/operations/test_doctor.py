@@ -15,7 +15,6 @@ from shared.contracts.consumers import JOB_CONSUMER
 from shared.eventlog.keys import Bucket
 from shared.eventlog.pull import ensure_consumer
 from shared.messaging.parking import park
-from tests.harness.databases import lay
 from tests.harness.installations import Quick
 from tests.harness.nats import NatsServer
 from tests.harness.posthaste import Posthaste
@@ -27,7 +26,6 @@ SECRETS = {"POSTHASTE_SECRET_KEYS": "k" * 40, "POSTHASTE_ADDRESS_PEPPER": "p" * 
 @pytest.fixture
 async def local(tmp_path: Path) -> AsyncIterator[Local]:
     """Yield everything on one machine."""
-    lay(tmp_path / "data")
     async with Quick(tmp_path / "data", ports="free") as running:
         yield running
 

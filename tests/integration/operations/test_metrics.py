@@ -28,7 +28,6 @@ from shared.eventlog.errors import UnavailableError
 from shared.eventlog.vitals import Vitals
 from shared.messaging.parking import park
 from tests.harness.containers import ROOT
-from tests.harness.databases import lay
 from tests.harness.installations import Quick
 from tests.harness.nats import NatsCluster, NatsServer
 from tests.harness.posthaste import Posthaste
@@ -49,7 +48,6 @@ Shown = dict[tuple[str, frozenset[str]], float]
 @pytest.fixture
 async def local(tmp_path: Path) -> AsyncIterator[Local]:
     """Yield everything on one machine."""
-    lay(tmp_path / "data")
     async with Quick(tmp_path / "data", ports="free") as running:
         yield running
 

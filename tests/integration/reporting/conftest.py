@@ -5,15 +5,18 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.reporting import tables
-from shared.database import create_tables
 from tests.harness.databases import Database
+
+
+@pytest.fixture
+def laid() -> bool:
+    """Have `database` with all tables."""
+    return True
 
 
 @pytest.fixture
 async def engine(database: Database) -> AsyncIterator[AsyncEngine]:
     """Yield an engine whose tables are there and empty."""
-    engine = await database.fresh("reporting")
-    await create_tables(engine, tables.metadata)
+    engine = database.engine("reporting")
     yield engine
     await engine.dispose()

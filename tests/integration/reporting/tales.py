@@ -10,8 +10,9 @@ from shared.contracts import mailing as events
 from shared.contracts import subjects
 from shared.contracts.envelope import Commit
 from shared.contracts.sending import ChunkFinished, ChunkParked
+from shared.contracts.statuses import StatusesSet
 from shared.eventlog.views import View
-from tests.harness.story import Story, bounce, complaint, hit, reply
+from tests.harness.story import Story, bounce, complaint, contact, hit, reply
 
 OUTCOMES = ("accepted", "accepted", "accepted", "deferred", "rejected", "in_doubt", "released")
 SIZE = 6
@@ -49,6 +50,11 @@ class Tale:
                 self.open |= {(mailing, n, index) for index in range(SIZE)}
             else:
                 self.step(mailing, self.chance.randrange(n), step)
+        for seconds, outcome in enumerate(("sent", "read", "clicked")):
+            contacts = [contact(n, index) for n in range(3 - seconds) for index in range(SIZE)]
+            at = [index % 7 for index in range(len(contacts))]
+            told = {"mailing": "m1", "outcome": outcome, "status": outcome.upper(), "contacts": contacts}
+            story.tell(subjects.statuses("cm1"), StatusesSet.model_validate(told | {"base": seconds, "at": at}))
         return story
 
     def step(self, mailing: str, n: int, step: int) -> None:

@@ -3,6 +3,7 @@
 import base64
 import time
 import zlib
+from functools import cache
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -63,66 +64,71 @@ def test_any_bytes_are_read(raw: bytes) -> None:
     assert read(raw).kind
 
 
-_ZEROS = zlib.compress(bytes(50_000_000))
+@cache
+def _zeros() -> bytes:
+    return zlib.compress(bytes(50_000_000))
+
+
 _HEAD = b"From: MAILER-DAEMON@x.example\nSubject: failure notice\n"
 BOMBS = {
-    "five megabytes": _HEAD + b"\n" + b"<ann@example.com>: 550 no\n" * 200_000,
-    "one long line": _HEAD + b"\n" + b"a" * 5_000_000,
-    "dashes": _HEAD + b"\n" + b"-" * 1_000_000,
-    "angles": _HEAD + b"Content-Type: text/html\n\n" + b"<a" * 500_000,
-    "styles": _HEAD + b"Content-Type: text/html\n\n" + b"<style>" * 200_000,
-    "addresses": _HEAD + b"\n" + b"".join(b"u%d@example.com " % i for i in range(100_000)),
-    "at signs": _HEAD + b"\n" + b"a@" * 500_000,
-    "dots": _HEAD + b"\n" + b"a@" + b"b." * 500_000,
-    "fields": _HEAD + b"".join(b"X-%d: y\n" % i for i in range(200_000)) + b"\nx",
-    "encoded words": b"Subject: " + b"=?utf-8?Q?a?= " * 200_000 + b"\n\nx",
-    "parts": _HEAD + b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\nx\n" * 200_000,
-    "a zip": _HEAD
+    "five megabytes": lambda: _HEAD + b"\n" + b"<ann@example.com>: 550 no\n" * 200_000,
+    "one long line": lambda: _HEAD + b"\n" + b"a" * 5_000_000,
+    "dashes": lambda: _HEAD + b"\n" + b"-" * 1_000_000,
+    "angles": lambda: _HEAD + b"Content-Type: text/html\n\n" + b"<a" * 500_000,
+    "styles": lambda: _HEAD + b"Content-Type: text/html\n\n" + b"<style>" * 200_000,
+    "addresses": lambda: _HEAD + b"\n" + b"".join(b"u%d@example.com " % i for i in range(100_000)),
+    "at signs": lambda: _HEAD + b"\n" + b"a@" * 500_000,
+    "dots": lambda: _HEAD + b"\n" + b"a@" + b"b." * 500_000,
+    "fields": lambda: _HEAD + b"".join(b"X-%d: y\n" % i for i in range(200_000)) + b"\nx",
+    "encoded words": lambda: b"Subject: " + b"=?utf-8?Q?a?= " * 200_000 + b"\n\nx",
+    "parts": lambda: _HEAD + b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\nx\n" * 200_000,
+    "a zip": lambda: _HEAD
     + b"Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: application/zip\n"
     + b"Content-Transfer-Encoding: base64\n\n"
-    + base64.encodebytes(_ZEROS)
+    + base64.encodebytes(_zeros())
     + b"\n--b--\n",
-    "a compressed status": _HEAD
+    "a compressed status": lambda: _HEAD
     + b"Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: message/delivery-status\n"
     + b"Content-Encoding: deflate\nContent-Transfer-Encoding: x-gzip\n\n"
-    + _ZEROS
+    + _zeros()
     + b"\n--b--\n",
-    "a loop": b"".join(b"Received: from a.example by b.example; loop %d\n" % i for i in range(50_000))
+    "a loop": lambda: b"".join(b"Received: from a.example by b.example; loop %d\n" % i for i in range(50_000))
     + _HEAD
     + b"X-Loop: us@example.com\n\n"
     + (b"Content-Type: message/rfc822\n\n" + _HEAD + b"\n") * 200,
-    "depth": b"Content-Type: message/rfc822\n\n" * 20_000,
-    "boundaries in each other": b"".join(
+    "depth": lambda: b"Content-Type: message/rfc822\n\n" * 20_000,
+    "boundaries in each other": lambda: b"".join(
         b"Content-Type: multipart/mixed; boundary=%d\n\n--%d\n" % (i, i) for i in range(5_000)
     ),
-    "recipients": mails.dsn("", (mails.block("a@example.com", "failed", "5.1.1") + "\n") * 50_000).encode(),
-    "JSON": b'Subject: x\n\n{"notificationType":"Bounce","mail":' + b"[" * 500_000,
-    "spaces": _HEAD + b"\n<ann@example.com>:" + b" " * 1_000_000 + b"x",
-    "blank lines": _HEAD + b"\n<ann@example.com>:\n" + b"\n" * 1_000_000 + b"x",
-    "folds": b"Subject: x" + b"\n " * 1_000_000,
-    "codes": _HEAD + b"\n<ann@example.com>: " + b"550 5.1.1 " * 200_000,
-    "words": _HEAD + b"\n<ann@example.com>: 550 " + b"user mailbox address recipient is full of not " * 50_000,
+    "recipients": lambda: mails.dsn("", (mails.block("a@example.com", "failed", "5.1.1") + "\n") * 50_000).encode(),
+    "JSON": lambda: b'Subject: x\n\n{"notificationType":"Bounce","mail":' + b"[" * 500_000,
+    "spaces": lambda: _HEAD + b"\n<ann@example.com>:" + b" " * 1_000_000 + b"x",
+    "blank lines": lambda: _HEAD + b"\n<ann@example.com>:\n" + b"\n" * 1_000_000 + b"x",
+    "folds": lambda: b"Subject: x" + b"\n " * 1_000_000,
+    "codes": lambda: _HEAD + b"\n<ann@example.com>: " + b"550 5.1.1 " * 200_000,
+    "words": lambda: _HEAD + b"\n<ann@example.com>: 550 " + b"user mailbox address recipient is full of not " * 50_000,
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_costs_no_more_than_a_large_mail(name: str) -> None:
     """Bytes, depth, parts, fields and texts are bounded, and no pattern goes wild."""
+    bomb = BOMBS[name]()
     began = time.process_time()
-    report = read(BOMBS[name])
+    report = read(bomb)
     assert time.process_time() - began < 1.5
     assert len(report.recipients) <= 200
 
 
 def test_limits_of_the_tree_hold() -> None:
     """Parts beyond the limit are not opened, depth neither, and what is beyond the bytes is not read."""
-    tree = mime.parse(BOMBS["parts"])
+    tree = mime.parse(BOMBS["parts"]())
     assert sum(1 for _ in tree.walk()) <= MAX_PARTS + 1
-    part, depth = mime.parse(BOMBS["depth"]), 0
+    part, depth = mime.parse(BOMBS["depth"]()), 0
     while part.parts:
         part, depth = part.parts[0], depth + 1
     assert depth <= MAX_DEPTH
-    assert len(mime.parse(BOMBS["one long line"]).body) <= MAX_BYTES
+    assert len(mime.parse(BOMBS["one long line"]()).body) <= MAX_BYTES
 
 
 @pytest.mark.parametrize(

@@ -464,3 +464,18 @@ def test_content_that_cannot_be_compiled_is_refused_as_a_whole(changes: dict[str
         composer(content(**changes))
     with pytest.raises(CompileError):
         composer(content(), public_url="javascript:alert(1)")
+
+
+def test_a_copy_shows_the_customer_and_acts_for_nobody() -> None:
+    """The same words to another address; no token of a person stands in it, and no List-Unsubscribe."""
+    what = content(html=HTML.replace("</body>", "{{ optOutLink }} {{ webViewUrl }} {{ optInUrl }}</body>"))
+    shared = {"mailing": "m1c", "public_url": PUBLIC, "signer": SIGNER, "domain": "mail.example.com", "account": "a1"}
+    made = compile_content(what, tracking="off", copy=True, **shared).for_chunk(3)
+    mail = made.render(row(address="archive@shop.example", shown="anna@example.com"), 7, DATE)
+    assert mail.recipient == b"archive@shop.example"
+    parsed = email.message_from_bytes(mail.message, policy=default)
+    assert "anna@example.com" in parsed["To"]
+    assert parsed["List-Unsubscribe"] is None
+    html = markup.unescape(body(mail, "html"))
+    assert set(re.findall(r"https://t\.example\.com(/[^\"&< ]*)", html)) == {"/u/copy", "/v/copy", "/s/copy"}
+    assert SHOP in html

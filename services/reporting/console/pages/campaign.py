@@ -11,11 +11,19 @@ from services.reporting.console.frame import Frame, heading, nothing
 from services.reporting.console.html import tag
 from shared.contracts import commands
 from shared.contracts.commands import Answer, Refusal
+from shared.contracts.statuses import ORDER
 
 if TYPE_CHECKING:
     from services.reporting.console.mount import Console
 
 _KINDS = (("email", "Campaign"), ("newsletter", "Newsletter"))
+_OUTCOMES = {
+    "sent": "Sent",
+    "bounced": "Refused or came back",
+    "read": "Read",
+    "clicked": "Clicked",
+    "removed": "Opted out or complained",
+}
 _ENDS = {"close": commands.CloseCampaign, "delete": commands.DeleteCampaign}
 
 
@@ -40,8 +48,9 @@ class _Campaign:
             with tag("div", "", "pair"):
                 form.text("starts_on", "First day", known.get("starts_on", ""), type="date")
                 form.text("ends_on", "Last day", known.get("ends_on", ""), type="date")
-            text = "No mailing starts before somebody else approved of it"
+            text = "A second person approves of each mailing"
             form.box("approval", "Approval", text, checked=bool(known.get("approval")))
+            _statuses(form, known.get("statuses", {}))
             if not known:
                 form.buttons("Open the campaign")
                 return
@@ -67,10 +76,20 @@ class _Campaign:
             "lists": values.all("lists"),
         }
         fields["approval"] = values["approval"] == "yes"
+        fields["statuses"] = {outcome: word for outcome in ORDER if (word := values[f"status_{outcome}"])}
         if self._known:
             command = made(commands.EditCampaign, campaign=self._known["campaign"], **fields)
             return await self._desk.tell(command, self._form.id)
         return await self._desk.tell(made(commands.OpenCampaign, **fields), self._form.id)
+
+
+def _statuses(form: Form, mapping: Data) -> None:
+    """Draw the statuses that outcomes set."""
+    with tag("details", "", "more", open="" if mapping else None):
+        tag("summary", "Statuses of customers")
+        tag("p", "What an outcome makes of a customer, in your own words. Left empty, it changes nothing.", "hint")
+        for outcome in ORDER:
+            form.text(f"status_{outcome}", _OUTCOMES[outcome], mapping.get(outcome, ""), maxlength=80)
 
 
 def _held(one: Data) -> str:

@@ -49,7 +49,27 @@ class Consent:
             with self._place:
                 listing = Listing("Consent", _COLUMNS, "cards")
                 listing.fill([[partial(part, self, act) for part in _PARTS] for act in acts])
+        await self._statuses(values["consent_address"])
         return None
+
+    async def _statuses(self, address: str) -> None:
+        """Draw what campaigns made of the person."""
+        rows = (await self._desk.read(commands.CustomerStatuses(address=address)))["rows"]
+        if not rows:
+            return
+        campaigns = (await self._desk.read(commands.Campaigns()))["campaigns"]
+        names = {one["campaign"]: one["name"] for one in campaigns}
+        with self._place:
+            tag("h3", "Status of the customer")
+            columns = (Column("Status", "state"), Column("Campaign", "wide"), Column("By"), Column("Since", "wide"))
+            listing = Listing("Statuses", columns, "cards")
+            listing.fill(
+                (row["status"], names.get(row["campaign"], row["campaign"]), row["outcome"], self._since(row))
+                for row in rows
+            )
+
+    def _since(self, row: Data) -> str:
+        return words.exact(row["at"], self._desk.zone)
 
     def _tell(self, text: str) -> None:
         self._said.say(text)

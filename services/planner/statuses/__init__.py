@@ -1,0 +1,1 @@
+"""Statuses of customers: what outcomes set, by the mapping of each campaign."""
