@@ -114,6 +114,8 @@ async def test_a_start_is_chosen_left_taken_up_and_approved_by_somebody_else(win
     await page.get_by_role("button", name="Fix the recipients").click()
     await page.get_by_text("Finished about").wait_for()
     await page.get_by_text("09:00 to 12:00, 13:00 to 18:00").wait_for()
+    await page.get_by_role("button", name="Make every mail").click()
+    await page.get_by_text("All 40 mails can be made.").wait_for()
     await site.shot("wizard-check-approval")
     await page.get_by_role("button", name="Schedule it").click()
     state = page.locator(".title-row .pill")
@@ -188,6 +190,41 @@ async def test_a_template_is_kept_used_in_two_languages_and_deleted(window: Open
     await page.get_by_role("button", name="Delete").click()
     await page.get_by_role("button", name="Delete it").click()
     await page.get_by_role("heading", name="No template yet").wait_for()
+
+
+@pytest.mark.feature("B14")
+async def test_a_version_is_tried_on_a_sample_and_chosen_by_hand(window: Open, stock: Stock) -> None:
+    """Another subject for half of a sample; the figures stand on the page of the mailing, and the rest gets the winner."""
+    mailing = await stock.draft("Versions")
+    site = await window()
+    page = site.page
+    await site.sign_in(ANN)
+    await site.goto(f"/mailings/{mailing}/content")
+    await page.get_by_role("link", name="Try another version").click()
+    await page.wait_for_url("**version=b")
+    await site.drawn()
+    await page.get_by_label("Subject").fill("Look here, {{ name }}")
+    await page.get_by_role("button", name="Save", exact=True).click()
+    await page.get_by_role("heading", name="A/B test").wait_for()
+    await site.drawn()
+    await page.get_by_label("Sample in percent").fill("200")
+    await page.get_by_role("button", name="Save the test").click()
+    await page.locator(".problem", has_text="less than or equal to 100").wait_for()
+    await page.get_by_label("Sample in percent").fill("50")
+    await page.get_by_label("The winner has most").select_option("hand")
+    await site.shot("wizard-version")
+    await page.get_by_role("button", name="Save the test").click()
+    await page.wait_for_url(lambda url: "version=" not in url)
+    test = (await stock.ask(commands.Draft(mailing=mailing)))["ab_test"]
+    assert (test["percent"], test["by"], test["versions"]["b"]["subject"]) == (50, "hand", "Look here, {{ name }}")
+    await stock.do(commands.FreezeAudience(mailing=mailing))
+    await stock.do(commands.ScheduleMailing(mailing=mailing))
+    await site.goto(f"/mailings/{mailing}")
+    await page.get_by_text("Choose which version the rest gets.").wait_for()
+    await site.shot("mailing-versions")
+    await page.get_by_role("button", name="Version b goes to the rest").click()
+    await page.get_by_text("Version b was chosen: the rest gets it.").wait_for()
+    await page.locator(".title-row .pill", has_text="Completed").wait_for()
 
 
 @pytest.mark.feature("F2", "G12")

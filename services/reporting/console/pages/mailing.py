@@ -22,6 +22,7 @@ from services.reporting.console.pages.mailing_message import Message
 from services.reporting.console.pages.mailing_numbers import Numbers
 from services.reporting.console.pages.mailing_recipients import Recipients
 from services.reporting.console.pages.mailing_steps import Steps
+from services.reporting.console.pages.mailing_versions import Versions
 from shared.contracts import commands
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class _Mailing:
         with tag("div", "", "columns") as self._columns:
             with tag("div", "", "stack"):
                 self._chart = Chart(frame.desk, mailing)
+                self._versions = Versions(frame, mailing, self.changed)
                 self._recipients = Recipients(frame, mailing)
             with tag("div", "", "stack"):
                 self._facts = Facts(frame.desk)
@@ -85,6 +87,7 @@ class _Mailing:
         self._reason.put(hidden=None if why else True)
         self._numbers.show(status)
         self._facts.show(status)
+        self._versions.show(status)
         begun = status["status"] != "Planned"
         self._sent.put(hidden=None if begun else True)
         self._columns.put(data_planned=None if begun else "")

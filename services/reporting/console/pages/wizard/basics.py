@@ -30,7 +30,7 @@ _RETRY = (
     ("604800", "A week"),
 )
 _TEXTS = ("name", "account", "sender_address", "doubt", "tracking", "retry_for")
-_MAY_BE_EMPTY = ("sender_name", "reply_to", "language")
+_MAY_BE_EMPTY = ("sender_name", "reply_to", "language", "blind_copy")
 
 
 class _Basics:
@@ -82,6 +82,8 @@ class _Basics:
             with tag("div", "", "pair"):
                 form.choice("account", "Account", names, str(found.get("account", names[0][0])), required=True)
                 form.text("reply_to", "Answers go to", found.get("reply_to", ""), type="email")
+            copy, hint = found.get("blind_copy", ""), "An archive: its copy neither reads nor unsubscribes for anybody."
+            form.text("blind_copy", "Blind copy of every mail to", copy, type="email", hint=hint)
             if not found:
                 await self._first_words(form)
             self._details(form)

@@ -13,6 +13,7 @@ from services.reporting.console.html import link, tag
 from services.reporting.console.letter import SAMPLE
 from services.reporting.console.pages.wizard import start
 from services.reporting.console.pages.wizard.counted import draw_counting
+from services.reporting.console.pages.wizard.dry_run import DryRun
 from services.reporting.console.pages.wizard.fitness import draw_fitness
 from services.reporting.console.pages.wizard.steps import Step
 from shared.contracts import commands
@@ -43,6 +44,7 @@ class _Check:
         with tag("div", "", "columns"):
             with tag("div", "", "stack"):
                 await self._content()
+                self._dry_run = DryRun(self._step)
                 with tag("section", "", "card", aria_labelledby="account"):
                     tag("h2", "Account", id="account")
                     await draw_fitness(self._desk, self._found)
@@ -65,6 +67,7 @@ class _Check:
         with tag("section", "", "card loose", aria_labelledby="counted"):
             tag("h2", "Recipients", id="counted")
             draw_counting(self._desk, status, self._counted.draw)
+        await self._dry_run.draw()
         with tag("section", "", "card loose", aria_labelledby="start"):
             tag("h2", "Start", id="start")
             await self._forecast()

@@ -1,6 +1,7 @@
-"""Third step: what it says, in each language, with a preview, what is wrong with it, and a test to oneself."""
+"""Third step: what it says, in each language and version, with a preview, what is wrong with it, a test to oneself."""
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from nicegui import ui
 from pydantic import BaseModel
@@ -12,21 +13,31 @@ from services.reporting.console.frame import Frame
 from services.reporting.console.html import link, tag
 from services.reporting.console.letter import TEXTS, PreviewCard, letter_fields, letter_of
 from services.reporting.console.outcome import Outcome
+from services.reporting.console.pages.wizard.ab_test import AbTest
 from services.reporting.console.pages.wizard.steps import Step
-from services.reporting.console.written import kept, replaced
+from services.reporting.console.pages.wizard.wordings import (
+    LETTERS,
+    Draft,
+    Language,
+    Version,
+    Wording,
+    all_of,
+    next_version,
+)
+from services.reporting.console.written import replaced
 from shared.contracts import commands
-from shared.contracts.commands import LanguageVariant, Refusal
-from shared.contracts.commands.mailings import Language
+from shared.contracts.commands import Refusal
+from shared.contracts.commands.mailings import Language as LanguageCode
 
 if TYPE_CHECKING:
     from services.reporting.console.mount import Console
 
-_LEAD = "What it says. Whoever speaks a language you add gets it in that one."
+_LEAD = "What it says. Whoever speaks a language you add gets it in that one; versions are tried on a sample."
 _OFFERED = 20
 
 
 class _Content:
-    """The letter in one language, "" for the draft itself."""
+    """The letter in one of its wordings."""
 
     def __init__(self, step: Step, status: Data, found: Data) -> None:
         asked = ui.context.client.request.query_params
@@ -34,14 +45,14 @@ class _Content:
         self._desk = step.desk
         self._status = status
         self._found = found
-        self._language = str(asked.get("language", ""))[:12].lower()
+        self._wording = _asked(str(asked.get("language", ""))[:12].lower(), str(asked.get("version", "")))
         self._template = str(asked.get("template", ""))[:24]
         self._contact = str(asked.get("contact", ""))[:320]
 
     async def draw(self) -> None:
         """Draw the letter with all that helps to write it."""
         said = await self._said()
-        self._languages()
+        self._wordings()
         with tag("div", "", "columns"):
             with tag("div", "", "stack"):
                 with tag("section", "", "card", aria_label="Letter"):
@@ -49,8 +60,9 @@ class _Content:
                     self._form = Form(self._save, "wide", aliases={name: name for name in TEXTS})
                     with self._form as form:
                         letter_fields(form, said)
-                        removes = [("remove", "Leave out this language")] if self._language else []
+                        removes = [("remove", "Leave this out")] if self._wording.query else []
                         form.buttons(("next", "Save and go on"), ("save", "Save"), ("preview", "Preview"), *removes)
+                AbTest(self._step, self._found).draw()
                 await self._findings()
             with tag("div", "", "stack"):
                 self._preview = PreviewCard()
@@ -65,18 +77,17 @@ class _Content:
         """Return what the fields begin with: the template that was chosen, else what was written."""
         if self._template:
             return await self._desk.read(commands.ShowTemplate(template=self._template))
-        variants: dict[str, Data] = self._found["variants"]
-        return variants.get(self._language, self._found)
+        return self._wording.said(self._found)
 
-    def _languages(self) -> None:
-        here = f"/mailings/{self._step.mailing}/content"
-        codes = ["", *sorted({*self._found["variants"], *([self._language] if self._language else [])})]
-        with tag("section", "", "languages", aria_label="Languages"):
+    def _wordings(self) -> None:
+        here, known = f"/mailings/{self._step.mailing}/content", all_of(self._found)
+        with tag("section", "", "languages", aria_label="Languages and versions"):
             with tag("div", "", "chips"):
-                for code in codes:
-                    href = f"{here}?language={code}" if code else here
-                    current = "page" if code == self._language else None
-                    link(code or "Everybody else", href, "chip", aria_current=current)
+                for one in known if self._wording in known else [*known, self._wording]:
+                    href = f"{here}?{urlencode(one.query)}" if one.query else here
+                    link(one.label, href, "chip", aria_current="page" if one == self._wording else None)
+                if letter := next_version(self._found):
+                    link("Try another version", f"{here}?version={letter}", "quiet")
             form = Form(self._other, "row tight")
             with form:
                 form.text("language", "Another language", required=True, maxlength=12, placeholder="de")
@@ -98,9 +109,7 @@ class _Content:
             form.buttons("Write it into the fields", style="plain")
 
     async def _taken(self, values: Values) -> Refusal | None:
-        self._step.go(
-            "content", template=values["template"], **({"language": self._language} if self._language else {})
-        )
+        self._step.go("content", template=values["template"], **self._wording.query)
         return None
 
     async def _save(self, values: Values) -> Refusal | None:
@@ -108,12 +117,8 @@ class _Content:
         if values["do"] == "preview":
             self._preview.sample(letter)
             return None
-        changes: Data = letter
-        if self._language:
-            variants = kept(self._found)["variants"] | {self._language: LanguageVariant.model_validate(letter)}
-            if values["do"] == "remove":
-                variants.pop(self._language, None)
-            changes = {"variants": variants}
+        leaves = values["do"] == "remove"
+        changes = self._wording.removed(self._found) if leaves else self._wording.changes(self._found, letter)
         refusal = await replaced(self._desk, self._found, self._form.id, **changes)
         if refusal is None:
             self._after(values)
@@ -121,8 +126,8 @@ class _Content:
 
     def _after(self, values: Values) -> None:
         if values["do"] == "save":
-            shown = {"language": self._language, "contact": self._contact}
-            self._step.go("content", **{key: value for key, value in shown.items() if value})
+            contact = {"contact": self._contact} if self._contact else {}
+            self._step.go("content", **self._wording.query, **contact)
         else:
             self._step.then(values)
 
@@ -131,7 +136,7 @@ class _Content:
         with tag("section", "", "card", aria_labelledby="findings"):
             tag("h2", "What was found in it", id="findings")
             tag("p", "As it was saved, for everybody who gets no language of their own.", "under")
-            draw_findings(found, fields_here=not self._language)
+            draw_findings(found, fields_here=not self._wording.query)
 
     async def _as_somebody(self) -> None:
         form = Form(self._show_as, "row")
@@ -151,7 +156,8 @@ class _Content:
         return rows
 
     async def _show_as(self, values: Values) -> Refusal | None:
-        wanted = commands.PreviewMailing(mailing=self._step.mailing, contact=values["contact"])
+        named = {"contact": values["contact"], "version": self._wording.version}
+        wanted = commands.PreviewMailing.model_validate({"mailing": self._step.mailing, **named})
         try:
             self._preview.real(await self._desk.read(wanted))
         except RefusedError as error:  # said at the field: another contact may do
@@ -178,10 +184,17 @@ class _Content:
         return answer.refusal
 
 
+def _asked(language: str, version: str) -> Wording:
+    """Return the wording that a page was asked for."""
+    if version in LETTERS and version:
+        return Version(version)
+    return Language(language) if language else Draft({})
+
+
 class _Spoken(BaseModel):
     """The code of a language, as drafts spell it."""
 
-    language: Language
+    language: LanguageCode
 
 
 def register(console: "Console") -> None:
