@@ -194,7 +194,7 @@ async def test_a_template_is_kept_used_in_two_languages_and_deleted(window: Open
 
 @pytest.mark.feature("B14")
 async def test_a_version_is_tried_on_a_sample_and_chosen_by_hand(window: Open, stock: Stock) -> None:
-    """Another subject for half of a sample; the figures stand on the page of the mailing, and the rest gets the winner."""
+    """Another subject for half of a sample; figures stand on the page of the mailing, and the rest gets the winner."""
     mailing = await stock.draft("Versions")
     site = await window()
     page = site.page

@@ -87,7 +87,5 @@ class DryRun:
             listing = Listing("Recipients whose mail cannot be made", _COLUMNS, "cards flat")
             listing.fill([(row["address"] or row["contact"], row["cause"]) for row in rows])
         if seen["mails"]:
-            each = (
-                f"The largest mail has {words.count(seen['largest'])} bytes, all together {words.count(seen['bytes'])}."
-            )
-            tag("p", each, "under")
+            largest, together = words.count(seen["largest"]), words.count(seen["bytes"])
+            tag("p", f"The largest mail has {largest} bytes, all together {together}.", "under")
