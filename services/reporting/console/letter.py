@@ -10,8 +10,6 @@ SAMPLE = """<p>Hello {{ name | default("there") }},</p>
 """
 """What a mailing says before somebody wrote it."""
 
-TEXTS = ("subject", "html", "text")
-
 
 def letter_fields(form: Form, said: Data) -> None:
     """Add the fields."""

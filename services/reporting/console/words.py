@@ -105,3 +105,23 @@ def hours(hours: dict[str, Any], zone: str) -> str:
     off = "".join(f", not on holidays of {calendar}" for calendar in hours.get("holidays", []))
     closed = f", {many(len(hours['closed']), 'further day')} closed" if hours.get("closed") else ""
     return f"{spans}{days}{off}{closed} ({zone})"
+
+
+def when(status: dict[str, Any], zone: ZoneInfo) -> str:
+    """Say the time that matters in the state of a mailing."""
+    if status["status"] == "Scheduled" and status["started_at"]:
+        return f"goes on {moment(status['opens'], zone)}"
+    if status["status"] == "Scheduled":
+        return f"starts {moment(status['scheduled_at'], zone)}"
+    if status["finished_at"]:
+        return moment(status["finished_at"], zone)
+    if status["started_at"]:
+        return f"since {moment(status['started_at'], zone)}"
+    return f"drafted {moment(status['drafted_at'], zone)}"
+
+
+def closed(status: dict[str, Any], zone: ZoneInfo) -> str:
+    """Say that the window of a mailing is closed and when the next one opens, "" where it is not."""
+    if status["status"] != "Scheduled" or not status["started_at"]:
+        return ""
+    return f"Its sending hours are over for now. It goes on by itself {moment(status['opens'], zone)}."

@@ -6,6 +6,9 @@ from services.reporting.console.desk import Data, Desk
 from shared.contracts import commands
 from shared.contracts.commands import DraftMailing, EditMailing, Refusal
 
+TEXTS = ("subject", "html", "text")
+"""What a mailing says."""
+
 
 async def written(desk: Desk, status: Data) -> Data:
     """Return the fields of a draft, with the limits as they are by now."""

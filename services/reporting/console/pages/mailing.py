@@ -82,7 +82,7 @@ class _Mailing:
         self._frame.back()
         self._state.say(status["status"])
         self._state.put(data_tone=words.tone(status["status"]))
-        why = status["reason"] or self._closed(status)
+        why = status["reason"] or words.closed(status, self._frame.desk.zone)
         self._reason.say(why)
         self._reason.put(hidden=None if why else True)
         self._numbers.show(status)
@@ -99,13 +99,6 @@ class _Mailing:
             await self._approval.refresh()
             await self._message.refresh()
         await self._soon()
-
-    def _closed(self, status: Data) -> str:
-        """Say that a window is closed, and when the next one opens."""
-        if status["status"] != "Scheduled" or not status["started_at"]:
-            return ""
-        opens = words.moment(status["opens"], self._frame.desk.zone)
-        return f"Its sending hours are over for now. It goes on by itself {opens}."
 
     async def _soon(self) -> None:
         """Read what costs more, at most every two seconds and once more after the last news."""

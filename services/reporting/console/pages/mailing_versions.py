@@ -11,7 +11,7 @@ from services.reporting.console.listing import Cell, Column, Listing
 from shared.contracts import commands
 
 _COLUMNS = (
-    Column("Version", "wide"),
+    Column("Version"),
     Column("Sample", "number"),
     Column("Sent", "number"),
     Column("Opened", "number"),

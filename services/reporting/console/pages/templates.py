@@ -12,8 +12,9 @@ from services.reporting.console.findings import draw_findings
 from services.reporting.console.form import Form, Values, made
 from services.reporting.console.frame import Frame, Section, heading, nothing
 from services.reporting.console.html import Tag, link, tag
-from services.reporting.console.letter import SAMPLE, TEXTS, PreviewCard, letter_fields, letter_of
+from services.reporting.console.letter import SAMPLE, PreviewCard, letter_fields, letter_of
 from services.reporting.console.listing import NONE, Cell, Column, Listing
+from services.reporting.console.written import TEXTS
 from shared.contracts import commands
 from shared.contracts.commands import Refusal
 from shared.contracts.lint import lint

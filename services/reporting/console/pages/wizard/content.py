@@ -11,11 +11,11 @@ from services.reporting.console.findings import draw_findings
 from services.reporting.console.form import Form, Values, made, words_of
 from services.reporting.console.frame import Frame
 from services.reporting.console.html import link, tag
-from services.reporting.console.letter import TEXTS, PreviewCard, letter_fields, letter_of
+from services.reporting.console.letter import PreviewCard, letter_fields, letter_of
 from services.reporting.console.outcome import Outcome
 from services.reporting.console.pages.wizard.ab_test import AbTest
 from services.reporting.console.pages.wizard.steps import Step
-from services.reporting.console.pages.wizard.wordings import (
+from services.reporting.console.wordings import (
     LETTERS,
     Draft,
     Language,
@@ -24,7 +24,7 @@ from services.reporting.console.pages.wizard.wordings import (
     all_of,
     next_version,
 )
-from services.reporting.console.written import replaced
+from services.reporting.console.written import TEXTS, replaced
 from shared.contracts import commands
 from shared.contracts.commands import Refusal
 from shared.contracts.commands.mailings import Language as LanguageCode

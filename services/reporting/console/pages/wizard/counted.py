@@ -13,9 +13,10 @@ from shared.contracts.commands import Refusal
 def draw_counts(status: Data) -> None:
     """Draw the numbers of an audience that is fixed."""
     tag("p", f"{words.many(status['recipients'], 'person', 'people')} will get it.", "strong")
-    with tag("ul", "", "plain-list"):
-        for reason, number in status["left_out"].items():
-            tag("li", f"{words.count(number)} left out: {words.reason(reason)}", "under")
+    if status["left_out"]:
+        with tag("ul", "", "plain-list"):
+            for reason, number in status["left_out"].items():
+                tag("li", f"{words.count(number)} left out: {words.reason(reason)}", "under")
     link("See who, add and remove people", f"/mailings/{status['mailing']}/audience")
 
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from services.reporting.console.desk import Data
-from services.reporting.console.letter import TEXTS
-from services.reporting.console.written import kept
+from services.reporting.console.written import TEXTS, kept
 from shared.contracts.mailing import DRAFT_ITSELF
 
 LETTERS = "bcde"
