@@ -17,7 +17,7 @@ Begin: `posthaste up` in one terminal; in another `posthaste account add`, `post
 Exit codes: 0 done, 1 a check failed, 2 refused, 3 nobody answers.
 """
 _GROUPS = (
-    *("account", "mailbox", "contacts", "lists", "feedback", "campaign", "mailing", "template", "mail"),
+    *("account", "mailbox", "contacts", "lists", "feedback", "campaign", "mailing", "template", "tracking-url", "mail"),
     *("doubt", "hits"),
     *("dkim", "token", "user", "streams", "parked", "keys"),
 )
@@ -52,7 +52,7 @@ def program(wanted: str = "") -> typer.Typer:
             app.command(name)(getattr(import_module(module), name))
     for name in _GROUPS:
         if everything or name == wanted:
-            app.add_typer(import_module(f"cli.{name}").app)
+            app.add_typer(import_module(f"cli.{name.replace('-', '_')}").app)
     return app
 
 

@@ -167,6 +167,8 @@ async def links(session: Session, mailing: MailingArgument) -> None:
     """
     answer = await session.ask(commands.Links(mailing=mailing))
     columns = {"link": "Link", "url": "URL", "hits": "Hits", "people": "People"}
+    if any(row["name"] for row in answer["links"]):
+        columns = {"link": "Link", "name": "Name"} | columns
     if any(any(row["by"].values()) for row in answer["links"]):
         columns["by"] = "All hits by"
     session.out.rows(answer, "links", columns, empty="It has no links.")

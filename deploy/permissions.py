@@ -143,6 +143,7 @@ PLANNER = _service(
             "evt.account.>",
             "evt.domain.>",
             "evt.template.>",
+            "evt.tracking_url.>",
             "evt.mailbox.>",
             "evt.audience.>",
             "evt.consent.>",

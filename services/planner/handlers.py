@@ -14,7 +14,7 @@ from services.planner.audience import audience_commands
 from services.planner.audience.freezing import digest
 from services.planner.consent import consent_commands, feedback
 from services.planner.contacts import blocked_domain_commands, lists
-from services.planner.content import templates
+from services.planner.content import templates, tracking_urls
 from services.planner.content.attachments import attach
 from services.planner.content.freezing import freeze_content
 from services.planner.content.inline_css import inlined
@@ -326,6 +326,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.RemoveUser: administration.remove_user,
     commands.SendMail: single_mails.send_mail,
     **templates.HANDLERS,
+    **tracking_urls.HANDLERS,
     **audience_commands.HANDLERS,
     **campaigns.HANDLERS,
     **dry_run_requests.HANDLERS,

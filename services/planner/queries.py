@@ -12,7 +12,7 @@ from services.planner.audience import frozen_rows
 from services.planner.audience.audience_commands import NO_MAILING
 from services.planner.census import Census
 from services.planner.contacts import blocked_domain_commands, lists
-from services.planner.content import preview, templates, versions
+from services.planner.content import preview, templates, tracking_urls, versions
 from services.planner.content.plain_text import text_from_html
 from services.planner.intake import imports
 from services.planner.mailings import dry_run_requests
@@ -196,6 +196,7 @@ QUERIES: dict[type[commands.Query], Query] = {
     commands.PreviewImport: import_preview,
     commands.Audience: audience,
     **templates.QUERIES,
+    **tracking_urls.QUERIES,
     **dry_run_requests.QUERIES,
     commands.ChosenSources: chosen_sources,
     commands.Census: census,

@@ -208,8 +208,11 @@ async def links(conn: AsyncConnection, mailing: str) -> list[Data] | None:
         for found in await conn.execute(select(counts).where(counts.c.mailing == mailing, counts.c.link >= 0))
     }
     urls = dict(enumerate(orjson.loads(known)))
+    named = tables.tracking_urls
+    wanted = select(named.c.url, named.c.name).where(named.c.url.in_(list(urls.values())))
+    names = {row.url: row.name for row in await conn.execute(wanted)}
     return [
-        {"link": link, "url": urls.get(link, ""), **_hits(asked.get(link))}
+        {"link": link, "url": (url := urls.get(link, "")), "name": names.get(url, ""), **_hits(asked.get(link))}
         for link in sorted(urls.keys() | asked.keys())
     ]
 

@@ -4,7 +4,18 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from shared.contracts import account, audience, campaign, domain, log, mailing, relay, saved_template, sending
+from shared.contracts import (
+    account,
+    audience,
+    campaign,
+    domain,
+    log,
+    mailing,
+    relay,
+    saved_template,
+    sending,
+    tracking_url,
+)
 from shared.contracts.account import PERIODS, Limits
 from shared.contracts.envelope import DomainEvent
 
@@ -115,6 +126,8 @@ _SENTENCES: dict[type[DomainEvent], Callable[[Any], str]] = {
     domain.DomainKeyUsed: lambda e: f"Key {e.selector!r} signs from now on",
     saved_template.TemplateSaved: lambda e: f"Template {e.name!r} saved",
     saved_template.TemplateDeleted: lambda _: "Template deleted",
+    tracking_url.TrackingUrlSaved: lambda e: f"Tracking URL {e.name!r} saved",
+    tracking_url.TrackingUrlDeleted: lambda _: "Tracking URL deleted",
     domain.DomainKeyRetired: lambda e: f"Key {e.selector!r} retired",
     relay.AccountPaused: lambda e: f"The relay refuses the account{_because(e.reason)}",
     relay.AccountReleased: lambda _: "The account may be used again",

@@ -250,6 +250,9 @@ customer_statuses = Table(
     Index("customer_statuses_by_seq", "seq", "part", "place"),
 )
 
+# tracking URLs
+tracking_urls = Table("tracking_urls", metadata, Column("url", Text, primary_key=True), _text("name"))
+
 # directory: from PEOPLE, not from the log
 people = Table(
     "people",

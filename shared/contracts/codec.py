@@ -29,6 +29,7 @@ from shared.contracts import (
     saved_template,
     sending,
     statuses,
+    tracking_url,
     upcasters,
 )
 from shared.contracts.envelope import Commit, DomainEvent, EventRecord, Origin
@@ -38,7 +39,7 @@ EVENT_TYPES: dict[str, type[DomainEvent]] = {
     model.TYPE: model
     for module in (
         *(account, audience, campaign, consent, domain, engagement, feedback, log),
-        *(mailbox, mailing, principal, relay, saved_template, sending, statuses),
+        *(mailbox, mailing, principal, relay, saved_template, sending, statuses, tracking_url),
     )
     for model in module.EVENTS
 }

@@ -36,6 +36,7 @@ ALL_ACCOUNTS = "evt.account.*"
 ALL_RELAYS = "evt.relay.*"
 ALL_DOMAINS = "evt.domain.*"
 ALL_TEMPLATES = "evt.template.*"
+ALL_TRACKING_URLS = "evt.tracking_url.*"
 ALL_PRINCIPALS = "evt.principal.*"
 ALL_MAILBOXES = "evt.mailbox.*"
 ALL_PLANS = "evt.plan.*.*.*.*"
@@ -121,6 +122,11 @@ def domain(name: str) -> str:
 def template(template_id: str) -> str:
     """Entity: one template that is kept."""
     return f"evt.template.{template_id}"
+
+
+def tracking_url(url_id: str) -> str:
+    """Entity: one named tracking URL."""
+    return f"evt.tracking_url.{url_id}"
 
 
 def signing_key(domain_name: str, selector: str) -> str:

@@ -142,7 +142,7 @@ async def test_a_start_is_chosen_left_taken_up_and_approved_by_somebody_else(win
     assert (written["subject"], written["batch"]["size"]) == ("Good morning {{ name }}", 500)
 
 
-@pytest.mark.feature("A6")
+@pytest.mark.feature("A6", "A13")
 async def test_a_template_is_kept_used_in_two_languages_and_deleted(window: Open, stock: Stock) -> None:
     """Wrong syntax stands at its field with its line; a draft takes it, in another language as well."""
     mailing = await stock.draft("Two languages")
@@ -187,8 +187,15 @@ async def test_a_template_is_kept_used_in_two_languages_and_deleted(window: Open
     assert written["subject"] == "Hello {{ name }}"
 
     await site.goto("/templates")
-    await page.get_by_role("button", name="Delete").click()
-    await page.get_by_role("button", name="Delete it").click()
+    await page.get_by_label("Name of the link").fill("Sale")
+    await page.get_by_label("Leads to").fill("shop.example")
+    await page.get_by_role("button", name="Keep it").click()
+    await page.locator(".problem", has_text="http").wait_for()
+    await page.get_by_label("Leads to").fill("https://shop.example/sale")
+    await page.get_by_role("button", name="Keep it").click()
+    await page.get_by_text("{{ trackingUrl:Sale }}").wait_for()
+    await page.get_by_role("row", name="Letter").get_by_role("button", name="Delete").click()
+    await page.get_by_role("row", name="Letter").get_by_role("button", name="Delete it").click()
     await page.get_by_role("heading", name="No template yet").wait_for()
 
 

@@ -25,7 +25,7 @@ not an address;Nobody;Wien
 eve@five.example;Ève;
 """
 HTML = """<html><body><h1>Hello {{ name | default("reader") }}</h1>
-<p>From {{ city | default("somewhere") }}: <a href="https://shop.example.com/sale">the sale</a></p></body></html>
+<p>From {{ city | default("somewhere") }}: <a href="{{ trackingUrl:Sale }}">the sale</a></p></body></html>
 """
 
 
@@ -62,7 +62,7 @@ def links_of(mails: Path, to: str) -> tuple[str, str, str]:
     return pixel[1], click[1], str(mail["List-Unsubscribe"]).strip("<>")
 
 
-@pytest.mark.feature("G1", "G3", "G9", "P8", "M5", "B14", "F3")
+@pytest.mark.feature("G1", "G3", "G9", "P8", "M5", "B14", "F3", "A13")
 @pytest.mark.usefixtures("database")
 async def test_a_mailing_travels_from_csv_to_report(local: Local, posthaste: Posthaste, tmp_path: Path) -> None:
     """Import, draft, freeze, test, send, open, click, unsubscribe: each shows in the report, the ledger balances."""
@@ -76,6 +76,9 @@ async def test_a_mailing_travels_from_csv_to_report(local: Local, posthaste: Pos
     assert (imported["added"], imported["rejected"]) == (5, 1)
     assert imported["rejected_rows"][0]["line"] == 7
     await ran(posthaste, "campaign", "open", "--name", "Spring", "--list", "Readers")
+    named = ("--name", "Sale", "--url", "https://shop.example.com/sale")
+    await ran(posthaste, "tracking-url", "save", *named)
+    assert (await ran(posthaste, "tracking-url", "list"))["tracking_urls"] == [{"name": "Sale", "url": named[3]}]
     draft = ["--campaign", "Spring", "--account", "relay", "--from", "Shop <news@shop.example>"]
     drafted = await ran(
         posthaste, "mailing", "draft", "--name", "May", *draft, "--subject", "Hi {{ name }}", "--html", str(html)
@@ -107,7 +110,7 @@ async def test_a_mailing_travels_from_csv_to_report(local: Local, posthaste: Pos
     status = await until(reported, 20, every=0.3)
     assert (status["read"], status["clicked"], status["unsubscribed"]) == (1, 1, 1)
     links = (await ran(posthaste, "mailing", "links", mailing))["links"]
-    assert [(link["url"], link["hits"]) for link in links] == [("https://shop.example.com/sale", 1)]
+    assert [(link["name"], link["url"], link["hits"]) for link in links] == [("Sale", named[3], 1)]
     acts = (await ran(posthaste, "contacts", "consent", "--address", "bob@TWO.example"))["acts"]
     assert acts[0]["how"] == "one-click"
     ledger = await ran(posthaste, "ledger", mailing)

@@ -10,6 +10,7 @@ from datetime import UTC
 from typing import Any, TypeVar
 
 from services.planner.audience.freezing import digest
+from services.planner.content import tracking_urls
 from services.planner.content.saved_template import NO_TEMPLATE, Delete, Save, SavedTemplate, SavedTemplateDecider
 from services.planner.idempotency import Act
 from services.planner.parts import Parts
@@ -19,6 +20,7 @@ from shared.contracts.content import TemplateText
 from shared.contracts.envelope import Commit
 from shared.contracts.saved_template import TemplateSaved
 from shared.contracts.template import TemplateError, parse
+from shared.contracts.tracking_url import without
 from shared.eventlog.handling import handle
 
 Result = Answer | Refusal
@@ -31,7 +33,7 @@ async def save(parts: Parts, wanted: commands.SaveTemplate, act: Act) -> Result:
     """Check its syntax and keep it."""
     for field in _TEXTS:
         try:
-            parse(getattr(wanted, field), html=field == "html")
+            parse(without(getattr(wanted, field)), html=field == "html")
         except TemplateError as error:  # the author mends it
             return Refusal(code=error.code, message=str(error), field=field, line=error.line)
     encoded = TemplateText(subject=wanted.subject, html=wanted.html, text=wanted.text).encoded()
@@ -74,15 +76,16 @@ async def show(parts: Parts, wanted: commands.ShowTemplate) -> Result:
 
 
 async def taken(parts: Parts, wanted: W) -> W | Refusal:
-    """Return a draft with what it does not say taken from the template it names."""
+    """Return a draft with what it does not say taken from the template it names, and URLs in place of their names."""
     if not wanted.template:
-        return wanted
+        return await tracking_urls.put_in(parts, wanted)
     state = _folded(await parts.log.load(subjects.template(wanted.template)))
     if state.saved is None:
         return NO_TEMPLATE
     says = TemplateText.model_validate_json(await parts.contents.get(state.saved.content))
     bodies = {} if wanted.html or wanted.text else {"html": says.html, "text": says.text}
-    return wanted.model_copy(update={"subject": wanted.subject or says.subject, **bodies})
+    said = wanted.model_copy(update={"subject": wanted.subject or says.subject, **bodies})
+    return await tracking_urls.put_in(parts, said)
 
 
 async def all_taken(parts: Parts, wanted: DraftMailing) -> DraftMailing | Refusal:
@@ -94,7 +97,7 @@ async def all_taken(parts: Parts, wanted: DraftMailing) -> DraftMailing | Refusa
     for language, variant in wanted.variants.items():
         said = await taken(parts, variant)
         if isinstance(said, Refusal):
-            return said.model_copy(update={"field": f"variants.{language}.template"})
+            return said.model_copy(update={"field": f"variants.{language}.{said.field}"})
         variants[language] = said
     return filled.model_copy(update={"variants": variants})
 

@@ -9,6 +9,7 @@ from services.reporting.views.providers import ProvidersView
 from services.reporting.views.recipients import RecipientsView
 from services.reporting.views.statuses import StatusesView
 from services.reporting.views.timeline import TimelineView
+from services.reporting.views.tracking_urls import TrackingUrlsView
 from shared.eventlog.views import View
 
 VIEWS: tuple[View, ...] = (
@@ -21,4 +22,5 @@ VIEWS: tuple[View, ...] = (
     ConsentView(),
     FeedbackView(),
     StatusesView(),
+    TrackingUrlsView(),
 )

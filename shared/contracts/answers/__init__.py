@@ -83,6 +83,8 @@ from shared.contracts.answers.templates import (
     TemplateDone,
     TemplateRows,
     TemplateShown,
+    TrackingUrlDone,
+    TrackingUrlRows,
 )
 from shared.contracts.commands import Command, Query
 
@@ -143,6 +145,9 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.ShowTemplate: TemplateShown,
     commands.Templates: TemplateRows,
     commands.DeleteTemplate: TemplateDone,
+    commands.SaveTrackingUrl: TrackingUrlDone,
+    commands.DeleteTrackingUrl: TrackingUrlDone,
+    commands.TrackingUrls: TrackingUrlRows,
     commands.SaveTemplate: TemplateDone,
     commands.SendMail: MailSent,
     commands.PreviewMailing: Preview,

@@ -101,6 +101,7 @@ class LinkRow(Data):
 
     link: int
     url: str
+    name: str
     hits: int
     people: int
     others: int

@@ -45,6 +45,24 @@ class TemplateDone(Data):
     template: str
 
 
+class TrackingUrlDone(Data):
+    """The name."""
+
+    name: str
+
+
+class TrackingUrlRow(TrackingUrlDone):
+    """One URL that has a name."""
+
+    url: str
+
+
+class TrackingUrlRows(Data):
+    """All of them by name."""
+
+    tracking_urls: list[TrackingUrlRow]
+
+
 class TemplateRow(Data):
     """One template that is kept."""
 

@@ -151,12 +151,15 @@ from shared.contracts.commands.reports import (
 )
 from shared.contracts.commands.templates import (
     DeleteTemplate,
+    DeleteTrackingUrl,
     LintMailing,
     PreviewMailing,
     SaveTemplate,
+    SaveTrackingUrl,
     SendMail,
     ShowTemplate,
     Templates,
+    TrackingUrls,
 )
 
 __all__ = (
@@ -196,6 +199,7 @@ __all__ = (
     "DeleteCampaign",
     "DeleteMailing",
     "DeleteTemplate",
+    "DeleteTrackingUrl",
     "DomainKeys",
     "Doubts",
     "Draft",
@@ -266,6 +270,7 @@ __all__ = (
     "RevokeToken",
     "RuleList",
     "SaveTemplate",
+    "SaveTrackingUrl",
     "ScheduleMailing",
     "Secret",
     "SendMail",
@@ -283,6 +288,7 @@ __all__ = (
     "TestMailbox",
     "Timeline",
     "Tokens",
+    "TrackingUrls",
     "UnscheduleMailing",
     "UseDomainKey",
     "Users",

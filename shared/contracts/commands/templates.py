@@ -1,11 +1,12 @@
 """Looking at what a mailing says before it goes out, templates that are kept, and the single mail."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from shared.contracts.commands.base import Command, Id, Name, Query
 from shared.contracts.mailing import DRAFT_ITSELF
+from shared.contracts.tracking_url import NAME as TRACKING_URL_NAME
 
 
 class PreviewMailing(Query):
@@ -70,6 +71,29 @@ class DeleteTemplate(Command):
     NAME: ClassVar[str] = "template.delete"
 
     template: Id
+
+
+class SaveTrackingUrl(Command):
+    """Have a name stand for a URL in templates (`{{ trackingUrl:NAME }}`), instead of whatever it stood for."""
+
+    NAME: ClassVar[str] = "tracking_url.save"
+
+    name: Annotated[str, Field(pattern=rf"^{TRACKING_URL_NAME}$")]
+    url: str = Field(min_length=1, max_length=1_500)
+
+
+class DeleteTrackingUrl(Command):
+    """Offer the name of a URL no more; mailings that have it stay as they are."""
+
+    NAME: ClassVar[str] = "tracking_url.delete"
+
+    name: Annotated[str, Field(pattern=rf"^{TRACKING_URL_NAME}$")]
+
+
+class TrackingUrls(Query):
+    """The URLs that have a name -> {tracking_urls: [{name, url}]}."""
+
+    NAME: ClassVar[str] = "tracking_url.list"
 
 
 class Templates(Query):

@@ -20,7 +20,7 @@ _CODES: dict[HTTPStatus, str] = {
     HTTPStatus.FORBIDDEN: "forbidden origin_foreign",
     HTTPStatus.NOT_FOUND: """
         not_found account_unknown import_unknown campaign_unknown mailing_unknown contact_unknown template_unknown
-        not_parked dry_run_unknown mailbox_unknown user_unknown token_unknown key_unknown""",
+        tracking_url_unknown not_parked dry_run_unknown mailbox_unknown user_unknown token_unknown key_unknown""",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
     HTTPStatus.REQUEST_TIMEOUT: "body_too_slow",
     HTTPStatus.CONFLICT: """
@@ -48,7 +48,8 @@ _CODES: dict[HTTPStatus, str] = {
         too_many_links control_character unclosed bad_name unknown_filter bad_expression bad_tag
         too_much_work does_not_render too_many_placeholders
         unknown_placeholder misplaced_placeholder permissions_missing expires_in_past list_not_in_campaign
-        version_unknown sample_size_missing sources_empty activity_unknown too_many_by_hand notify_url_invalid""",
+        version_unknown sample_size_missing sources_empty activity_unknown too_many_by_hand notify_url_invalid
+        tracking_url_invalid""",
     HTTPStatus.TOO_MANY_REQUESTS: "rate_limited too_many_attempts",
     HTTPStatus.INTERNAL_SERVER_ERROR: "internal",
     HTTPStatus.SERVICE_UNAVAILABLE: """

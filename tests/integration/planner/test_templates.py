@@ -2,7 +2,8 @@
 
 import pytest
 
-from shared.contracts import commands
+from shared.contracts import commands, subjects
+from shared.contracts.mailing import MailingDrafted
 from tests.integration.planner.conftest import Desk
 
 ROWS = b"email,name,first\none@example.org,One,Ann\ntwo@example.org,Two,\n"
@@ -82,3 +83,35 @@ async def test_a_single_mail_goes_to_one_person_and_to_a_removed_one_when_somebo
     stranger = await desk.do(commands.SendMail.model_validate(wanted | {"to": "new@example.net", "subject": "Hi"}))
     (plan,) = await desk.planned(stranger["mail"], 1)
     assert plan.contacts == [stranger["contact"]]
+
+
+@pytest.mark.feature("A13")
+async def test_a_name_stands_for_a_url_in_every_template(desk: Desk) -> None:
+    """In kept templates, drafts and their languages; what no name stands for is refused with its line."""
+    await desk.imported(ROWS)
+    await desk.do(commands.SaveTrackingUrl(name="Spring Sale", url="https://shop.example/sale?a=1&b=2"))
+    bad = commands.SaveTrackingUrl(name="Spring Sale", url="javascript:alert(1)")
+    assert await desk.refused(bad) == "tracking_url_invalid"
+    html = '<p>{{ name }}</p>\n<a href="{{ trackingUrl:spring  sale }}">sale</a>'
+    template = (await desk.do(commands.SaveTemplate(name="Letter", subject="Hi", html=html)))["template"]
+    text = "Angebot: {{trackingUrl:Spring Sale}}"
+    mailing = await desk.drafted(template=template, html="", text="", variants={"de": {"subject": "x", "text": text}})
+    said = await desk.ask(commands.Draft(mailing=mailing))
+    assert 'href="https://shop.example/sale?a=1&amp;b=2"' in said["html"]
+    assert said["variants"]["de"]["text"] == "Angebot: https://shop.example/sale?a=1&b=2"
+    (drafted,) = [event for event in await desk.events(subjects.mailing(mailing)) if isinstance(event, MailingDrafted)]
+    assert drafted.links == ["https://shop.example/sale?a=1&b=2"]
+    wanted = commands.DraftMailing(
+        campaign=drafted.campaign,
+        name="m",
+        account=drafted.account,
+        sender_address="a@example.com",
+        subject="s",
+        text="one\n{{ trackingUrl:Other }}",
+    )
+    answer = await desk.client.command(wanted)
+    assert answer.refusal is not None
+    assert (answer.refusal.code, answer.refusal.field, answer.refusal.line) == ("tracking_url_unknown", "text", 2)
+    await desk.do(commands.DeleteTrackingUrl(name="SPRING SALE"))
+    assert (await desk.ask(commands.TrackingUrls()))["tracking_urls"] == []
+    assert await desk.refused(commands.DeleteTrackingUrl(name="Spring Sale")) == "tracking_url_unknown"

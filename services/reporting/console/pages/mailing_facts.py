@@ -72,7 +72,7 @@ class Links:
         with self._list:
             for link in sorted(links, key=lambda link: -link["hits"]):
                 with tag("li"):
-                    tag("span", link["url"])
+                    tag("span", link["name"] or link["url"], title=link["url"])
                     machines = sum(link["by"].values()) - link["hits"]
                     others = f" · {words.count(machines)} not by people" if machines else ""
                     said = f"{words.many(link['hits'], 'hit')} · {words.count(link['people'])} people{others}"

@@ -14,6 +14,7 @@ from services.reporting.console.frame import Frame, Section, heading, nothing
 from services.reporting.console.html import Tag, link, tag
 from services.reporting.console.letter import SAMPLE, PreviewCard, letter_fields, letter_of
 from services.reporting.console.listing import NONE, Cell, Column, Listing
+from services.reporting.console.pages.tracking_urls import TrackingUrls
 from services.reporting.console.written import TEXTS
 from shared.contracts import commands
 from shared.contracts.commands import Refusal
@@ -42,6 +43,7 @@ class _Templates:
                 link("New template", "/templates/new", "button primary")
         self._section = Section(self._frame, tag("div", "", "stack"), self._list)
         await self._section.draw()
+        await TrackingUrls(self._frame).draw()
 
     async def _list(self) -> None:
         kept = (await self._desk.read(commands.Templates()))["templates"]
