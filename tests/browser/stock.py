@@ -60,7 +60,7 @@ class Stock:
 
     async def slow(self, name: str) -> str:
         """Start a mailing that takes long enough to look at it."""
-        mailing = await self.draft(name, Limits(seconds_between=1))
+        mailing = await self.draft(name, Limits(seconds_between=5))
         await self.do(commands.ScheduleMailing(mailing=mailing))
 
         async def sending() -> bool:
