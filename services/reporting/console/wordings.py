@@ -7,7 +7,7 @@ from services.reporting.console.desk import Data
 from services.reporting.console.written import TEXTS, kept
 from shared.contracts.mailing import DRAFT_ITSELF
 
-LETTERS = "bcde"
+LETTERS = ("b", "c", "d", "e")
 _SAMPLE = {"percent": 20}
 """How many try the versions of a new test, until somebody says otherwise."""
 

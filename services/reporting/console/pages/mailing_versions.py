@@ -33,7 +33,7 @@ class Versions:
 
     def show(self, status: Data) -> None:
         """Draw it where something changed."""
-        test: Data | None = status["ab_test"]
+        test: Data | None = status.get("ab_test")
         open_ = bool(status["started_at"]) and status["status"] in _OPEN and self._frame.desk.may("send")
         if (test, open_) == self._shown:
             return

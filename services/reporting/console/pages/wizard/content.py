@@ -186,7 +186,7 @@ class _Content:
 
 def _asked(language: str, version: str) -> Wording:
     """Return the wording that a page was asked for."""
-    if version in LETTERS and version:
+    if version in LETTERS:
         return Version(version)
     return Language(language) if language else Draft({})
 
