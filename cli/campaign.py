@@ -19,6 +19,9 @@ Kind = Annotated[Literal["email", "newsletter"], typer.Option("--kind")]
 Starts = Annotated[str, typer.Option("--starts", help="First day on which its mailings go out, 2026-12-01.")]
 Ends = Annotated[str, typer.Option("--ends", help="Last day; from that day on it takes no new ones.")]
 Approval = Annotated[bool, typer.Option("--approval", help="No mailing starts before a second person approved of it.")]
+Utm = Annotated[
+    list[str], typer.Option("--utm", help="Parameter for links that have it not: `utm_source=news`; repeatable.")
+]
 Statuses = Annotated[
     list[str] | None,
     typer.Option(
@@ -39,6 +42,7 @@ async def open_campaign(
     starts: Starts = "",
     ends: Ends = "",
     approval: Approval = False,
+    utm: Utm = [],  # noqa: B006 - typer reads the default, nobody changes it
     status: Statuses = None,
     key: KeyOption = "",
 ) -> None:
@@ -54,6 +58,7 @@ async def open_campaign(
         starts_on=_day(starts),
         ends_on=_day(ends),
         approval=approval,
+        utm=_utm(utm),
         statuses=choices.statuses(status or []),
     )
     answer = await session.ask(wanted, key=key)
@@ -70,6 +75,7 @@ async def edit_campaign(
     starts: Starts = "",
     ends: Ends = "",
     approval: Approval = False,
+    utm: Utm = [],  # noqa: B006 - typer reads the default, nobody changes it
     status: Statuses = None,
     key: KeyOption = "",
 ) -> None:
@@ -85,6 +91,7 @@ async def edit_campaign(
         starts_on=_day(starts),
         ends_on=_day(ends),
         approval=approval,
+        utm=_utm(utm),
         statuses=choices.statuses(status or []),
     )
     session.out.done(await session.ask(wanted, key=key), "Edited.")
@@ -108,6 +115,10 @@ async def delete_campaign(session: Session, campaign: CampaignArgument, key: Key
     """
     wanted = commands.DeleteCampaign(campaign=await choices.campaign_id(session, campaign))
     session.out.done(await session.ask(wanted, key=key), "Deleted: hidden from lists.")
+
+
+def _utm(given: list[str]) -> dict[str, str]:
+    return {name: value for name, _, value in (one.partition("=") for one in given)}
 
 
 @command(app, "statuses")

@@ -17,7 +17,8 @@ Begin: `posthaste up` in one terminal; in another `posthaste account add`, `post
 Exit codes: 0 done, 1 a check failed, 2 refused, 3 nobody answers.
 """
 _GROUPS = (
-    *("account", "mailbox", "contacts", "lists", "feedback", "campaign", "mailing", "template", "tracking-url", "mail"),
+    *("account", "mailbox", "contacts", "lists", "feedback", "campaign", "mailing", "series"),
+    *("template", "tracking-url", "mail"),
     *("doubt", "hits"),
     *("dkim", "token", "user", "streams", "parked", "keys"),
 )

@@ -85,9 +85,9 @@ def _shown(answer: Data, *, interactive: bool) -> RenderableType:
     }
     head = f"[bold {_STATUS.get(state, 'white')}]{text(state)}[/]"
     if not interactive:
-        return Group(head, pairs(numbers), *ab_tests.shown(answer["ab_test"]))
+        return Group(head, pairs(numbers), *ab_tests.shown(answer.get("ab_test")))
     bar = ProgressBar(total=max(answer["total"], 1), completed=done, width=50)
-    return Group(head, bar, pairs(numbers), *ab_tests.shown(answer["ab_test"]))
+    return Group(head, bar, pairs(numbers), *ab_tests.shown(answer.get("ab_test")))
 
 
 def _judged(answer: Data) -> dict[str, object]:

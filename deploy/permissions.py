@@ -144,6 +144,7 @@ PLANNER = _service(
             "evt.domain.>",
             "evt.template.>",
             "evt.tracking_url.>",
+            "evt.series.>",
             "evt.mailbox.>",
             "evt.audience.>",
             "evt.consent.>",

@@ -9,6 +9,7 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -37,6 +38,7 @@ def _cited(node: ast.AST) -> list[str]:
     return [str(one.value) for one in node.args if isinstance(one, ast.Constant)]
 
 
+@cache
 def proofs(folder: Path) -> dict[str, list[str]]:
     """Return row -> the tests that cite it."""
     found: defaultdict[str, list[str]] = defaultdict(list)

@@ -30,6 +30,7 @@ from services.planner.intake.producers import Intake
 from services.planner.intake.uploads import Uploads
 from services.planner.mailings.dry_runs import DryRuns
 from services.planner.mailings.dry_runs import Reach as DryRunReach
+from services.planner.mailings.series_runs import SeriesRuns
 from services.planner.mailings.test_mails import TestMails
 from services.planner.memories import Memories
 from services.planner.notices.lookup import Lookup
@@ -117,7 +118,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         VersionFigures(engine, log, freezer, facts_at),
         Notices(NoticeReach(engine, log, planning, contents, keys, settings.sweep_seconds)),
         NoticeHooks(engine, Lookup(engine, log, contents), settings),
-        Copies(CopyReach(engine, log, planning, contents, keys, settings.sweep_seconds)),
+        Copies(CopyReach(engine, log, planning, contents, keys, facts_at, settings.sweep_seconds)),
         StatusSetter(engine, log, facts_at),
     )
     process = Process(Reach(log, board, Timers(nc), freezer, planning, test_mails, figures, facts_at, settings))
@@ -135,6 +136,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         planning=planning,
         test_mails=test_mails,
         figures=figures,
+        series=(series := SeriesRuns(lambda: parts)),
         dry_runs=DryRuns(
             DryRunReach(engine, log, board, freezer, planning, keys, partial(ask, nc, seconds=settings.probe_seconds))
         ),
@@ -178,6 +180,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         ("copies", copies),
         ("imports", importer),
         ("dry_runs", parts.dry_runs),
+        ("series", series),
         ("intake", intake),
         ("directory", directory),
         ("housekeeping", Housekeeping(parts)),

@@ -100,6 +100,8 @@ CHUNKS = Table(
     Index("facts_chunks_open", "mailing", "finished", "passed"),
     Index("facts_chunks_quiet", "finished", "last_at"),
 )
+_COPIED = CHUNKS.c.copied.is_(True)
+Index("facts_chunks_copied", CHUNKS.c.planned_seq, sqlite_where=_COPIED, postgresql_where=_COPIED)
 DOUBTS = Table(
     "facts_doubts",
     METADATA,

@@ -11,32 +11,33 @@ from typing import Any, TypeVar
 from services.planner.accounts import mailboxes, signing
 from services.planner.accounts.account import AccountDecider, Add, Edit, RecordTest, problem
 from services.planner.audience import audience_commands
-from services.planner.audience.freezing import digest
 from services.planner.consent import consent_commands, feedback
-from services.planner.contacts import blocked_domain_commands, lists
+from services.planner.contacts import blocked_domain_commands
 from services.planner.content import templates, tracking_urls
-from services.planner.content.attachments import attach
-from services.planner.content.freezing import freeze_content
-from services.planner.content.inline_css import inlined
-from services.planner.content.versions import ab_test, frozen_versions, versions_of, wrong_sample
 from services.planner.idempotency import Act, once
-from services.planner.mailings import campaigns, dry_run_requests, orders, single_mails, standstill
+from services.planner.mailings import (
+    campaigns,
+    drafting,
+    dry_run_requests,
+    orders,
+    series_requests,
+    single_mails,
+    standstill,
+)
 from services.planner.mailings.campaign import Campaign
 from services.planner.mailings.doubts import open_doubts
 from services.planner.mailings.orders import Command
 from services.planner.mailings.test_mails import Sample
-from services.planner.notices.webhooks import wrong_url
 from services.planner.parts import Parts
 from services.planner.principals import administration, sign_in
 from services.planner.redrive import redrive
 from services.planner.segments import requests as segments
 from shared import clock
-from shared.addresses import AddressError, domain, parse
+from shared.addresses import AddressError, parse
 from shared.contracts import commands, subjects
 from shared.contracts.account import AccountAdded, AccountEdited, AccountTested
 from shared.contracts.commands import Answer, Refusal
 from shared.contracts.mailing import AudienceFrozen, MailingDrafted, MailingEdited, MailingScheduled
-from shared.database import reading
 from shared.eventlog.handling import handle
 from shared.keys import KeyRingError
 from shared.messaging.answers import Caller, CommandRouter
@@ -108,81 +109,6 @@ async def import_contacts(parts: Parts, wanted: commands.ImportContacts, act: Ac
     """Look at the header and put the import in line."""
     accepted = await parts.importer.accept(wanted, act.principal)
     return accepted if isinstance(accepted, Refusal) else Answer(ok=True, data=accepted)
-
-
-async def draft_mailing(parts: Parts, wanted: commands.DraftMailing, act: Act) -> Result:
-    """Freeze the content and draft the mailing."""
-    return await _draft(parts, wanted, act, act.new_id("mailing"))
-
-
-async def edit_mailing(parts: Parts, wanted: commands.EditMailing, act: Act) -> Result:
-    """Freeze the new content and replace the draft."""
-    return await _draft(parts, wanted, act, wanted.mailing, edit=True)
-
-
-async def _draft(parts: Parts, wanted: commands.DraftMailing, act: Act, mailing: str, *, edit: bool = False) -> Result:
-    campaign = await parts.campaign(wanted.campaign)
-    if campaign.opened is None:
-        return Refusal(code="campaign_unknown", message="There is no such campaign.", field="campaign")
-    filled = await templates.all_taken(parts, wanted)
-    if isinstance(filled, Refusal):
-        return filled
-    wanted = inlined(filled) if filled.inline_css else filled
-    refused = wrong_url(wanted.notify_url, parts.settings) if wanted.notify_url else None
-    refused = refused or wrong_sample(wanted.ab_test)
-    if refused is not None:
-        return refused
-    versions = await versions_of(parts, filled)
-    if isinstance(versions, Refusal):
-        return versions
-    first = campaign.opened.lists[0]
-    async with reading(parts.engine).connect() as conn:
-        names = await lists.names(conn, [first])
-        known = await lists.fields(conn, campaign.opened.lists)
-    list_id = f"{first}.{domain(wanted.sender_address)}"
-    files = await attach(wanted.attachments, parts.inbox, parts.contents)
-    if isinstance(files, Refusal):
-        return files
-    freeze = partial(
-        freeze_content,
-        known_fields=known,
-        list_name=names.get(first, ""),
-        list_id=list_id,
-        unsubscribe=parts.settings.append_unsubscribe,
-        files=files,
-    )
-    frozen = freeze(wanted)
-    said = frozen if isinstance(frozen, Refusal) else frozen_versions(frozen, versions, freeze)
-    if isinstance(said, Refusal):
-        return said
-    for each in said.values():
-        await parts.contents.put(digest(each.encoded()), each.encoded())
-    content = said[""]
-    drafted = MailingDrafted(
-        campaign=wanted.campaign,
-        name=wanted.name,
-        account=wanted.account,
-        content=digest(content.encoded()),
-        subject=wanted.subject,
-        links=content.links,
-        doubt=wanted.doubt,
-        tracking=wanted.tracking,
-        limits=wanted.limits,
-        retry_for=wanted.retry_for,
-        stop=wanted.stop,
-        batch=wanted.batch or parts.settings.batch,
-        recipient_time=wanted.recipient_time,
-        notify=len(content.notify),
-        webhook=bool(content.notify_url),
-        ab_test=ab_test(wanted.ab_test, said),
-        copied=bool(content.blind_copy),
-    )
-    account = await parts.account(wanted.account)
-    order = orders.Draft(drafted, content.sender_address, campaign, account, clock.now().date(), edit)
-    done = await parts.order(act, mailing, order)
-    if isinstance(done, Refusal):
-        return done
-    return done.model_copy(update={"data": {**done.data, "links": content.links}})
 
 
 async def send_test(parts: Parts, wanted: commands.SendTest, act: Act) -> Result:
@@ -293,8 +219,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.ImportContacts: import_contacts,
     commands.TakeFeedback: feedback.take_feedback,
     commands.LiftSuppression: feedback.lift_suppression,
-    commands.DraftMailing: draft_mailing,
-    commands.EditMailing: edit_mailing,
+    **drafting.HANDLERS,
     commands.SendTest: send_test,
     commands.ScheduleMailing: schedule_mailing,
     commands.ApproveMailing: approve_mailing,
@@ -330,6 +255,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     **audience_commands.HANDLERS,
     **campaigns.HANDLERS,
     **dry_run_requests.HANDLERS,
+    **series_requests.HANDLERS,
     **consent_commands.HANDLERS,
     commands.RuleList: segments.rule_list,
     commands.BlockDomain: blocked_domain_commands.block,

@@ -15,6 +15,7 @@ from services.planner.audience.outcome_facts import OutcomeFacts
 from services.planner.audience.outcomes import FRESH, RESULTS
 from services.planner.board import MARKS
 from services.planner.intake.imports import IMPORTS
+from services.planner.planning.copies import COPIED
 from services.planner.schema import METADATA, insert
 from services.planner.statuses.setting import MARKS as STATUS_MARKS
 from services.planner.statuses.status_facts import StatusFacts
@@ -87,7 +88,7 @@ class Memories:
         """Empty the facts, which hold what another log said: they are made anew from this one."""
         async with self._engine.begin() as conn:
             beside = (*OutcomeFacts.tables, RESULTS, FRESH, *StatusFacts.tables, STATUS_MARKS)
-            for table in (*facts.TABLES, MARKS, *beside):
+            for table in (*facts.TABLES, MARKS, COPIED, *beside):
                 await conn.execute(delete(table))
             for view in (facts.Facts, OutcomeFacts, StatusFacts):
                 await checkpoints.put(conn, Checkpoint(view.name, view.version))

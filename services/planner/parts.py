@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -48,6 +48,13 @@ C = TypeVar("C")
 Ask = Callable[[str, bytes], Awaitable[bytes | None]]
 
 
+class Nudged(Protocol):
+    """What works by itself, and can be told that there is something new."""
+
+    def nudge(self) -> None:
+        """Look again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """The parts of a planner.
@@ -56,6 +63,7 @@ class Parts:
         vault: `secrets` as documents, which can be erased.
         readings: How reading each mailbox stands, as trackers say it.
         ask: Asks any sender or tracker.
+        series: Makes the mailings that recur.
         facts_at: Waits until the facts hold a sequence.
     """
 
@@ -84,6 +92,7 @@ class Parts:
     opt_ins: OptIns
     ask: Ask
     facts_at: Callable[[int, float], Awaitable[None]]
+    series: Nudged
     passwords: Passwords = field(default_factory=Passwords)
     freezing: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 

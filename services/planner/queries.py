@@ -15,7 +15,7 @@ from services.planner.contacts import blocked_domain_commands, lists
 from services.planner.content import preview, templates, tracking_urls, versions
 from services.planner.content.plain_text import text_from_html
 from services.planner.intake import imports
-from services.planner.mailings import dry_run_requests
+from services.planner.mailings import dry_run_requests, series_requests
 from services.planner.parts import Parts
 from services.planner.planning import foresight
 from services.planner.principals import administration
@@ -198,6 +198,7 @@ QUERIES: dict[type[commands.Query], Query] = {
     **templates.QUERIES,
     **tracking_urls.QUERIES,
     **dry_run_requests.QUERIES,
+    **series_requests.QUERIES,
     commands.ChosenSources: chosen_sources,
     commands.Census: census,
     commands.Forecast: foresight.ask,

@@ -180,14 +180,20 @@ def _opened(counts: Counts, record: EventRecord, event: CampaignOpened) -> None:
     campaign, lists = entity_of(record.subject), orjson.dumps(event.lists).decode()
     dates = (str(event.starts_on or ""), str(event.ends_on or ""))
     settings = (campaign, event.name, event.kind, lists, *dates)
-    counts.campaigns[campaign] = (*settings, "open", millis(record.time), int(event.approval), _mapping(event))
+    told = (int(event.approval), _mapping(event), _json(event.utm))
+    counts.campaigns[campaign] = (*settings, "open", millis(record.time), *told)
+
+
+def _json(utm: dict[str, str]) -> str:
+    return orjson.dumps(utm).decode() if utm else ""
 
 
 def _edited(counts: Counts, record: EventRecord, event: CampaignEdited) -> None:
     dates = {"starts_on": str(event.starts_on or ""), "ends_on": str(event.ends_on or "")}
     lists = orjson.dumps(event.lists).decode()
     named = {"name": event.name, "kind": event.kind, "lists": lists}
-    _changed(counts, record, {**named, **dates, "approval": int(event.approval), "statuses": _mapping(event)})
+    more = {"approval": int(event.approval), "statuses": _mapping(event), "utm": _json(event.utm)}
+    _changed(counts, record, {**named, **dates, **more})
 
 
 def _mapping(event: CampaignSettings) -> str:

@@ -64,6 +64,7 @@ async def campaigns(conn: AsyncConnection) -> list[Data]:
             "lists": orjson.loads(row.lists),
             "opened_at": iso(row.opened_at),
             "approval": bool(row.approval),
+            "utm": orjson.loads(row.utm or "{}"),
             "statuses": orjson.loads(row.statuses),
         }
         for row in await conn.execute(query)

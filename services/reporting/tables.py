@@ -42,6 +42,7 @@ campaigns = Table(
     _text("status"),
     _number("opened_at"),
     _number("approval"),
+    _text("utm"),
     Column("statuses", Text, nullable=False, server_default="{}"),
 )
 

@@ -12,6 +12,7 @@ class CampaignSettings(DomainEvent):
 
     Attributes:
         approval: No mailing starts before a second person approved of it.
+        utm: Parameters that are added to the links of its mailings, where they have them not.
         statuses: Which status of the customer each outcome sets; an outcome that is not here sets none.
     """
 
@@ -21,6 +22,7 @@ class CampaignSettings(DomainEvent):
     starts_on: date | None = None
     ends_on: date | None = None
     approval: bool = False
+    utm: dict[str, str] = {}
     statuses: StatusMap = {}
 
 

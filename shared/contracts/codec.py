@@ -28,6 +28,7 @@ from shared.contracts import (
     relay,
     saved_template,
     sending,
+    series,
     statuses,
     tracking_url,
     upcasters,
@@ -39,7 +40,7 @@ EVENT_TYPES: dict[str, type[DomainEvent]] = {
     model.TYPE: model
     for module in (
         *(account, audience, campaign, consent, domain, engagement, feedback, log),
-        *(mailbox, mailing, principal, relay, saved_template, sending, statuses, tracking_url),
+        *(mailbox, mailing, principal, relay, saved_template, sending, series, statuses, tracking_url),
     )
     for model in module.EVENTS
 }

@@ -21,6 +21,13 @@ _DRAFT: dict[str, Any] = {
     "notify": ["editor@shop.example"],
 }
 
+_SERIES: dict[str, Any] = {
+    "draft": _DRAFT,
+    "rhythm": {"every": "week", "weekdays": [0, 3], "at": "09:00", "zone": "Europe/Prague", "until": "2027-12-31"},
+    "only_new": True,
+    "late": "skip",
+}
+
 _ACCOUNT: dict[str, Any] = {
     "name": "relay",
     "host": "smtp.shop.example",
@@ -110,6 +117,10 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.DryRunRows: _MAILING | {"only": "all"},
     commands.UnscheduleMailing: _MAILING,
     commands.ChooseWinner: _MAILING | {"version": "b"},
+    commands.OpenSeries: _SERIES,
+    commands.EditSeries: _SERIES | {"series": "s4w8k2m0x9qd"},
+    commands.StopSeries: {"series": "s4w8k2m0x9qd"},
+    commands.AllSeries: {},
     commands.PauseMailing: _MAILING | {"reason": "a wrong price"},
     commands.ResumeMailing: _MAILING,
     commands.CancelMailing: _MAILING | {"reason": "sold out"},

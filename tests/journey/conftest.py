@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local import Local
-from tests.harness.databases import lay
+from tests.harness.installations import Quick
 from tests.harness.posthaste import Posthaste
 
 
@@ -14,8 +14,7 @@ from tests.harness.posthaste import Posthaste
 async def local(tmp_path: Path) -> AsyncIterator[Local]:
     """Yield a running installation with quick retries."""
     quick = {"POSTHASTE_RETRY_FIRST": "2", "POSTHASTE_RETRY_LONGEST": "6", "POSTHASTE_ACK_WAIT": "3"}
-    lay(tmp_path / "data")
-    async with Local(tmp_path / "data", ports="free", extra=quick) as running:
+    async with Quick(tmp_path / "data", ports="free", extra=quick) as running:
         yield running
 
 

@@ -39,7 +39,7 @@ def subject_of(mail: Accepted) -> str:
     return found[1].decode()
 
 
-@pytest.mark.feature("B13", "B14")
+@pytest.mark.feature("B12", "B13", "B14")
 async def test_what_was_looked_at_is_what_arrives(local: Local, posthaste: Posthaste, tmp_path: Path) -> None:
     """Each mail of the sample has the bytes of the dry run; who clicks on version b decides what the other ten get."""
     (tmp_path / "people.csv").write_text(PEOPLE)
@@ -103,3 +103,13 @@ async def test_what_was_looked_at_is_what_arrives(local: Local, posthaste: Posth
         assert did == [("a", 5, 5, 0), ("b", 5, 5, 5)]
         assert "Winner" in (await posthaste("mailing", "status", mailing)).out
         assert (await ran(posthaste, "ledger", mailing))["balanced"]
+
+        round_ = ("--every", "week", "--on", "mon,thu", "--at", "09:00", "--in", "Europe/Prague", "--times", "3")
+        draft = ("--name", "News", "--campaign", "May", "--account", "relay", *letter)
+        opened = await ran(posthaste, "series", "open", *draft, *round_, "--only-new")
+        assert opened["next_at"].endswith(("T07:00:00Z", "T08:00:00Z"))
+        series = opened["series"]
+        await ran(posthaste, "series", "edit", series, *draft, "--every", "month", "--day", "31")
+        rows = (await ran(posthaste, "series", "list"))["series"]
+        assert [(row["series"], row["rhythm"]["every"], row["only_new"]) for row in rows] == [(series, "month", False)]
+        assert (await ran(posthaste, "series", "stop", series))["next_at"] == ""

@@ -36,6 +36,7 @@ def test_every_request_is_documented_with_all_its_fields() -> None:
         commands.EditMailing: set(commands.DraftMailing.model_fields),
         commands.EditAccount: set(commands.AddAccount.model_fields),
         commands.EditMailbox: set(commands.AddMailbox.model_fields),
+        commands.EditSeries: set(commands.OpenSeries.model_fields),
     }
     for name, model in models.items():
         fields = set(model.model_fields) - again.get(model, set())

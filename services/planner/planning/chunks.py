@@ -175,14 +175,14 @@ class Planning:
         """Erase the payload of a chunk that no plan points to."""
         await self._payloads.erase(subjects.payload(mailing, n))
 
-    async def put(self, mailing: str, n: int, rows: list[dict[str, Any]]) -> bytes:
-        """Store the payload of a chunk and return what is stored.
+    async def put(self, mailing: str, n: int, rows: list[dict[str, Any]], *, most: int = LARGEST_PAYLOAD) -> bytes:
+        """Store the payload of a chunk, of `most` bytes, and return what is stored.
 
         Raises:
             PayloadError: It is too large.
         """
         payload, _ = encode_rows(rows)
-        if len(payload) > LARGEST_PAYLOAD:
+        if len(payload) > most:
             raise PayloadError(f"the payload of chunk {n} of mailing {mailing} takes {len(payload)} bytes")
         stored = await self._payloads.put_once(subjects.payload(mailing, n), payload)
         step("plan.payload")

@@ -31,7 +31,10 @@ _MAILING = tuple(item.name for item in fields(Mailing))
 _SAVE_MAILINGS = Upsert(tables.mailings, _MAILING, dict.fromkeys(_MAILING[1:], "replace"))
 _CHUNK = ("mailing", "n", "states", "unsettled", "finished", "parked", "version")
 _SAVE_CHUNKS = Upsert(tables.chunks, _CHUNK, dict.fromkeys(_CHUNK[2:], "replace"))
-_CAMPAIGN = ("campaign", "name", "kind", "lists", "starts_on", "ends_on", "status", "opened_at", "approval", "statuses")
+_CAMPAIGN = (
+    *("campaign", "name", "kind", "lists", "starts_on", "ends_on", "status", "opened_at", "approval", "statuses"),
+    "utm",
+)
 _SAVE_CAMPAIGNS = Upsert(tables.campaigns, _CAMPAIGN, dict.fromkeys(_CAMPAIGN[1:], "replace"))
 _PAGE = 500
 _OF_NOBODY = (OptedOut, *FEEDBACK, *CAMPAIGN)

@@ -76,6 +76,7 @@ from shared.contracts.answers.recipients import (
     RecipientsPage,
     Rejudged,
 )
+from shared.contracts.answers.series import SeriesDone, SeriesRows
 from shared.contracts.answers.templates import (
     FindingRows,
     MailSent,
@@ -120,6 +121,10 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.ApproveMailing: MailingDone,
     commands.UnscheduleMailing: MailingDone,
     commands.ChooseWinner: MailingDone,
+    commands.OpenSeries: SeriesDone,
+    commands.EditSeries: SeriesDone,
+    commands.StopSeries: SeriesDone,
+    commands.AllSeries: SeriesRows,
     commands.PauseMailing: MailingDone,
     commands.ResumeMailing: MailingDone,
     commands.CancelMailing: MailingDone,

@@ -26,6 +26,7 @@ class CampaignRow(Data):
     starts_on: str
     ends_on: str
     approval: bool
+    utm: dict[str, str]
     statuses: dict[str, str]
     status: str
     opened_at: str

@@ -149,6 +149,7 @@ from shared.contracts.commands.reports import (
     Timeline,
     VerifyLedger,
 )
+from shared.contracts.commands.series import AllSeries, EditSeries, OpenSeries, StopSeries
 from shared.contracts.commands.templates import (
     DeleteTemplate,
     DeleteTrackingUrl,
@@ -171,6 +172,7 @@ __all__ = (
     "AddMailbox",
     "AddRecipients",
     "AddUser",
+    "AllSeries",
     "Answer",
     "ApproveMailing",
     "Attachment",
@@ -210,6 +212,7 @@ __all__ = (
     "EditCampaign",
     "EditMailbox",
     "EditMailing",
+    "EditSeries",
     "FeedEvents",
     "Forecast",
     "Foresee",
@@ -235,6 +238,7 @@ __all__ = (
     "Name",
     "OfDomainKey",
     "OpenCampaign",
+    "OpenSeries",
     "OpenSession",
     "OptIn",
     "OptOut",
@@ -281,6 +285,7 @@ __all__ = (
     "StartDryRun",
     "Status",
     "StopEverything",
+    "StopSeries",
     "TakeFeedback",
     "TakenIn",
     "Templates",

@@ -23,6 +23,8 @@ from shared.contracts.statuses import StatusMap
 class OpenCampaign(Command):
     """Open a campaign on one or more lists (by name or id).
 
+    `utm`: parameters such as `utm_source` that links of its mailings get where they have them not.
+
     Attributes:
         statuses: Outcome -> the status of the customer that it sets.
     """
@@ -35,6 +37,9 @@ class OpenCampaign(Command):
     starts_on: date | None = None
     ends_on: date | None = None
     approval: bool = False
+    utm: dict[Annotated[str, Field(pattern="^utm_[a-z_]{1,30}$")], Annotated[str, Field(max_length=200)]] = Field(
+        default={}, max_length=10
+    )
     statuses: StatusMap = {}
 
 

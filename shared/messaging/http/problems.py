@@ -20,13 +20,14 @@ _CODES: dict[HTTPStatus, str] = {
     HTTPStatus.FORBIDDEN: "forbidden origin_foreign",
     HTTPStatus.NOT_FOUND: """
         not_found account_unknown import_unknown campaign_unknown mailing_unknown contact_unknown template_unknown
-        tracking_url_unknown not_parked dry_run_unknown mailbox_unknown user_unknown token_unknown key_unknown""",
+        tracking_url_unknown not_parked dry_run_unknown series_unknown mailbox_unknown user_unknown token_unknown
+        key_unknown""",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
     HTTPStatus.REQUEST_TIMEOUT: "body_too_slow",
     HTTPStatus.CONFLICT: """
         account_exists account_not_tested account_not_working mailbox_exists mailbox_not_working upload_missing
         upload_used campaign_exists campaign_closed campaign_ended campaign_deleted campaign_running
-        mailing_approved no_ab_test winner_chosen sample_too_small
+        mailing_approved no_ab_test winner_chosen sample_too_small series_stopped
         approval_not_asked approval_own approval_missing plan_changed
         campaign_fixed mailing_deleted mailing_exists mailing_started mailing_running mailing_not_running
         mailing_not_paused mailing_completed audience_missing audience_empty audience_fixed not_in_doubt
@@ -48,8 +49,8 @@ _CODES: dict[HTTPStatus, str] = {
         too_many_links control_character unclosed bad_name unknown_filter bad_expression bad_tag
         too_much_work does_not_render too_many_placeholders
         unknown_placeholder misplaced_placeholder permissions_missing expires_in_past list_not_in_campaign
-        version_unknown sample_size_missing sources_empty activity_unknown too_many_by_hand notify_url_invalid
-        tracking_url_invalid""",
+        version_unknown sample_size_missing rhythm_empty tracking_url_invalid
+        sources_empty activity_unknown too_many_by_hand notify_url_invalid""",
     HTTPStatus.TOO_MANY_REQUESTS: "rate_limited too_many_attempts",
     HTTPStatus.INTERNAL_SERVER_ERROR: "internal",
     HTTPStatus.SERVICE_UNAVAILABLE: """

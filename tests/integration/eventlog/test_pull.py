@@ -33,10 +33,10 @@ async def put(nc: Client, count: int = 1, start: int = 0) -> None:
         await nc.jetstream().publish(f"job.{number}", str(number).encode())
 
 
-async def drained(pull: Pull, timeout: float = 0.3) -> list[PullMessage]:  # noqa: ASYNC109 - how long nothing comes
-    """Fetch and acknowledge until nothing comes any more."""
+async def drained(pull: Pull, count: int) -> list[PullMessage]:
+    """Fetch and acknowledge until so many came and, for a moment, no more."""
     found: list[PullMessage] = []
-    while messages := await pull.fetch(100, timeout):
+    while messages := await pull.fetch(100, 10 if len(found) < count else 0.3):
         for message in messages:
             await message.ack()
         found += messages
@@ -46,7 +46,7 @@ async def drained(pull: Pull, timeout: float = 0.3) -> list[PullMessage]:  # noq
 async def test_a_message_knows_where_it_stands(nc: Client, pull: Pull) -> None:
     """A delivery carries subject, body, sequences, count and record time."""
     await put(nc, 3)
-    messages = await drained(pull)
+    messages = await drained(pull, 3)
     assert [(m.subject, m.data, m.seq, m.consumer_seq, m.delivered) for m in messages] == [
         (f"job.{n}", str(n).encode(), n + 1, n + 1, 1) for n in range(3)
     ]
@@ -60,15 +60,15 @@ async def test_a_partial_batch_is_returned_at_once(nc: Client, pull: Pull) -> No
     """What is there is handed out without waiting for the batch to be full."""
     await put(nc, 3)
     began = time.monotonic()
-    assert await pull.fetch(500, 10)
-    assert time.monotonic() - began < 1
+    assert await pull.fetch(500, 60)
+    assert time.monotonic() - began < 20
 
 
 async def test_an_idle_fetch_returns_empty_after_its_timeout(pull: Pull) -> None:
-    """Nothing to do is an empty list, in time."""
+    """Nothing to do is an empty list, in time; how promptly is for tests that run alone."""
     began = time.monotonic()
     assert await pull.fetch(10, 0.3) == []
-    assert 0.25 < time.monotonic() - began < 0.6
+    assert 0.25 < time.monotonic() - began < 10
 
 
 async def test_what_arrives_between_fetches_comes_once(nc: Client, pull: Pull) -> None:
@@ -78,7 +78,7 @@ async def test_what_arrives_between_fetches_comes_once(nc: Client, pull: Pull) -
     await until(lambda: pull._open)
     cancelled.cancel()
     await put(nc, 8)
-    messages = await drained(pull)
+    messages = await drained(pull, 8)
     assert [m.seq for m in messages] == list(range(1, 9))
     assert {m.delivered for m in messages} == {1}
 
@@ -97,6 +97,7 @@ async def test_a_message_given_back_comes_again(nc: Client, pull: Pull) -> None:
 
 async def test_closing_gives_back_what_was_not_fetched(nc: Client, pull: Pull) -> None:
     """Messages that wait in a closed pull go to others at once instead of after ack_wait."""
+    await ensure_consumer(nc, "J", {**CONSUMER, "ack_wait": 60_000_000_000})
     await put(nc, 4)
     await pull.ask(4, 5)
     await until(lambda: len(pull._buffer) == 4)
@@ -104,7 +105,7 @@ async def test_closing_gives_back_what_was_not_fetched(nc: Client, pull: Pull) -
     other = Pull(nc, "J", "worker")
     began = time.monotonic()
     messages = [message for _ in range(4) for message in await other.fetch(1, 5)]
-    assert time.monotonic() - began < 0.9
+    assert time.monotonic() - began < 20
     assert {m.delivered for m in messages} == {2}
     await other.close()
 
@@ -118,7 +119,7 @@ async def test_a_slow_reader_holds_no_more_than_its_batch(nc: Client, pull: Pull
     assert (len(held), len(pull._buffer), info.num_ack_pending, info.num_pending) == (50, 0, 50, 350)
     for message in held:
         await message.ack()
-    assert [int(message.data) for message in await drained(pull)] == list(range(50, 400))
+    assert [int(message.data) for message in await drained(pull, 350)] == list(range(50, 400))
 
 
 async def test_nothing_is_lost_when_the_server_is_killed(nats_server: NatsServer, nc: Client, pull: Pull) -> None:
@@ -137,14 +138,14 @@ async def test_nothing_is_lost_when_the_server_is_killed(nats_server: NatsServer
 
 async def test_a_fetch_that_waits_survives_a_kill(nats_server: NatsServer, nc: Client, pull: Pull) -> None:
     """A fetch that was already waiting when the server died gets what comes after the server is back."""
-    waiting = asyncio.create_task(pull.fetch(10, 20))
+    waiting = asyncio.create_task(pull.fetch(10, 60))
     await until(lambda: pull._open)
     await asyncio.to_thread(nats_server.restart, kill=True)
     await until(lambda: nc.is_connected)
     await put(nc)
     began = time.monotonic()
     assert [m.subject for m in await waiting] == ["job.0"]
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 20
 
 
 async def test_a_deleted_consumer_is_told(nc: Client, pull: Pull) -> None:

@@ -1,8 +1,6 @@
 """People at browsers, programs on the command line, and operations that are to go."""
 
-import asyncio
 import os
-import sys
 from datetime import UTC, datetime
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -12,6 +10,7 @@ import pytest
 
 from shared.contracts import commands
 from shared.contracts.api import RETIRED, Retirement
+from tests.harness.forks import COMMAND_LINE, ran
 from tests.harness.waiting import until
 from tests.integration.http.conftest import House
 
@@ -54,14 +53,9 @@ async def test_the_command_line_asks_over_http_with_a_token(house: House, tmp_pa
     known = kept | {"POSTHASTE_URL": f"{house.urls['planner']},{house.urls['reporting']}"}
 
     async def posthaste(token: str, *words: str) -> tuple[int, bytes]:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "cli.main", *words, "--data", str(tmp_path / "none"), "--json"),
-            env=known | {"POSTHASTE_TOKEN": token},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate()
-        return process.returncode or 0, out or err
+        arguments = (*words, "--data", str(tmp_path / "none"), "--json")
+        code, out, error = await ran(COMMAND_LINE, arguments, known | {"POSTHASTE_TOKEN": token})
+        return code, out or error
 
     code, said = await posthaste(house.token, "contacts", "import", str(people), "--list", "readers")
     assert code == 0, said

@@ -2,8 +2,8 @@
 
 import asyncio
 import os
+import signal
 import ssl
-import sys
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,6 +20,7 @@ from shared.eventlog.connection import connect
 from shared.messaging.client import Client
 from shared.settings import Settings
 from tests.harness.certificates import certificate
+from tests.harness.forks import spawn
 from tests.harness.guarded_cluster import PASSWORDS, GuardedCluster
 from tests.harness.nats import free_port
 from tests.harness.waiting import until
@@ -89,13 +90,11 @@ async def test_every_service_runs_over_tls(
         "POSTHASTE_TRACKER_PORT": str(public),
         **KEYS,
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", f"services.{service}.app", env=os.environ | environment
-    )
+    process = await asyncio.to_thread(spawn, f"services.{service}.app", environment=os.environ | environment)
     try:
 
         async def is_ready() -> bool:
-            assert process.returncode is None
+            assert process.poll() is None
             return await asyncio.to_thread(answers, f"http://127.0.0.1:{ops}/readyz")
 
         await until(is_ready, 60)
@@ -105,9 +104,8 @@ async def test_every_service_runs_over_tls(
             assert answer.ok
             await operator.close()
     finally:
-        if process.returncode is None:
-            process.terminate()
-        await asyncio.wait_for(process.wait(), 30)
+        process.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(process.wait, 30)
 
 
 async def test_a_server_of_another_authority_is_not_believed(guarded: GuardedCluster, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 import hashlib
 from typing import Any
 
+import pytest
+
 from shared.contracts import commands, subjects
 from shared.contracts.content import Content
 from shared.contracts.mailing import MailingDrafted, MailingEdited
@@ -65,3 +67,24 @@ async def test_what_cannot_go_with_a_mail_is_refused(desk: Desk) -> None:
     assert await refused(*[_file(**there)] * 21) == "too_many_attachments"
     assert await refused(_file(**there | {"content_id": "logo"})) == "content_id_unknown"
     assert await refused(headers={"From": "x"}) == "header_not_allowed"
+
+
+@pytest.mark.feature("B28")
+async def test_links_get_the_parameters_of_their_campaign(desk: Desk) -> None:
+    """In all versions, where they have them not; what was written keeps its own, and an edit adds nothing again."""
+    await desk.imported(b"email,name\nann@x.example,Ann\n")
+    utm = {"utm_source": "news", "utm_medium": "email"}
+    campaign = (await desk.do(commands.OpenCampaign(name="c", lists=["readers"], utm=utm)))["campaign"]
+    wanted = {"campaign": campaign, "name": "m", "account": await desk.account(), "sender_address": "a@example.com"}
+    wanted |= {
+        "subject": "s",
+        "html": '<a href="https://a.example/?utm_source=own">x</a> <a href="{{ unsubscribe_url }}">u</a>',
+    }
+    wanted["ab_test"] = {"versions": {"b": {"html": '<a href="https://b.example/#top">y</a>'}}, "percent": 10}
+    drafted = await desk.do(commands.DraftMailing.model_validate(wanted))
+    links = ["https://a.example/?utm_source=own&utm_medium=email"]
+    links += ["https://b.example/?utm_source=news&utm_medium=email#top"]
+    assert drafted["links"] == links
+    again = await desk.ask(commands.Draft(mailing=drafted["mailing"]))
+    edited = wanted | {"html": again["html"], "ab_test": again["ab_test"], "mailing": drafted["mailing"]}
+    assert (await desk.do(commands.EditMailing.model_validate(edited)))["links"] == links

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import orjson
@@ -13,14 +14,17 @@ from sqlalchemy import func, select
 from services.planner.contacts.contacts import CONTACTS, DIRTY_PAGES
 from services.planner.contacts.lists import MEMBERS
 from services.planner.settings import PlannerSettings
+from shared import clock
 from shared.contracts import commands, subjects
+from shared.contracts.mailing import MailingDrafted
+from shared.contracts.series import OccurrenceMade, SeriesEdited
 from shared.database import create_engine, reading
 from shared.eventlog.documents import Documents
 from shared.eventlog.store import EventLog
 from shared.ids import new_id
 from shared.messaging.client import Client
 from tests.harness.waiting import until
-from tests.integration.planner.conftest import Desk
+from tests.integration.planner.conftest import LETTER, Desk
 from tests.integration.planner.test_imports import people
 
 pytestmark = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
@@ -123,3 +127,36 @@ async def test_a_mailing_is_planned_once(desk: Desk) -> None:
     chunks = await desk.planned(mailing, 4, 40)
     assert sorted(len(chunk.contacts) for chunk in chunks) == [500] * 4
     assert len({contact for chunk in chunks for contact in chunk.contacts}) == 2_000
+
+
+@pytest.mark.feature("B12")
+async def test_a_recurring_mailing_is_made_once(desk: Desk) -> None:
+    """Both see that it comes round; there is one mailing, drafted, frozen and started once."""
+    await desk.imported(people(20))
+    campaign = (await desk.do(commands.OpenCampaign(name="c", lists=["readers"])))["campaign"]
+    draft = LETTER | {"campaign": campaign, "name": "n", "account": await desk.account()}
+    now = clock.now()
+    rhythm = {"every": "day", "at": (now + timedelta(hours=1)).time().isoformat()}
+    wanted = {"draft": draft | {"sender_address": "a@example.com"}, "rhythm": rhythm}
+    series = (await desk.do(commands.OpenSeries.model_validate(wanted)))["series"]
+    opened = (await desk.events(subjects.series(series)))[0]
+    due = {"rhythm": rhythm | {"at": now.time().isoformat()}, "since": now - timedelta(days=1, hours=1)}
+    await desk.write(subjects.series(series), SeriesEdited.model_validate(opened.model_dump() | due))
+
+    async def made() -> str:
+        found = [event for event in await desk.events(subjects.series(series)) if isinstance(event, OccurrenceMade)]
+        return found[0].mailing if found else ""
+
+    mailing = await until(made, 20)
+    await desk.happened(mailing, "SendingStarted")
+    kinds = [type(event).__name__ for event in await desk.events(subjects.series(series))]
+    assert kinds == ["SeriesOpened", "SeriesEdited", "OccurrenceSkipped", "OccurrenceMade"]
+    assert (await desk.types(mailing)).count("AudienceFrozen") == 1
+    drafts = [
+        record.event
+        async for commits in desk.log.scan([subjects.ALL_MAILINGS])
+        for commit in commits
+        for record in commit.events
+        if isinstance(record.event, MailingDrafted)
+    ]
+    assert len(drafts) == 1

@@ -62,6 +62,7 @@ async def _held(port: int, start: bytes) -> tuple[float, bytes]:
     return time.monotonic() - began, answer
 
 
+@pytest.mark.alone
 async def test_hundreds_of_slow_clients_hold_nobody_up(tracker: TrackerProcess, written: Written) -> None:
     """Each is let go when its time is up, however it trickles; a person who clicks meanwhile is led on."""
     starts = _slow_starts()

@@ -1,6 +1,7 @@
 """Opens and clicks: recorded before the answer, led on by the token alone, nothing for what does not verify."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -53,10 +54,12 @@ async def test_a_prefetch_is_kept_as_one(tracker: TrackerProcess, written: Writt
 
 async def test_the_same_hit_many_times_in_a_second_is_one_fact(tracker: TrackerProcess, written: Written) -> None:
     """46 identical requests make no more facts than seconds passed."""
+    began = int(time.time())
     await asyncio.gather(*(tracker.web.get(click(TARGET)) for _ in range(46)))
+    passed = int(time.time()) - began + 1
     hits = await written.hits()
     seconds = {int(hit.at.timestamp()) for hit in hits}
-    assert len({hit.id for hit in hits}) == len(seconds) <= 3
+    assert len({hit.id for hit in hits}) == len(seconds) <= passed
 
 
 async def test_anonymous_hits_name_nobody(tracker: TrackerProcess, written: Written) -> None:

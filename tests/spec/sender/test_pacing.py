@@ -50,9 +50,10 @@ class Memory:
 
 @dataclass
 class Sent:
-    """What went out: (when, mailing)."""
+    """What went out: (when, mailing); and by how much each mail is late, the same in every run."""
 
     mails: list[tuple[float, str]] = field(default_factory=list)
+    chance: random.Random = field(default_factory=lambda: random.Random(1))
 
     def times(self, mailing: str | None = None) -> list[float]:
         """Return when mails went out."""
@@ -73,7 +74,7 @@ async def worker(
             continue
         pacing.took(0.0)
         for slot in answer:
-            use = slot.at + late * random.random() * (slot.void_after - slot.at)
+            use = slot.at + late * sent.chance.random() * (slot.void_after - slot.at)
             await asyncio.sleep(max(0.0, use - clock.now()))
             if clock.now() <= slot.void_after:
                 sent.mails.append((clock.now(), mailing))
@@ -174,11 +175,12 @@ def test_every_limit_of_every_scope_is_kept(  # noqa: PLR0917 - drawn
 @pytest.mark.parametrize("name", PERIODS)
 def test_a_limit_is_used_up(name: str) -> None:
     """A limit alone lets nearly L mails out in its period, with three senders."""
-    limits = AccountLimits.model_validate({name: FAST[name]})
+    most = min(FAST[name], 1000)
+    limits = AccountLimits.model_validate({name: most})
     periods = max(1.0, 60 / PERIODS[name])
     sent = together({"m": ({"account.a": limits}, 2)}, periods * PERIODS[name], processes=3)
     kept(limits, sent.times())
-    assert len(sent.mails) >= 0.85 * periods * FAST[name]
+    assert len(sent.mails) >= 0.85 * periods * most
 
 
 def test_without_limits_nothing_is_reserved() -> None:

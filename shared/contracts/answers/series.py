@@ -1,0 +1,37 @@
+"""Answers about recurring mailings."""
+
+from shared.contracts.answers.base import Data
+from shared.contracts.mailing import LateRule, SendingHours
+from shared.contracts.series import Rhythm
+
+
+class SeriesDone(Data):
+    """The recurring mailing, and when it comes round next ("" for never)."""
+
+    series: str
+    next_at: str
+
+
+class SeriesRow(SeriesDone):
+    """One recurring mailing: what it makes, and what came of it so far."""
+
+    campaign: str
+    name: str
+    rhythm: Rhythm
+    hours: SendingHours | None
+    deadline_minutes: int | None
+    late: LateRule
+    only_new: bool
+    made: int
+    skipped: int
+    last_at: str
+    last_mailing: str
+    last_reason: str
+    stopped: bool
+    reason: str
+
+
+class SeriesRows(Data):
+    """All recurring mailings, those that go on first."""
+
+    series: list[SeriesRow]
