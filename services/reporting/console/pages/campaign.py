@@ -75,13 +75,10 @@ class _Campaign:
             **values.given("name", "kind", "starts_on", "ends_on"),
             "lists": values.all("lists"),
         }
-<<<<<<< HEAD
         fields["approval"] = values["approval"] == "yes"
-=======
->>>>>>> main
         fields["statuses"] = {outcome: word for outcome in ORDER if (word := values[f"status_{outcome}"])}
         if self._known:  # what the form does not show stays as it is
-            fields |= {"approval": self._known["approval"], "utm": self._known["utm"]}
+            fields["utm"] = self._known["utm"]
             command = made(commands.EditCampaign, campaign=self._known["campaign"], **fields)
             return await self._desk.tell(command, self._form.id)
         return await self._desk.tell(made(commands.OpenCampaign, **fields), self._form.id)
