@@ -41,6 +41,11 @@ class Stock:
         assert answer.refusal is None, answer.refusal
         return answer.data
 
+    async def status(self, mailing: str) -> str:
+        """Return the status of a mailing, "" while nobody has read of it."""
+        answer = await self.client.query(commands.Status(mailing=mailing))
+        return str(answer.data["status"]) if answer.refusal is None else ""
+
     async def draft(self, name: str, limits: Limits | None = None, campaign: str = "") -> str:
         """Draft a mailing and fix its audience."""
         drafted = await self.do(
@@ -64,7 +69,7 @@ class Stock:
         await self.do(commands.ScheduleMailing(mailing=mailing))
 
         async def sending() -> bool:
-            return bool((await self.ask(commands.Status(mailing=mailing)))["status"] == "Sending")
+            return await self.status(mailing) == "Sending"
 
         await until(sending, 30, every=0.1)
         return mailing
@@ -96,7 +101,7 @@ async def stocked(nc: Connection, local: Local, people: int = PEOPLE) -> Stock:
     await stock.do(commands.ScheduleMailing(mailing=stock.sent))
 
     async def completed() -> bool:
-        return bool((await stock.ask(commands.Status(mailing=stock.sent)))["status"] == "Completed")
+        return await stock.status(stock.sent) == "Completed"
 
     await until(completed, 60, every=0.2)
     return stock
