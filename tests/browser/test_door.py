@@ -22,7 +22,8 @@ def _token(page: str) -> str:
 
 
 def _client(local: Local) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=local.urls.reporting, headers={"Origin": local.urls.reporting}, trust_env=False)
+    url = local.urls.reporting  # whose first page takes its time: the console is made for it
+    return httpx.AsyncClient(base_url=url, headers={"Origin": url}, trust_env=False, timeout=30)
 
 
 async def _signed_in(client: httpx.AsyncClient, after: str = "", password: str = PASSWORD) -> httpx.Response:
