@@ -12,7 +12,7 @@ from cli.errors import InputError
 from cli.output import pairs, table
 from cli.session import Session, Work
 from shared.contracts import commands
-from shared.contracts.sources import Cap, Helper, OfActivity, OfMailing, OutcomeGroup, Sources
+from shared.contracts.sources import OWN, SLOTS, AddressSlot, Cap, Helper, OfActivity, OfMailing, OutcomeGroup, Sources
 
 Only = Literal["all", "recipients", "skipped"]
 ListOption = Annotated[list[str], typer.Option("--list", help="A list of the campaign; repeatable. All if none.")]
@@ -29,13 +29,28 @@ HelperOnly = Annotated[str, typer.Option("--only-on", help="Keep only those who 
 Exclude = Annotated[list[str], typer.Option("--exclude", help="Leave out whoever is on this list; repeatable.")]
 CapOption = Annotated[str, typer.Option("--cap", help="Leave out who got so many mails in so many days: 3/7.")]
 NoLists = Annotated[bool, typer.Option("--no-lists", help="No list of the campaign, only the other sources.")]
+AddressesOption = Annotated[
+    str,
+    typer.Option(
+        "--addresses",
+        help="Which addresses of a customer: some of first,second,third,persons (its contact persons'), or all; "
+        "all of its own if not given.",
+    ),
+]
 AddOption = Annotated[list[str], typer.Option("--add", help="Let this address get it as well; repeatable.")]
 RemoveOption = Annotated[list[str], typer.Option("--remove", help="Let this address not get it; repeatable.")]
 CsvOption = Annotated[Path | None, typer.Option("--csv", help="Write all rows to this file instead of showing some.")]
 
 _SHOWN = 20
 _PAGE = 1_000
-_COLUMNS = {"contact": "Contact", "address": "Address", "name": "Name", "lane": "Lane", "skipped": "Left out because"}
+_COLUMNS = {
+    "contact": "Contact",
+    "address": "Address",
+    "name": "Name",
+    "slot": "Which",
+    "lane": "Lane",
+    "skipped": "Left out because",
+}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -50,6 +65,7 @@ async def audience(
     exclude: Exclude = [],  # noqa: B006
     cap: CapOption = "",
     no_lists: NoLists = False,
+    addresses: AddressesOption = "",
     add: AddOption = [],  # noqa: B006
     remove: RemoveOption = [],  # noqa: B006
     show: Annotated[bool, typer.Option("--show", help="Only show what is frozen, do not freeze anew.")] = False,
@@ -74,8 +90,9 @@ async def audience(
 
     `posthaste mailing audience b7k2m9x0q3fd --show --only skipped --csv left-out.csv`
     """
-    if of_list or earlier or activity or helper or only_on or exclude or cap or no_lists:
+    if of_list or earlier or activity or helper or only_on or exclude or cap or no_lists or addresses:
         sources = _sources((of_list, earlier, activity, exclude), (helper, only_on), cap, no_lists=no_lists)
+        sources = sources.model_copy(update={"addresses": _addresses(addresses)})
         await session.ask(commands.ChooseSources(mailing=mailing, sources=sources))
     if add:
         await session.ask(commands.AddRecipients(mailing=mailing, addresses=add))
@@ -91,7 +108,9 @@ async def audience(
     if session.out.as_json:
         session.out.json(answer)
         return
-    session.out.screen.print(pairs({"Recipients": answer["recipients"], "Left out": answer["skipped"]}))
+    session.out.screen.print(
+        pairs({"Mails": answer["recipients"], "Customers": answer["customers"], "Left out": answer["skipped"]})
+    )
     session.out.screen.print(table(answer["rows"], _COLUMNS))
     if answer.get("next"):
         session.out.note(f"[dim]There are more: --show --after {answer['next']}[/dim]")
@@ -118,6 +137,7 @@ async def sources(session: Session, mailing: MailingArgument) -> None:
         "Helper list": f"{helper['mode']}: {named.get(helper['list'], helper['list'])}" if helper else "",
         "Excluded": [named.get(one, one) for one in chosen["exclude"]],
         "At most": f"{chosen['cap']['mails']} mails in {chosen['cap']['days']} days" if chosen["cap"] else "",
+        "Addresses": [] if chosen["addresses"] == list(OWN) else chosen["addresses"],
         "Added": len(answer["added"]),
         "Removed": len(answer["removed"]),
     }
@@ -174,6 +194,14 @@ def _activity(text: str) -> OfActivity:
     if not of_type.strip():
         raise InputError("bad_activity", "Write --activity as TYPE or TYPE@CAMPAIGN, such as 'points awarded@May'.")
     return OfActivity(type=of_type, campaign=campaign)
+
+
+def _addresses(text: str) -> list[AddressSlot]:
+    names = list(SLOTS) if text == "all" else [name.strip() for name in text.split(",") if name.strip()] or list(OWN)
+    found = [slot for slot in SLOTS if slot in names]
+    if len(found) < len(set(names)):
+        raise InputError("bad_addresses", f"Write --addresses as some of {','.join(SLOTS)}, or all.")
+    return found
 
 
 def _cap(text: str) -> Cap | None:

@@ -19,6 +19,7 @@ Campaign = Annotated[str, typer.Option("--campaign", help="Campaign by id or nam
 Account = Annotated[str, typer.Option("--account", help="SMTP account by id or name.")]
 From = Annotated[str, typer.Option("--from", help="Sender: `Name <address>` or an address.")]
 Subject = Annotated[str, typer.Option("--subject", help="May hold placeholders: {{ name }}.")]
+Preheader = Annotated[str, typer.Option("--preheader", help="What lists of mails show behind the subject.")]
 Template = Annotated[str, typer.Option("--template", help="Template by id or name, for what is not given.")]
 Html = Annotated[Path | None, typer.Option("--html", help="File with the HTML body.")]
 Text = Annotated[Path | None, typer.Option("--text", help="File with the text body; made from the HTML if not given.")]
@@ -65,6 +66,7 @@ class Draft:
     account: Account
     sender: From
     subject: Subject = ""
+    preheader: Preheader = ""
     html: Html = None
     text: Text = None
     reply_to: ReplyTo = ""
@@ -110,6 +112,7 @@ class Draft:
             "sender_address": sender_address,
             "reply_to": self.reply_to,
             "subject": self.subject,
+            "preheader": self.preheader,
             "html": html,
             "text": text,
             "language": self.language,

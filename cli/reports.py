@@ -66,6 +66,7 @@ def _shown(answer: Data, *, interactive: bool) -> RenderableType:
         "Window open until": answer["until"],
         "Window opens": answer["opens"],
         "Total": answer["total"],
+        "Customers": "" if answer["customers"] in (None, answer["recipients"]) else answer["customers"],
         "To send": answer["to_send"],
         "Sent": answer["sent"],
         "Outcomes": {name.replace("_", " "): answer[name] for name in _OUTCOMES if answer[name]},
@@ -152,7 +153,14 @@ async def recipients(
 
     Example: `posthaste mailing recipients b7k2m9x0q3fd --outcome rejected`
     """
-    columns = {"address": "Address", "name": "Name", "status": "Status", "outcome": "Outcome", "at": "At"}
+    columns = {
+        "address": "Address",
+        "slot": "Which",
+        "name": "Name",
+        "status": "Status",
+        "outcome": "Outcome",
+        "at": "At",
+    }
     columns |= {"attempts": "Attempts", "code": "Code", "enhanced": "", "text": "Reply", "cause": "Cause"}
     columns |= {"opens": "Opens", "clicks": "Clicks"}
     answer = await session.ask(commands.Recipients(mailing=mailing, outcome=outcome, after=after, limit=limit))

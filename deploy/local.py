@@ -30,7 +30,7 @@ _PRIVATE = ("POSTHASTE_SECRET_KEYS", "POSTHASTE_ADDRESS_PEPPER")
 _SENDER_GRACE = 60.0
 _GO_MEMORY = {"GOMEMLIMIT": "80MiB"}
 _PYTHON_MEMORY = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "4194304", "MALLOC_MMAP_THRESHOLD_": "1048576"}
-"""Both runtimes keep what they once had; so bounded a process stays under 150 MiB at no measurable price.
+"""Both runtimes keep what they once had; so bounded they stay small at no measurable price.
 
 What glibc has free at its end it gives back only from 4 MiB on: by default each batch of rows is paged in anew.
 """

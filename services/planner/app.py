@@ -45,7 +45,7 @@ from services.planner.planning.copies import Reach as CopyReach
 from services.planner.planning.process import Process, Reach
 from services.planner.principals.records import Records
 from services.planner.principals.throttle import Throttle
-from services.planner.schema import FairEngine
+from services.planner.schema import METADATA, FairEngine
 from services.planner.settings import PlannerSettings
 from services.planner.statuses.setting import StatusSetter
 from services.planner.statuses.status_facts import StatusFacts
@@ -53,7 +53,7 @@ from shared.contracts import api, subjects
 from shared.contracts.commands import Recollection, Word
 from shared.contracts.envelope import Commit
 from shared.database import create_engine
-from shared.eventlog import metrics
+from shared.eventlog import checkpoints, metrics
 from shared.eventlog.documents import Documents
 from shared.eventlog.incarnation import Memory
 from shared.eventlog.keys import Bucket
@@ -87,7 +87,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
     service.spawn("clock", (await leading(nc)).run())
     engine = FairEngine(create_engine(settings, "planner"))
     service.on_stop(engine.dispose)
-    await migrate(engine, "services.planner.migrations")
+    await migrate(engine, "services.planner.migrations", tables=(METADATA, checkpoints.METADATA))
     guard = Guard(EventLog(nc), Memories(engine), Bucket(nc, subjects.WITNESS))
     service.on_stop(guard.remember)
     log, board, contents = EventLog(nc), Board(engine), Objects(nc, subjects.CONTENT)

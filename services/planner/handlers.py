@@ -15,6 +15,7 @@ from services.planner.consent import consent_commands, feedback
 from services.planner.contacts import blocked_domain_commands
 from services.planner.content import templates, tracking_urls
 from services.planner.idempotency import Act, once
+from services.planner.intake.telling import tell_contacts
 from services.planner.mailings import (
     campaigns,
     drafting,
@@ -217,6 +218,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     commands.EditAccount: edit_account,
     commands.TestAccount: test_account,
     commands.ImportContacts: import_contacts,
+    commands.TellContacts: tell_contacts,
     commands.TakeFeedback: feedback.take_feedback,
     commands.LiftSuppression: feedback.lift_suppression,
     **drafting.HANDLERS,

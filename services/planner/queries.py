@@ -14,6 +14,7 @@ from services.planner.census import Census
 from services.planner.contacts import blocked_domain_commands, lists
 from services.planner.content import preview, templates, tracking_urls, versions
 from services.planner.content.plain_text import text_from_html
+from services.planner.content.preheader import as_written
 from services.planner.intake import imports
 from services.planner.mailings import dry_run_requests, series_requests
 from services.planner.parts import Parts
@@ -117,6 +118,7 @@ async def draft(parts: Parts, wanted: commands.Draft) -> Answer | Refusal:
         mode="json",
         include={
             "subject",
+            "preheader",
             "html",
             "text",
             "sender_name",
@@ -132,7 +134,8 @@ async def draft(parts: Parts, wanted: commands.Draft) -> Answer | Refusal:
             "blind_copy",
         },
     )
-    if content.html and content.text == text_from_html(content.html):  # made from the HTML, and made anew with it
+    told["html"] = as_written(content)
+    if content.html and content.text == text_from_html(told["html"]):  # made from the HTML, and made anew with it
         told["text"] = ""
     told["ab_test"] = await versions.written(parts, written.ab_test)
     return Answer(ok=True, data=wrote | told | {"mailing": wanted.mailing})
@@ -171,6 +174,7 @@ async def audience(parts: Parts, wanted: commands.Audience) -> Answer | Refusal:
     cursors = [row.pop("cursor") for row in rows]
     after = cursors[-1] if len(rows) == wanted.limit else ""
     data = {"rows": rows, "next": after, "recipients": frozen.recipients, "skipped": frozen.skipped}
+    data["customers"] = frozen.customers or frozen.recipients
     return Answer(ok=True, data=data)
 
 

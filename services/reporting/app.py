@@ -11,6 +11,7 @@ were made from, they stand still until an operator confirms it (trust.py). Run i
 `python -m services.reporting.app`.
 """
 
+from services.reporting import tables
 from services.reporting.changes import Changes
 from services.reporting.console.late import add_console
 from services.reporting.directory import Directory
@@ -26,7 +27,7 @@ from services.reporting.views import VIEWS
 from services.reporting.watch import Watch
 from shared.contracts import api, subjects
 from shared.database import create_engine
-from shared.eventlog import metrics
+from shared.eventlog import checkpoints, metrics
 from shared.eventlog.documents import Documents
 from shared.eventlog.objects import Objects
 from shared.eventlog.projector import Projector
@@ -46,7 +47,7 @@ async def start(service: Service, settings: ReportingSettings) -> None:
     """Wire the service."""
     engine = create_engine(settings, "reporting")
     service.on_stop(engine.dispose)
-    await migrate(engine, "services.reporting.migrations")
+    await migrate(engine, "services.reporting.migrations", tables=(tables.metadata, checkpoints.METADATA))
 
     log, keys = EventLog(service.nc), KeyRing.of(settings.secret_keys, settings.address_pepper)
     changes = Changes()

@@ -55,6 +55,7 @@ class Mailing:
     cancelled: int = 0
     in_doubt: int = 0
     recipients: int | None = None
+    customers: int | None = None
     per_hour: int | None = None
     starts_at: int | None = None
     deadline: int | None = None
@@ -115,12 +116,13 @@ def _edited(row: Mailing, event: events.MailingEdited, _at: int) -> None:
 def _dropped(row: Mailing, _event: DomainEvent, _at: int) -> None:
     """Forget the frozen audience: it has to be frozen anew."""
     row.recipients, row.audience, row.left_out, row.chunks, row.audience_position = None, "", "{}", 0, 0
+    row.customers = None
 
 
 def _frozen(row: Mailing, event: events.AudienceFrozen, _at: int) -> None:
     row.recipients, row.chunks, row.audience = event.recipients, event.chunks, event.object
     row.left_out = orjson.dumps(event.skipped, option=orjson.OPT_SORT_KEYS).decode()
-    row.audience_position = event.position
+    row.audience_position, row.customers = event.position, event.customers or event.recipients
 
 
 def _scheduled(row: Mailing, event: events.MailingScheduled, _at: int) -> None:

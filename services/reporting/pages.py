@@ -95,7 +95,7 @@ def _wanted(name: str) -> list[ColumnElement[bool]]:
 def _recipients(mailing: str, after: str, limit: int) -> Select[Any]:
     people, replies = tables.people.c, tables.replies.c
     query = (
-        select(tables.recipients, people.address, people.name)
+        select(tables.recipients, people.address, people.name, people.slot)
         .add_columns(replies.host, replies.code, replies.enhanced, replies.text)
         .outerjoin_from(tables.recipients, tables.people, people.contact == _R.contact)
         .outerjoin(tables.replies, replies.reply == _R.reply)
@@ -174,6 +174,7 @@ def _recipient(row: Row[Any]) -> Data:
         "contact": row.contact,
         "address": row.address or "",
         "name": row.name or "",
+        "slot": row.slot or "first",
         "n": row.n,
         "index": row.idx,
         "status": outcomes.STATUS_OF[name],

@@ -5,10 +5,10 @@ total, to_send, sent, read (every open by a person), opened (people), clicked (m
 opens_by and clicks_by (all hits by verdict), only_machines (mails that nothing but machines asked for), rules (version
 by which it was judged), unsubscribed, failed; bounced, bounce_reasons, complained, replied, auto_replied (people, as
 far as proven); copied (blind copies that were accepted, counted in nothing else); each outcome by its name, `evidence`
-(in doubt, but gave a sign: counted as accepted); recipients and left_out as frozen, planned, chunks, chunks_planned,
-chunks_finished, parked; rate (accepted a second over the last ten), first_sent, last_sent, limits; scheduled_at, zone,
-hours, deadline, until, opens, drafted_at, started_at, finished_at; audience, audience_position, doubt, tracking,
-test_of, deleted; ab_test, where there is one.
+(in doubt, but gave a sign: counted as accepted); recipients, customers (whom those are: each may get it at several
+addresses) and left_out as frozen, planned, chunks, chunks_planned, chunks_finished, parked; rate (accepted a second
+over the last ten), first_sent, last_sent, limits; scheduled_at, zone, hours, deadline, until, opens, drafted_at,
+started_at, finished_at; audience, audience_position, doubt, tracking, test_of, deleted; ab_test, where there is one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.reporting import returned, tables, versions
 from shared.contracts import subjects
+from shared.contracts.tracking_url import page_of
 from shared.contracts.verdicts import ANY_CLICK, OPENS, RULES, TALLIES
 from shared.instants import from_millis
 
@@ -31,7 +32,16 @@ _MOST_POINTS = 600
 _POINT = ("accepted", "opens", "clicks", "others")
 _STEPS = (1, 10, 60, 600, 3600, 86_400)
 _TEXTS = ("mailing", "campaign", "name", "account", "subject", "status", "reason", "zone", "audience", "test_of")
-_NUMBERS = ("recipients", "planned", "chunks", "chunks_planned", "chunks_finished", "parked", "audience_position")
+_NUMBERS = (
+    "recipients",
+    "customers",
+    "planned",
+    "chunks",
+    "chunks_planned",
+    "chunks_finished",
+    "parked",
+    "audience_position",
+)
 _OUTCOMES = ("deferred", "rejected", "skipped", "expired", "in_doubt", "evidence")
 _TIMES = ("deadline", "until", "opens", "drafted_at", "started_at", "finished_at", "first_sent", "last_sent")
 
@@ -209,11 +219,15 @@ async def links(conn: AsyncConnection, mailing: str) -> list[Data] | None:
         for found in await conn.execute(select(counts).where(counts.c.mailing == mailing, counts.c.link >= 0))
     }
     urls = dict(enumerate(orjson.loads(known)))
-    named = tables.tracking_urls
-    wanted = select(named.c.url, named.c.name).where(named.c.url.in_(list(urls.values())))
-    names = {row.url: row.name for row in await conn.execute(wanted)}
+    named = await conn.execute(select(tables.tracking_urls))
+    names = {page_of(row.url): row.name for row in named}
     return [
-        {"link": link, "url": (url := urls.get(link, "")), "name": names.get(url, ""), **_hits(asked.get(link))}
+        {
+            "link": link,
+            "url": (url := urls.get(link, "")),
+            "name": names.get(page_of(url), ""),
+            **_hits(asked.get(link)),
+        }
         for link in sorted(urls.keys() | asked.keys())
     ]
 

@@ -5,7 +5,7 @@ What makes them is loaded when somebody asks: it knows the models of everything 
 
 import json
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,7 +15,7 @@ _HEADERS = {
 }
 
 
-def add_reference(app: FastAPI) -> None:
+def add_reference(app: Starlette) -> None:
     """Serve them."""
     app.add_route("/docs", _page)
     app.add_route("/docs/{name}.json", _document)

@@ -42,8 +42,8 @@ campaigns = Table(
     _text("status"),
     _number("opened_at"),
     _number("approval"),
-    _text("utm"),
     Column("statuses", Text, nullable=False, server_default="{}"),
+    _text("utm"),
 )
 
 mailings = Table(
@@ -55,7 +55,7 @@ mailings = Table(
     *(_number(name) for name in ("retry_for", "audience_position", "chunks", "drafted_at", "deleted")),
     *(_number(name) for name in ("planned", "chunks_planned", "chunks_finished", "parked", "evidence")),
     *(_number(name) for name in ("accepted", "deferred", "rejected", "skipped", "expired", "cancelled", "in_doubt")),
-    *(_maybe(name) for name in ("recipients", "per_hour", "starts_at", "deadline", "until", "opens")),
+    *(_maybe(name) for name in ("recipients", "customers", "per_hour", "starts_at", "deadline", "until", "opens")),
     *(_maybe(name) for name in ("started_at", "finished_at", "first_sent", "last_sent")),
     Column("seconds_between", Float),
     _text("ab_test"),
@@ -263,6 +263,7 @@ people = Table(
     _text("name"),
     _text("source"),
     _text("external"),
+    _text("slot"),
     _number("page"),
     Index("people_by_record", "source", "external"),
     Index("people_by_page", "page"),

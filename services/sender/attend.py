@@ -20,7 +20,7 @@ from services.sender.chunk import Advance, Park, Status, Take
 from services.sender.compose import ChunkComposer
 from services.sender.contents import Contents
 from services.sender.errors import RelayError
-from services.sender.flight import DRAINING, Draining, Watch
+from services.sender.flight import DEADLINE_PASSED, ENDED, Draining, Watch
 from services.sender.gates import Gates, MailingGate
 from services.sender.journal import forget, read_evidence
 from services.sender.line import Line
@@ -160,7 +160,7 @@ class Attendant:
         if chunk.settled and chunk.finished is not None:
             return Done()
         if why := watch.closed():
-            return Done(at_once=why == DRAINING, at=watch.reopens())
+            return Done(at_once=why in ENDED and not chunk.settled, at=watch.reopens())
         if chunk.claimable(now(), 1) or chunk.settled:
             return None
         return Done(at=chunk.next_try)
@@ -206,7 +206,7 @@ class Attendant:
         if waiting and mailing is not None and mailing.cancelled:
             groups.append(Group(outcome="cancelled", indexes=waiting, cause=mailing.cancelled))
         elif waiting and case.plan.expires_at is not None and now() >= case.plan.expires_at:
-            groups.append(Group(outcome="expired", indexes=waiting, cause="deadline passed"))
+            groups.append(Group(outcome="expired", indexes=waiting, cause=DEADLINE_PASSED))
         return groups
 
     async def _decided(self, case: Case, watch: Watch) -> None:
@@ -215,13 +215,13 @@ class Attendant:
     async def _send(self, watch: Watch, line: Line, composer: ChunkComposer) -> Done:
         case = watch.case
         if why := watch.closed():
-            return Done(at_once=why == DRAINING, at=watch.reopens())
+            return Done(at_once=why in ENDED, at=watch.reopens())
         if not case.chunk.claimable(now(), 1):
             return Done(at=case.chunk.next_try)
         await self.suppression.cover(case.plan.checked)
         work = Work(case, watch, line, composer, self.means)
         rest: Rest = await work.run()
-        if rest.why == DRAINING:
+        if rest.why in ENDED:
             return Done(at_once=True)
         at = rest.at - LEAD if rest.at is not None and rest.why == PACING else rest.at
         dues = [due for due in (at, case.chunk.next_try) if due is not None]

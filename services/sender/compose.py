@@ -15,6 +15,7 @@ import re
 from binascii import a2b_qp
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from html import escape
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -42,6 +43,8 @@ _SCOPE = re.compile(r"[a-z0-9+]+|\*")
 _MARKUP = re.compile("[&<>\"']")
 _SCOPE_COLUMNS = 45
 _LATER = ("", "")
+_SHORT = 32
+"""Characters of a value that is kept encoded, so that what is kept takes no more than half a MiB."""
 _NOBODY = b"copy"
 """Stands for the token in the links of a copy, which are nobody's."""
 
@@ -261,11 +264,9 @@ class ChunkComposer:
             opt_in,
             view,
         ]
-        encoded = [encode_value(value) for value in values]
         for place, html in self._cells:
-            cell = encoded[place]
-            if html and _MARKUP.search(values[place]) is not None:
-                cell = encode_value(escape(values[place]))
+            value = values[place]
+            cell = _kept_cell(value, html) if len(value) <= _SHORT else _cell(value, html)
             if len(cell) > self._longest:
                 raise RenderError(f"field {self._uses[place][0] or 'of an expression'} is too long")
             cells.append(cell)
@@ -360,6 +361,17 @@ class ChunkComposer:
             return header, encode(token.decode())
         first_line = claim[: len(claim) - len(self._scope) - 1]
         return header, b"%b%b%b=2E%b.%b" % (self._kid, first_line, SOFT_BREAK, self._scope, mac)
+
+
+def _cell(value: str, html: bool) -> bytes:  # noqa: FBT001 - as `lru_cache` wants it
+    """Return a value as it stands in a body."""
+    if html and _MARKUP.search(value) is not None:
+        value = escape(value)
+    return encode_value(value)
+
+
+_kept_cell = lru_cache(2_048)(_cell)
+"""First names, companies and towns come again and again."""
 
 
 def _alternating(wire: Sequence[bytes | int]) -> tuple[list[bytes], list[int]]:

@@ -27,6 +27,10 @@ SLOT_VOID = "slot void"
 DRAINING = "draining"
 WINDOW_CLOSED = "window closed"
 SUSPENDED = "suspended"
+DEADLINE_PASSED = "deadline passed"
+
+ENDED = (DRAINING, DEADLINE_PASSED)
+"""What holds a chunk back and is to be looked at anew at once: by another worker, or to have the rest expire."""
 
 
 @dataclass(slots=True)
@@ -67,7 +71,7 @@ class Watch:
         if (window := self._zone_window()) is not None and not window.holds(now()):
             return WINDOW_CLOSED
         if self.case.plan.expires_at is not None and now() >= self.case.plan.expires_at:
-            return "deadline passed"
+            return DEADLINE_PASSED
         return ""
 
     @property

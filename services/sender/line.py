@@ -31,12 +31,14 @@ class Line:
         connect: Opens a connection to the account's relay.
         begin_journal: Makes a local journal for the slot.
         settings: The account as it is now; after a change the connection is opened anew.
+        each: Seconds a mail took lately, 0 where that is not known.
         journal: The one in use.
     """
 
     connect: Connect
     begin_journal: Callable[[], Journal]
     settings: Callable[[], AccountSettings]
+    each: float = 0.0
     journal: Journal = field(init=False)
     _connection: Connection | None = None
     _used: float = field(default=0.0)
@@ -121,6 +123,7 @@ class Line:
         While its owner lives nobody may read it, as the owner might still send. After this, it will not.
         """
         await self.close()
+        self.each = 0.0
         self.journal.close()
         self.journal = self.begin_journal()
 

@@ -13,8 +13,8 @@ from typing import Final
 MANY: Final = 8
 """So many connections at work keep a process busy while some of them wait for the log."""
 
-SWIFT: Final = 0.1
-"""A window that took less than this share of the validity of a claim may be claimed as a whole."""
+SWIFT: Final = 0.2
+"""A window that takes less than this share of the validity of a claim may be claimed as a whole."""
 
 
 @dataclass(slots=True)
@@ -32,12 +32,13 @@ class Stride:
     ahead: bool
 
 
-def stride(window: int, *, limited: bool, crowd: Crowd, took: float, validity: float) -> Stride:
-    """Return the stride of a worker whose window is `window` mails and whose last claim was `took` seconds on the wire.
+def stride(window: int, *, limited: bool, crowd: Crowd, each: float, validity: float) -> Stride:
+    """Return the stride of a worker whose window is `window` mails, of which `each` took so many seconds lately.
 
-    `limited`: a rate, or claims that ran out, made the window smaller than the setting.
+    `each` is 0 where nothing is known. `limited`: a rate is kept, or claims that ran out made the window smaller.
     """
-    if window > 1 and not limited and crowd.working >= MANY and 0 < took < SWIFT * validity:
+    swift = 0 < each * window < SWIFT * validity
+    if window > 1 and not limited and crowd.working >= MANY and swift:
         return Stride(window, ahead=False)
     half = max(1, window // 2)
     return Stride(half, ahead=half > 1)

@@ -25,7 +25,7 @@ from services.sender.confirm import Confirmation
 from services.sender.errors import RelayError, RelayUnreachable
 from services.sender.flight import CLAIM_OVER, SUSPENDED, Flight, Guard, Watch
 from services.sender.journal import Claim
-from services.sender.limits import Rules, account_scope, mailing_scope, provider_scope
+from services.sender.limits import Rules, account_scope, limited, mailing_scope, provider_scope
 from services.sender.line import Line
 from services.sender.pacing import AHEAD, HORIZON, Later, Pacing, Slot, window
 from services.sender.retry import BackOff
@@ -116,7 +116,6 @@ class Work:
     barren: int = 0
     cap: int = 0
     ahead: bool = True
-    took: float = 0.0
     paced: dict[str, ProviderLimits] = field(default_factory=dict)
     looked: float = -1.0
     attempt: Attempt = field(init=False)
@@ -171,7 +170,7 @@ class Work:
         sent = asyncio.ensure_future(self.line.carry(flight.mails, flight.guard, flight.witness))
         ahead = asyncio.ensure_future(self._claim()) if self.ahead else None
         results = await sent
-        self.took = boot_seconds() - began
+        self.line.each = (boot_seconds() - began) / len(flight.mails)
         step("window.answered")
         self.attempt.flown(flight.phases, len(flight.mails))
         self._collect(results)
@@ -257,9 +256,10 @@ class Work:
             self.ahead = False
             return 1
         most, means = max(1, BYTES_AHEAD // self.composer.size), self.means
-        size = window(self._scopes(), self.cap)
-        limited = size < means.window or most < size
-        found = stride(size, limited=limited, crowd=means.crowd, took=self.took, validity=means.validity)
+        scopes = self._scopes()
+        size = window(scopes, self.cap)
+        narrow = size < means.window or most < size or any(map(limited, scopes.values()))
+        found = stride(size, limited=narrow, crowd=means.crowd, each=self.line.each, validity=means.validity)
         self.ahead = found.ahead and most > 1
         return min(most, found.most)
 

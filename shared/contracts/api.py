@@ -62,6 +62,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.DomainKeys, "planner", "GET", "/keys", "view"),
     Endpoint(commands.Preflight, "planner", "GET", "/accounts/{account}/preflight", "administer"),
     Endpoint(commands.Lists, "planner", "GET", "/lists", "view"),
+    Endpoint(commands.TellContacts, "planner", "POST", "/contacts", "add_recipient"),
     Endpoint(commands.BlockDomain, "planner", "PUT", "/domains/{domain}/block", "edit"),
     Endpoint(commands.BlockedDomains, "planner", "GET", "/domains/blocked", "view"),
     Endpoint(commands.RuleList, "planner", "PUT", "/lists/{list}/rule", "edit"),

@@ -54,6 +54,7 @@ class Content(BaseModel):
         variants: What it says to people whose field `language` is the key, instead.
         zone: Time zone in which `today` and `now` are told; "" is UTC.
         notify: Who is told how the mailing ends, as is `notify_url`; no mail shows it.
+        preheader: What its author gave as one; it stands in `html`.
         blind_copy: Who gets a copy of every mail; no mail shows it.
     """
 
@@ -77,6 +78,7 @@ class Content(BaseModel):
     attachments: list[AttachedFile] = []
     notify: list[str] = []
     notify_url: str = ""
+    preheader: str = ""
     blind_copy: str = ""
 
     def encoded(self) -> bytes:

@@ -45,6 +45,23 @@ _MAILBOX: dict[str, Any] = {
     "target": "Read",
 }
 
+CONTACT: dict[str, Any] = {
+    "specversion": "1.0",
+    "id": "7f0c2b1e-4711-3",
+    "source": "crm",
+    "type": "contact.upserted/1",
+    "time": "2026-11-27T12:00:00Z",
+    "data": {
+        "id": "4711",
+        "version": 3,
+        "addresses": ["ann@one.example"],
+        "name": "Ann",
+        "fields": {"city": "Oslo"},
+        "lists": ["readers"],
+        "persons": [{"name": "Joe", "addresses": ["joe@one.example"]}],
+    },
+}
+
 EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.AddAccount: _ACCOUNT | {"password": "secret"},
     commands.EditAccount: _ACCOUNT
@@ -65,6 +82,7 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.RetireDomainKey: _KEY,
     commands.DomainKeys: {},
     commands.ImportContacts: _UPLOAD | {"parts": 1, "list": "readers", "columns": {"E-Mail": "email"}},
+    commands.TellContacts: {"events": [CONTACT]},
     commands.BlockDomain: {"domain": "rival.example", "reason": "a rival"},
     commands.BlockedDomains: {},
     commands.RuleList: {"list": "grown up in Athens", "rule": "city = 'Athens' and birthday <= today - 18 years"},
@@ -199,21 +217,6 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.AuditTrail: {"principal": "producer"},
 }
 
-CONTACT: dict[str, Any] = {
-    "specversion": "1.0",
-    "id": "7f0c2b1e-4711-3",
-    "source": "crm",
-    "type": "contact.upserted/1",
-    "time": "2026-11-27T12:00:00Z",
-    "data": {
-        "id": "4711",
-        "version": 3,
-        "addresses": ["ann@one.example"],
-        "name": "Ann",
-        "fields": {"city": "Oslo"},
-        "lists": ["readers"],
-    },
-}
 LEFT: dict[str, Any] = {
     "specversion": "1.0",
     "id": "7f0c2b1e-4711-4",

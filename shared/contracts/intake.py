@@ -13,7 +13,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import orjson
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 
 from shared.addresses import parse
 from shared.contracts.commands import Name
@@ -51,6 +60,45 @@ class _About(BaseModel):
     )
 
 
+def _tidy(fields: dict[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in fields.items():
+        try:
+            found[name] = tidied(name, value)
+        except ValueError as error:  # told with the name of the field
+            raise ValueError(f"{name} {error}") from error
+    return found
+
+
+def _usable(addresses: list[str]) -> list[str]:
+    return [parse(address) for address in addresses]
+
+
+def _one_line(name: str) -> str:
+    if _CONTROL.search(name):
+        raise ValueError("holds line breaks or control characters")
+    return name
+
+
+Fields = Annotated[dict[FieldName, FieldValue], Field(max_length=50), AfterValidator(_tidy)]
+Addresses = Annotated[
+    list[Annotated[str, StringConstraints(min_length=3, max_length=254)]],
+    Field(max_length=3),
+    AfterValidator(_usable),
+]
+OneLine = Annotated[str, StringConstraints(max_length=300), AfterValidator(_one_line)]
+
+
+class ContactPerson(BaseModel):
+    """A named contact person of the record, with addresses of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: OneLine = Field(min_length=1, description="Name of the person.")
+    addresses: Addresses = Field(min_length=1, description="E-mail addresses of the person.")
+    fields: Fields = Field(default={}, description="Merge fields, laid over those of the record.")
+
+
 class ContactUpserted(_About):
     """The record as it is now, as a whole: name or fields that it gave before and leaves out now are taken away.
 
@@ -60,15 +108,24 @@ class ContactUpserted(_About):
 
     TYPE: ClassVar[str] = "contact.upserted/1"
 
-    addresses: list[Annotated[str, StringConstraints(min_length=3, max_length=254)]] = Field(
-        max_length=3, description="E-mail addresses, each a recipient of its own; none takes the record off its lists."
+    addresses: Addresses = Field(
+        description="E-mail addresses: first, second and third, each a recipient of its own; where there is none, of "
+        "no person either, the record is taken off its lists."
     )
-    name: Annotated[str, StringConstraints(max_length=300)] = Field(default="", description="Display name.")
-    fields: dict[FieldName, FieldValue] = Field(default={}, max_length=50, description="Merge fields of templates.")
+    name: OneLine = Field(default="", description="Display name.")
+    fields: Fields = Field(default={}, description="Merge fields of templates.")
+    persons: list[ContactPerson] = Field(
+        default=[], max_length=20, description="Contact persons; mailings that ask for them are sent to them, too."
+    )
     kind: Annotated[str, StringConstraints(max_length=40)] = Field(
         default="", description="Kind of record: contact, lead, account, user or a word of one's own; the field `kind`."
     )
     lists: list[Name] = Field(default=[], max_length=50, description="Names of lists it is on; made where new.")
+    account: ExternalId | Literal[""] = Field(
+        default="",
+        description="Id, at the same source, of the record of kind `account` that it belongs to, whose name and fields "
+        "become the fields `account.name`, `account.<field>` of this one. Left out, it belongs to none.",
+    )
     status: StatusWord | Literal[""] = Field(
         default="",
         description="Status of the customer, set at the `time` of the event (else now); an outcome that is older does "
@@ -84,29 +141,6 @@ class ContactUpserted(_About):
     @classmethod
     def _a_kind(cls, kind: str) -> str:
         return tidied("kind", kind)
-
-    @field_validator("fields")
-    @classmethod
-    def _tidy(cls, fields: dict[str, str]) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for name, value in fields.items():
-            try:
-                found[name] = tidied(name, value)
-            except ValueError as error:  # told with the name of the field
-                raise ValueError(f"{name} {error}") from error
-        return found
-
-    @field_validator("addresses")
-    @classmethod
-    def _usable(cls, addresses: list[str]) -> list[str]:
-        return [parse(address) for address in addresses]
-
-    @field_validator("name")
-    @classmethod
-    def _one_line(cls, name: str) -> str:
-        if _CONTROL.search(name):
-            raise ValueError("holds line breaks or control characters")
-        return name
 
 
 class ContactRemovedFromList(_About):

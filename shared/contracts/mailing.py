@@ -222,6 +222,7 @@ class AudienceFrozen(DomainEvent):
         position: Sequence of EVENTS up to which suppression was taken into account.
         chunks: Chunks by lane: numbers run from 0 over all lanes.
         zones: Recipients by time zone, "" for contacts without one; empty where zones do not matter.
+        customers: How many customers the recipients are: each may get it at several addresses; 0 where nobody counted.
         sample: Recipients of an A/B test by version; all others wait for the winner.
     """
 
@@ -235,6 +236,7 @@ class AudienceFrozen(DomainEvent):
     zones: dict[str, int] = {}
     sample: dict[str, int] = {}
     position: int
+    customers: int = 0
 
 
 class DryRunFinished(DomainEvent):

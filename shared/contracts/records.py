@@ -8,7 +8,8 @@ import re
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-KINDS = ("contact", "lead", "account", "user")
+ACCOUNT = "account"
+KINDS = ("contact", "lead", ACCOUNT, "user")
 """The usual ones."""
 WELL_KNOWN = ("kind", "language", "time_zone")
 

@@ -3,12 +3,17 @@
 With nothing chosen it is the members of all lists of the campaign.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 OutcomeGroup = Literal["all", "sent", "read", "clicked", "not_opened", "bounced", "in_doubt", "failed"]
 """Recipients of a mailing by what became of it; `all` are those of its frozen audience, sent to or not."""
+
+AddressSlot = Literal["first", "second", "third", "persons"]
+SLOTS: tuple[AddressSlot, ...] = get_args(AddressSlot)
+"""Addresses of a customer: its own in order, and those of its contact persons."""
+OWN: tuple[AddressSlot, ...] = SLOTS[:-1]
 
 # They stand in events: a type holds no "@", so it is no address. Both are words in one line.
 ActivityType = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f@]{1,100}$", strip_whitespace=True)]
@@ -58,6 +63,7 @@ class Sources(_Model):
         lists: Lists of the campaign; None stands for all of them.
         exclude: Whoever is on one of these lists is left out.
         cap: Frequency cap over all mailings.
+        addresses: Which addresses of a customer are used: all of its own unless others are named.
     """
 
     lists: list[str] | None = Field(default=None, max_length=200)
@@ -66,8 +72,9 @@ class Sources(_Model):
     helper: Helper | None = None
     exclude: list[str] = Field(default=[], max_length=200)
     cap: Cap | None = None
+    addresses: list[AddressSlot] = Field(default=list(OWN), min_length=1, max_length=len(SLOTS))
 
     @property
     def only_lists(self) -> bool:
-        """Whether nothing but lists of the campaign is chosen."""
-        return self == Sources(lists=self.lists)
+        """Whether nothing but lists of the campaign gives or leaves out anybody."""
+        return self == Sources(lists=self.lists, addresses=self.addresses)

@@ -66,6 +66,14 @@ def fill(source: str, urls: Mapping[str, str], *, html: bool) -> Filled:
     return Filled(_PLACEHOLDER.sub(url, source))
 
 
+def page_of(url: str) -> str:
+    """Return where a URL leads whatever campaign it is in: without the parameters that campaigns add (`utm_...`)."""
+    whole, hash_, fragment = url.partition("#")
+    page, mark, query = whole.partition("?")
+    rest = "&".join(part for part in query.split("&") if not part.lower().startswith("utm_"))
+    return page + (mark if rest else "") + rest + hash_ + fragment
+
+
 def without(source: str) -> str:
     """Return a template with some URL in place of each name, of the same line: to look at the rest of its syntax."""
     return _PLACEHOLDER.sub("https://tracking-url.example/", source)

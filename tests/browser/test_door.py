@@ -15,6 +15,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 _SOCKET = "/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
 
 
+_FIRST_PAGE = 30.0
+"""Seconds: what draws pages is loaded when the first one is asked for, on a machine that may be busy."""
+
+
 def _token(page: str) -> str:
     found = re.search(r'name="form" value="([0-9a-f]+)"', page)
     assert found is not None
@@ -22,8 +26,8 @@ def _token(page: str) -> str:
 
 
 def _client(local: Local) -> httpx.AsyncClient:
-    url = local.urls.reporting  # whose first page takes its time: the console is made for it
-    return httpx.AsyncClient(base_url=url, headers={"Origin": url}, trust_env=False, timeout=30)
+    origin = local.urls.reporting
+    return httpx.AsyncClient(base_url=origin, headers={"Origin": origin}, trust_env=False, timeout=_FIRST_PAGE)
 
 
 async def _signed_in(client: httpx.AsyncClient, after: str = "", password: str = PASSWORD) -> httpx.Response:

@@ -86,6 +86,7 @@ async def test_nothing_is_sent_under_a_claim_that_stands_after_a_pause(
         for ref in chunks:
             await sending.timers.fire(ref.due_retry)
         await until(lambda: quiet(relay), 10)
+        await until(lambda: nobody_claimed(sending, chunks), 20)
         assert len(relay.accepted) == before
         after = [await claim_positions(sending, ref) for ref in chunks]
         for ref, claims in zip(chunks, after, strict=True):
@@ -103,7 +104,8 @@ async def test_nothing_is_sent_under_a_claim_that_stands_after_a_pause(
 
 async def nobody_claimed(sending: Sending, chunks: dict[ChunkRef, list[str]]) -> bool:
     """Whether all that was claimed is settled."""
-    return all(Status.CLAIMED not in (await sending.chunk(ref)).status for ref in chunks)
+    states = [await sending.chunk(ref) for ref in chunks]
+    return all(Status.CLAIMED not in state.status for state in states)
 
 
 async def quiet(relay: ScriptedSmtp) -> bool:

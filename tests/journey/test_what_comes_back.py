@@ -380,3 +380,27 @@ async def test_the_crm_hears_once_which_status_each_outcome_set(system: System, 
     assert shown == {"1": (people["1"], "Interested"), "2": (people["2"], "No mail")}
     again = await ran(posthaste, "campaign", "statuses", "--campaign", campaign, "--after", rest["cursor"])
     assert (again["rows"], again["cursor"], again["next"]) == ([], rest["cursor"], "")
+
+
+@pytest.mark.feature("M1")
+async def test_a_customer_gets_it_at_the_addresses_a_mailing_chose(system: System, posthaste: Posthaste) -> None:
+    """Told over the API; two mails go to one customer, and the report says to which of its addresses."""
+    person = {"name": "Kit", "addresses": ["kit@ned.example"]}
+    data = {"id": "9", "version": 1, "addresses": ["ned@ned.example", "ned@home.example"], "lists": ["several"]}
+    event = {"specversion": "1.0", "id": "9", "source": "crm", "type": "contact.upserted/1"}
+    events = [event | {"data": data | {"name": "Ned", "persons": [person]}}, event | {"data": data | {"name": 7}}]
+    told = await system.do(commands.TellContacts(events=events))
+    assert (told["taken"], [(each["place"], each["field"]) for each in told["problems"]]) == (1, [(1, "data.name")])
+    mailing = await system.draft("several", **LETTER)
+    frozen = await ran(posthaste, "mailing", "audience", mailing, "--addresses", "second,persons")
+    assert (frozen["recipients"], frozen["customers"], frozen["skipped"]) == (2, 1, {"other_address": 1})
+    await system.do(commands.ScheduleMailing(mailing=mailing))
+    assert set(await arrived(system, mailing)) == {"ned@home.example", "kit@ned.example"}
+    rows = (await ran(posthaste, "mailing", "recipients", mailing))["rows"]
+    assert {(row["address"], row["slot"], row["name"], row["status"]) for row in rows} == {
+        ("ned@home.example", "second", "Ned", "Sent"),
+        ("kit@ned.example", "persons", "Kit", "Sent"),
+    }
+    status = await ran(posthaste, "mailing", "status", mailing)
+    assert (status["sent"], status["customers"]) == (2, 1)
+    assert (await ran(posthaste, "mailing", "sources", mailing))["sources"]["addresses"] == ["second", "persons"]

@@ -12,8 +12,8 @@ WEB = ("fastapi", "granian", "httpx", "nicegui", "starlette", "uvicorn")
 SQL = ("aiosqlite", "alembic", "asyncpg", "sqlalchemy")
 FOR_FEW = ("aiohttp", "inscriptis", "lxml", "nicegui", "opentelemetry.sdk", "shared.contracts.asyncapi", "typer")
 SPARED = {
-    "import services.planner.app": ("alembic", "cryptography", "dns", "httpx", "uvicorn", *FOR_FEW),
-    "import services.reporting.app": ("alembic", "cryptography", "uvicorn", *FOR_FEW),
+    "import services.planner.app": ("alembic", "cryptography", "dns", "fastapi", "httpx", "uvicorn", *FOR_FEW),
+    "import services.reporting.app": ("alembic", "cryptography", "fastapi", "uvicorn", *FOR_FEW),
     "import services.sender.app": (*SQL, *WEB, "cryptography", *FOR_FEW),
     "import services.tracker.app": (*SQL, "fastapi", "faststream", "httpx", "uvicorn", *FOR_FEW),
     "import deploy.catcher.__main__": (*SQL, *WEB, "nats", "pydantic"),

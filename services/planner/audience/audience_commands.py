@@ -168,6 +168,7 @@ async def _frozen(parts: Parts, mailing: str, act: Act, frozen: AudienceFrozen) 
     step("freeze.appended")
     await forget_others(parts.engine, mailing, frozen.object)
     data = {"recipients": frozen.recipients, "skipped": frozen.skipped, "chunks": frozen.chunks, "lanes": frozen.lanes}
+    data["customers"] = frozen.customers or frozen.recipients
     return done.model_copy(update={"data": {**done.data, **data}})
 
 

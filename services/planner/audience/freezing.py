@@ -20,9 +20,10 @@ from services.planner.audience import frozen_rows, outcomes, providers, sample
 from services.planner.audience.candidates import CHOSEN, LEFT_OUT, Combined, combine, scratch
 from services.planner.audience.choosing import Chosen
 from services.planner.audience.frozen_object import AudienceWriter, Skipped
+from services.planner.audience.frozen_rows import ROWS
 from services.planner.audience.rules import Blocks, Row, judged
 from services.planner.audience.sample import Draw
-from services.planner.contacts import blocked_domains, contact_zones
+from services.planner.contacts import blocked_domains, claims, contact_zones
 from services.planner.contacts.contacts import CONTACTS
 from services.planner.contacts.lists import MEMBERS
 from services.planner.facts import SUPPRESSION
@@ -86,6 +87,7 @@ class Freezer:
             step("freeze.stored")
             await frozen_rows.fill(self._engine, wanted.mailing, name, _file(path))
             step("freeze.cached")
+            customers = await self._customers(wanted.mailing, name, writer.recipients)
         finally:
             path.unlink(missing_ok=True)
         return AudienceFrozen(
@@ -97,7 +99,16 @@ class Freezer:
             zones=dict(sorted(writer.zones.items())) if wanted.by_zone else {},
             sample=dict(sorted(writer.sample.items())),
             position=position,
+            customers=customers,
         )
+
+    async def _customers(self, mailing: str, name: str, recipients: int) -> int:
+        """Return how many customers the recipients are."""
+        async with reading(self._engine).connect() as conn:
+            if not await claims.several(conn):
+                return recipients
+            audience = await frozen_rows.cached(self._engine, mailing, name)
+            return await claims.customers(conn, ROWS, ROWS.c.audience == audience)
 
     async def ensure_cached(self, mailing: str, name: str) -> int:
         """Return the id of a frozen audience in the cache, made again from its object where it is gone."""
@@ -144,23 +155,33 @@ async def _write(conn: AsyncConnection, wanted: Wanted, path: Path, given: _Give
     many = sum(counts.values()) > max(_FEW, everyone // 20)
     if wanted.ab_test is not None:  # who is drawn depends on how many there are
         total = 0
-        async for rows, blocks in _listed(conn, given, many=many):
+        async for rows, blocks, _ in _listed(conn, given, wanted.chosen, many=many):
             total += await asyncio.to_thread(_recipients, judged(rows, blocks))
         versions = wanted.ab_test.letters
         writer.draw = Draw(wanted.mailing, versions, sample.size(wanted.ab_test, total), total)
-    async for rows, blocks in _listed(conn, given, many=many):
+    async for rows, blocks, slots in _listed(conn, given, wanted.chosen, many=many):
         if wanted.by_zone:
             writer.zone_of = await contact_zones.of(conn, {row[1] for row in rows})
+        writer.slot_of = {contact: claims.name_of(min(held)) for contact, held in slots.items()}
         await asyncio.to_thread(writer.add, judged(rows, blocks))
     return writer
 
 
-async def _listed(conn: AsyncConnection, given: _Given, *, many: bool) -> AsyncIterator[tuple[list[Row], Blocks]]:
-    """Yield pages of rows as `_pages` does, with blocked domains, and lists by their own ids."""
+async def _listed(
+    conn: AsyncConnection, given: _Given, chosen: Chosen, *, many: bool
+) -> AsyncIterator[tuple[list[Row], Blocks, dict[str, set[int]]]]:
+    """Yield pages of rows as `_pages` does, with the slots of contacts where any customer has several addresses.
+
+    Blocked domains, and addresses that are not used, are marked; lists have their own ids.
+    """
     found, blocked = given.found, await blocked_domains.names(conn)
+    several = await claims.several(conn)
     async for rows, blocks in _pages(conn, given, many=many):
         blocked_domains.mark(rows, blocks, blocked)
-        yield ([(*row[:2], found.get(row[2], row[2]), *row[3:]) for row in rows] if found else rows), blocks
+        slots = await claims.slots_of(conn, {row[1] for row in rows}) if several else {}
+        gone = claims.others(chosen.sources.addresses, slots, chosen.added)
+        used = [(*row[:6], row[6] or claims.REASON) if row[1] in gone else row for row in rows] if gone else rows
+        yield ([(*row[:2], found.get(row[2], row[2]), *row[3:]) for row in used] if found else used), blocks, slots
 
 
 def _recipients(rows: Iterable[object]) -> int:

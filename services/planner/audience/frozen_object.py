@@ -82,6 +82,7 @@ class AudienceWriter:
         chunk_size: Most recipients of a chunk.
         zone_of: Time zone by contact, of those that come next; a chunk has recipients of one zone.
         zones: Recipients by time zone.
+        slot_of: Which address of its customer a contact is, of those that come next; `SLOT` where nobody says.
         draw: Tells who is of the sample of an A/B test; a chunk has recipients of one version.
         sample: Recipients by version.
     """
@@ -95,6 +96,7 @@ class AudienceWriter:
     chunks_of: Counter[str] = field(default_factory=Counter)
     zone_of: Mapping[str, str] = field(default_factory=dict)
     zones: Counter[str] = field(default_factory=Counter)
+    slot_of: Mapping[str, str] = field(default_factory=dict)
     draw: Draw | None = None
     sample: Counter[str] = field(default_factory=Counter)
     _open: dict[tuple[str, str, str], _Open] = field(default_factory=dict)
@@ -107,14 +109,15 @@ class AudienceWriter:
         for row in rows:
             if isinstance(row, Skipped):
                 self.skipped[row.reason] += 1
-                lines.append(orjson.dumps([row.contact, SLOT, row.lists, None, row.reason]))
+                slot = self.slot_of.get(row.contact, SLOT)
+                lines.append(orjson.dumps([row.contact, slot, row.lists, None, row.reason]))
                 continue
             contact, names, provider, size = row
             lane = self.lanes.get(provider, self.lanes[""])
             zone = self.zone_of.get(contact, "")
             version = self.draw.version(contact) if self.draw is not None else ""
             chunk = self._room((lane, zone, version), size + ROW_OVERHEAD + 30 * len(names))
-            line = [contact, SLOT, names, lane, chunk.n, chunk.size]
+            line = [contact, self.slot_of.get(contact, SLOT), names, lane, chunk.n, chunk.size]
             more = [zone, version] if version else [zone] if zone else []
             lines.append(orjson.dumps([*line, *more]))
             chunk.size += 1

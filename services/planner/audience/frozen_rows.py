@@ -12,6 +12,7 @@ from sqlalchemy import Boolean, Column, ColumnElement, Integer, String, Table, T
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.planner.audience.frozen_object import AudienceError, AudienceReader, Line, Recipient, Skipped, pieces
+from services.planner.contacts import claims
 from services.planner.contacts.contacts import CONTACTS
 from services.planner.schema import METADATA, execute_many, insert, values_of
 from shared.bulk import append_rows
@@ -182,7 +183,8 @@ async def page(conn: AsyncConnection, audience: int, wanted: Audience) -> list[d
         s = SKIPPED.c
         some = (s.audience == audience) & (s.line > int(place or 0)) & _holds(wanted.search)
         found += await _left_out(conn, some, wanted.limit - len(found))
-    return found
+    slots = await claims.slots_of(conn, [row["contact"] for row in found])
+    return [row | {"slot": claims.name_of(min(slots.get(row["contact"], {1})))} for row in found]
 
 
 def _holds(search: str) -> ColumnElement[bool]:

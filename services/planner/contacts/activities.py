@@ -13,8 +13,9 @@ from sqlalchemy import BigInteger, Column, ColumnElement, CompoundSelect, String
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.planner.contacts import contacts
+from services.planner.contacts.claims import CLAIMS
 from services.planner.contacts.contacts import CONTACTS
-from services.planner.contacts.sources import CLAIMS, record_of
+from services.planner.contacts.sources import record_of
 from services.planner.schema import METADATA, execute_many, insert, values_of
 from shared.bulk import insert_absent
 from shared.contracts.activities import Activity

@@ -14,7 +14,7 @@ import orjson
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.planner.contacts import sources
+from services.planner.contacts import claims, sources
 from services.planner.contacts.contacts import CONTACTS, DIRTY_PAGES
 from services.planner.contacts.lists import LISTS
 from shared.contracts import subjects
@@ -118,5 +118,9 @@ class Directory:
             rows = await conn.execute(select(c.id, c.address, c.name).where(c.page == page).order_by(c.id))
             found = [tuple(row) for row in rows]
             owners = await sources.owners(conn, [contact for contact, *_ in found])
-        people = [(*person, *owners.get(person[0], ())) for person in found]
+            slots = await claims.slots_of(conn, [contact for contact, *_ in found])
+        people: list[tuple[str, ...]] = [(*person, *owners.get(person[0], ())) for person in found]
+        for place, (contact, *told) in enumerate(people):
+            if (slot := min(slots.get(contact, {1}))) > 1:  # the first one need not be told
+                people[place] = (contact, *told, *("", "")[len(told) - 2 :], claims.name_of(slot))
         await self._people.replace(subjects.person_page(page), orjson.dumps({"people": people}))

@@ -6,14 +6,15 @@ whatever order they come. A contact is on a list while some record that claims i
 is off it, also where an import had put it there.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import orjson
 from sqlalchemy import BigInteger, Column, Integer, String, Table, Text, bindparam, delete, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.planner.contacts import contacts, lists
+from services.planner.contacts import claims, contacts, lists, relations
+from services.planner.contacts.claims import CLAIMS, PERSON
 from services.planner.contacts.incoming import Incoming, incoming
 from services.planner.schema import METADATA, execute_many, insert, values_of
 from shared import clock
@@ -30,12 +31,6 @@ RECORDS = Table(
     Column("external", String(100), nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("given", Text, nullable=False),  # fields it ever gave: what it leaves out is taken away
-)
-CLAIMS = Table(
-    "source_contacts",
-    METADATA,
-    Column("record", String(20), primary_key=True),
-    Column("contact", String(12), primary_key=True, index=True),
 )
 SAID = Table(
     "source_statuses",
@@ -78,7 +73,7 @@ class _Record:
     external: str
     version: int = _NEVER
     given: set[str] = field(default_factory=set)
-    contacts: set[str] = field(default_factory=set)
+    contacts: dict[str, int] = field(default_factory=dict)  # contact -> slot
     on: dict[str, tuple[int, bool]] = field(default_factory=dict)  # list -> version, member
     touched: set[str] = field(default_factory=set)
     news: ContactUpserted | None = None
@@ -118,7 +113,7 @@ async def apply(
     """Take events in, in any order; those that are late or came before change nothing."""
     await contacts.lock(conn)
     records = await _load(conn, events)
-    before = {key: (record.lists, set(record.contacts)) for key, record in records.items()}
+    before = {key: (record.lists, dict(record.contacts)) for key, record in records.items()}
     counts = Counts()
     for told in events:
         counts.stale += not records[_key(told)].take(told)
@@ -126,9 +121,17 @@ async def apply(
     for name in sorted(named):  # a list is made by the first who is on it, never by who leaves it
         await lists.ensure(conn, name)
     await _write_contacts(conn, records, (keys, providers), counts)
+    await relations.note(conn, _belongings(records))
     await _write_records(conn, records, {key: held for key, (_, held) in before.items()})
     await _write_members(conn, records, before, counts)
     return counts
+
+
+def _belongings(records: dict[str, _Record]) -> Iterator[tuple[str, str, ContactUpserted]]:
+    """Yield record, account and what is said, of those of which anything is."""
+    for key, each in records.items():
+        if each.news is not None:
+            yield key, record_of(each.source, each.news.account) if each.news.account else "", each.news
 
 
 def record_of(source: str, external: str) -> str:
@@ -146,7 +149,7 @@ async def _load(conn: AsyncConnection, events: Sequence[Told]) -> dict[str, _Rec
     for row in await conn.execute(select(RECORDS).where(RECORDS.c.record.in_(keys))):
         records[row.record].version, records[row.record].given = row.version, set(orjson.loads(row.given))
     for row in await conn.execute(select(CLAIMS).where(CLAIMS.c.record.in_(keys))):
-        records[row.record].contacts.add(row.contact)
+        records[row.record].contacts[row.contact] = row.slot
     for row in await conn.execute(select(ON_LISTS).where(ON_LISTS.c.record.in_(keys))):
         records[row.record].on[row.list] = (row.version, bool(row.member))
     return records
@@ -157,28 +160,36 @@ async def _write_contacts(
 ) -> None:
     """Bring the contacts of all records with news up to them, and note which contacts each record has now."""
     keys, providers = means
-    address_keys: dict[str, list[str]] = {}
+    slots: dict[str, dict[str, int]] = {}  # record -> address key -> slot
     rows: list[Incoming] = []
     for key, record in records.items():
         if (news := record.news) is not None:
-            by_key = {keys.address_key(address): address for address in news.addresses}
             gives = {*news.merged, *([_NAME] if news.name else [])}
+            gives.update(field for person in news.persons for field in person.fields)
             gone = record.given - gives
             record.given |= gives
             name = news.name or ("" if _NAME in gone else None)
             fields = dict.fromkeys(gone - {_NAME}, "") | news.merged
-            rows += [incoming(address, of, name, fields, providers.domains) for of, address in by_key.items()]
-            address_keys[key] = list(by_key)
+            held = slots[key] = {}
+            for slot, address in enumerate(news.addresses, 1):
+                if (of := keys.address_key(address)) not in held:
+                    held[of] = slot
+                    rows.append(incoming(address, of, name, fields, providers.domains))
+            for person in news.persons:
+                for address in person.addresses:
+                    if (of := keys.address_key(address)) not in held:
+                        held[of] = PERSON
+                        rows.append(incoming(address, of, person.name, fields | person.fields, providers.domains))
     ids: dict[str, str] = {}
     if rows:
         done = await contacts.upsert(conn, rows)
         counts.added, counts.updated, counts.unchanged = done.added, done.updated, done.unchanged
         ids = done.contacts
-    for key, wanted in address_keys.items():
-        records[key].contacts = {ids[address_key] for address_key in wanted}
+    for key, wanted in slots.items():
+        records[key].contacts = {ids[address_key]: slot for address_key, slot in wanted.items()}
 
 
-async def _write_records(conn: AsyncConnection, records: dict[str, _Record], held: dict[str, set[str]]) -> None:
+async def _write_records(conn: AsyncConnection, records: dict[str, _Record], held: dict[str, dict[str, int]]) -> None:
     rows = [
         (key, each.source, each.external, each.version, orjson.dumps(sorted(each.given)).decode())
         for key, each in records.items()
@@ -191,21 +202,24 @@ async def _write_records(conn: AsyncConnection, records: dict[str, _Record], hel
     put = insert(conn, SAID).values(values_of(SAID, "record", "status", "at"))
     newest = {"status": put.excluded.status, "at": put.excluded.at}
     await execute_many(conn, put.on_conflict_do_update(index_elements=[SAID.c.record], set_=newest), said)
-    gone = [(key, contact) for key, each in records.items() for contact in sorted(held[key] - each.contacts)]
+    gone = [(key, contact) for key, each in records.items() for contact in sorted(held[key].keys() - each.contacts)]
     drop = delete(CLAIMS).where((CLAIMS.c.record == bindparam("of")) & (CLAIMS.c.contact == bindparam("who")))
     if gone:
         await conn.execute(drop, [{"of": key, "who": contact} for key, contact in gone])
-    new = [(key, contact) for key, each in records.items() for contact in sorted(each.contacts - held[key])]
-    claim = insert(conn, CLAIMS).values(values_of(CLAIMS, "record", "contact")).on_conflict_do_nothing()
-    await execute_many(conn, claim, new)
+    new = [
+        (key, contact, slot)
+        for key, each in records.items()
+        for contact, slot in sorted(each.contacts.items() - held[key].items())
+    ]
+    await claims.put(conn, new)
     if gone or new:  # the directory says whose record a contact is
-        await contacts.mark_pages_of(conn, {contact for _, contact in (*gone, *new)})
+        await contacts.mark_pages_of(conn, {contact for _, contact in gone} | {contact for _, contact, _ in new})
 
 
 async def _write_members(
     conn: AsyncConnection,
     records: dict[str, _Record],
-    before: dict[str, tuple[set[str], set[str]]],
+    before: dict[str, tuple[set[str], dict[str, int]]],
     counts: Counts,
 ) -> None:
     rows = [(key, of, *each.on[of]) for key, each in records.items() for of in sorted(each.touched)]

@@ -18,6 +18,7 @@ from services.planner.contacts import lists
 from services.planner.contacts.contacts import CONTACTS
 from services.planner.content.freezing import LANGUAGE
 from services.planner.content.plain_text import text_from_html
+from services.planner.content.preheader import as_written
 from services.planner.parts import Parts
 from shared import addresses, clock, languages
 from shared.contracts import commands
@@ -174,7 +175,7 @@ async def lint_mailing(parts: Parts, wanted: commands.LintMailing) -> Answer | R
     campaign = await parts.campaign(draft.campaign)
     async with reading(parts.engine).connect() as conn:
         known = await lists.fields(conn, campaign.opened.lists if campaign.opened else [])
-    made = bool(content.html) and content.text == text_from_html(content.html)
+    made = bool(content.html) and content.text == text_from_html(as_written(content))
     text = "" if made else content.text
     found = lint(content.subject, content.html, text, known, appended=content.unsubscribe)
     rows = [

@@ -11,6 +11,7 @@ from services.planner.content import templates
 from services.planner.content.freezing import MAX_LINKS
 from services.planner.content.inline_css import inlined
 from services.planner.content.plain_text import text_from_html
+from services.planner.content.preheader import as_written
 from services.planner.parts import Parts
 from shared.contracts.commands import AbTestWanted, DraftMailing, Refusal
 from shared.contracts.content import Content
@@ -82,7 +83,8 @@ async def written(parts: Parts, recorded: AbTest | None) -> dict[str, object] | 
     for letter, version in recorded.versions.items():
         said = Content.model_validate_json(await parts.contents.get(version.content))
         variants = {code: each.model_dump(include=set(_TEXTS)) for code, each in said.variants.items()}
-        text = "" if said.html and said.text == text_from_html(said.html) else said.text
-        versions[letter] = {"subject": said.subject, "html": said.html, "text": text, "variants": variants}
+        html = as_written(said)
+        text = "" if html and said.text == text_from_html(html) else said.text
+        versions[letter] = {"subject": said.subject, "html": html, "text": text, "variants": variants}
     wanted = {"versions": versions, **recorded.model_dump(exclude={"versions"})}
     return AbTestWanted.model_validate(wanted).model_dump(mode="json")

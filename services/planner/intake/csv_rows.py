@@ -28,6 +28,10 @@ ADDRESS = "email"
 NAME = "name"
 _ALIASES = {"email": ADDRESS, "e-mail": ADDRESS, "mail": ADDRESS, "email address": ADDRESS, "e-mail address": ADDRESS}
 _ALIASES |= {"name": NAME, "full name": NAME}
+_ALIASES |= {f"{mail}{slot}": f"email{slot}" for mail in ("e-mail", "email ", "e-mail ") for slot in (2, 3)}
+PERSON_SLOT = 4
+_PERSON = re.compile(r"person[2-9]?\.(email|name)")
+"""Columns of contact persons: `person.email` and `person.name`, `person2.email` and so on."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _UNFIT = re.compile(r"[^\w.-]+")
@@ -54,12 +58,20 @@ class Options:
 
 
 class Row(NamedTuple):
-    """One contact. `name` is None where the file has no such column."""
+    """One contact.
+
+    Attributes:
+        name: None where the file has no such column.
+        slot: Which address of its customer it is.
+        first: The first address of the customer, where the row has several.
+    """
 
     line: int
     address: str
     name: str | None
     fields: dict[str, str]
+    slot: int = 1
+    first: str = ""
 
 
 class Reject(NamedTuple):
@@ -81,7 +93,23 @@ class Header:
     @property
     def fields(self) -> list[str]:
         """The merge fields of the file."""
-        return [target for target in self.targets if target not in ("", ADDRESS, NAME)]
+        return [target for target in self.targets if target not in ("", ADDRESS, NAME) and not _of_further(target)]
+
+    @property
+    def further(self) -> list[tuple[int, int, int | None]]:
+        """Columns of further addresses: where each stands, its slot, and where its name stands."""
+        found: list[tuple[int, int, int | None]] = []
+        for at, target in enumerate(self.targets):
+            if target.endswith(".email") and _of_further(target):
+                name = target.removesuffix("email") + "name"
+                found.append((at, PERSON_SLOT, self.targets.index(name) if name in self.targets else None))
+            elif _of_further(target) and not target.endswith(".name"):
+                found.append((at, int(target[-1]), None))
+        return found
+
+
+def _of_further(target: str) -> bool:
+    return target in ("email2", "email3") or _PERSON.fullmatch(target) is not None
 
 
 class _Lines:
@@ -281,8 +309,10 @@ def rows_of(records: Iterable[tuple[int, list[str] | Reject]], header: Header) -
     names, targets = header.names, header.targets
     width, address_at = len(names), targets.index(ADDRESS)
     name_at = targets.index(NAME) if NAME in targets else None
-    merged = [(at, target) for at, target in enumerate(targets) if target not in ("", ADDRESS, NAME)]
+    wanted = set(header.fields)
+    merged = [(at, target) for at, target in enumerate(targets) if target in wanted]
     known = [(at, target) for at, target in merged if target in WELL_KNOWN]
+    further = header.further
     for line, record in records:
         if isinstance(record, Reject):
             yield record
@@ -308,7 +338,27 @@ def rows_of(records: Iterable[tuple[int, list[str] | Reject]], header: Header) -
                     break
             else:
                 name = None if name_at is None else " ".join(record[name_at].split())
-                yield Row(line, address, name, {target: record[at].strip() for at, target in merged})
+                row = Row(line, address, name, {target: record[at].strip() for at, target in merged})
+                if further:
+                    yield from _all_of(row, record, names, further)
+                else:
+                    yield row
+
+
+def _all_of(
+    row: Row, record: list[str], names: list[str], further: list[tuple[int, int, int | None]]
+) -> Iterator[Row | Reject]:
+    """Yield the contacts of a row with several addresses; a further one that cannot be is left out alone."""
+    given = [(at, slot, name_at, raw) for at, slot, name_at in further if (raw := record[at].strip())]
+    yield row._replace(first=row.address) if given else row
+    for at, slot, name_at, raw in given:
+        try:
+            address = parse(raw)
+        except AddressError as error:  # rejected with the reason; the others go on
+            yield Reject(row.line, names[at], str(error), raw[:254])
+            continue
+        name = row.name if name_at is None else " ".join(record[name_at].split())[:LONGEST_NAME]
+        yield row._replace(address=address, name=name, slot=slot, first=row.address)
 
 
 def _unreadable(error: str, first: int, last: int) -> Reject:

@@ -24,7 +24,8 @@ from sqlalchemy import Column, Integer, String, Table, Text, select, update
 from sqlalchemy import Row as SqlRow
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.planner.contacts import contacts, lists, search
+from services.planner.contacts import claims, contacts, lists, search
+from services.planner.contacts.claims import Claim
 from services.planner.contacts.directory import Directory
 from services.planner.contacts.incoming import Incoming
 from services.planner.intake.csv_preview import preview
@@ -237,6 +238,8 @@ class Importer:
         async with self._engine.begin() as conn:
             began = time.perf_counter()
             taken = await contacts.upsert(conn, held.good)
+            if held.claims:
+                await contacts.mark_pages_of(conn, await claims.put_rows(conn, held.claims, taken.contacts))
             await lists.add_members(conn, row.list, taken.known.values(), taken.new.values())
             counted = {"rows": done + held.rows, "rejected": c.rejected + len(bad), "added": c.added + taken.added}
             counted |= {"updated": c.updated + taken.updated, "unchanged": c.unchanged + taken.unchanged}
@@ -305,11 +308,13 @@ class _Slice:
     rows: int = 0
     good: list[Incoming] = field(default_factory=list)
     bad: list[Reject] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
 
     def add(self, block: Block) -> None:
         self.rows += block.rows
         self.good += block.good
         self.bad += block.bad
+        self.claims += block.claims
 
 
 async def _ahead(slices: AsyncGenerator[_Slice]) -> AsyncGenerator[_Slice]:

@@ -49,17 +49,23 @@ def messages(source: BinaryIO) -> Iterator[dict[str, Any]]:
     key = AddressKeys(bytes.fromhex(wanted["pepper"])).of
     good: list[tuple[Any, ...]] = []
     bad: list[tuple[Any, ...]] = []
+    claims: list[tuple[str, str, int]] = []
 
     def block() -> dict[str, Any]:
         said = {"rows": len(good) + len(bad), "good": good.copy(), "bad": bad.copy()}
+        if claims:
+            said["claims"] = claims.copy()
         good.clear()
         bad.clear()
+        claims.clear()
         return said
 
     try:
         for row in islice(CsvFile(_told(source), Options(*wanted["options"])), wanted["skip"], None):
             if isinstance(row, Row):
                 good.append(tuple(incoming(row.address, key(row.address), row.name, row.fields, wanted["domains"])))
+                if row.first:
+                    claims.append((key(row.first), key(row.address), row.slot))
             else:
                 bad.append(tuple(row))
             if len(good) + len(bad) == BLOCK:

@@ -12,10 +12,11 @@ import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 
+from services.planner.contacts.claims import Claim
 from services.planner.contacts.incoming import Incoming
 from services.planner.intake import parser
 from services.planner.intake.csv_rows import CsvError, Options, Reject
@@ -30,11 +31,15 @@ class ParserEndedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Some rows of a file, in its order: how many, which of them are contacts, and which were left out."""
+    """Some rows of a file, in its order: how many, which of them are contacts, and which were left out.
+
+    `claims`: of contacts that came in a row with several addresses.
+    """
 
     rows: int
     good: list[Incoming]
     bad: list[Reject]
+    claims: list[Claim] = field(default_factory=list)
 
 
 @asynccontextmanager
@@ -99,4 +104,6 @@ async def _blocks(pipe: asyncio.StreamReader, feeding: asyncio.Task[None]) -> As
         if not said["rows"]:
             return
         good = [Incoming._make(row) for row in said["good"]]
-        yield Block(said["rows"], good, [Reject(*row) for row in said["bad"]])
+        yield Block(
+            said["rows"], good, [Reject(*row) for row in said["bad"]], [Claim(*row) for row in said.get("claims", ())]
+        )

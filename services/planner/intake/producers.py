@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.planner.consent.opt_ins import OptIns, Wish
-from services.planner.contacts import activities, lists, sources
+from services.planner.contacts import activities, lists, relations, sources
 from services.planner.contacts.directory import Directory
 from services.planner.intake import intake_notes
 from shared import clock, metrics
@@ -109,6 +109,11 @@ class Intake:
         await self.erase(seq)
         return None
 
+    async def tell(self, told: Sequence[Told]) -> None:
+        """Take in what was told otherwise than by a message."""
+        await self._apply(told)
+        await self._announce()
+
     async def erase(self, seq: int) -> None:
         """Overwrite a message in the files of the server; nothing to do where it is gone."""
         try:
@@ -145,6 +150,8 @@ class Intake:
             happened = [each for each in told if each.source == source and isinstance(each, Activity)]
             for some in activities.slices(happened):
                 await self._apply_activities(source, some)
+        if await relations.settle(self._engine):
+            self._directory.nudge()
 
     async def _apply_activities(self, source: str, told: Sequence[Activity]) -> None:
         async with self._engine.begin() as conn:

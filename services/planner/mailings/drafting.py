@@ -13,6 +13,7 @@ from services.planner.content import templates
 from services.planner.content.attachments import attach
 from services.planner.content.freezing import freeze_content
 from services.planner.content.inline_css import inlined
+from services.planner.content.preheader import with_preheader
 from services.planner.content.utm import tagged
 from services.planner.content.versions import ab_test, frozen_versions, versions_of, wrong_sample
 from services.planner.idempotency import Act
@@ -78,7 +79,7 @@ async def prepared(parts: Parts, wanted: commands.DraftMailing) -> tuple[Mailing
     files = await attach(wanted.attachments, parts.inbox, parts.contents)
     if isinstance(files, Refusal):
         return files
-    freeze = partial(
+    bare = partial(
         freeze_content,
         known_fields=known,
         list_name=names.get(first, ""),
@@ -86,6 +87,10 @@ async def prepared(parts: Parts, wanted: commands.DraftMailing) -> tuple[Mailing
         unsubscribe=parts.settings.append_unsubscribe,
         files=files,
     )
+
+    def freeze(draft: commands.DraftMailing) -> Content | Refusal:
+        return with_preheader(bare(draft), draft.preheader, known)
+
     frozen = freeze(wanted)
     others = {letter: tagged(version, utm) for letter, version in versions.items()}
     said = frozen if isinstance(frozen, Refusal) else frozen_versions(frozen, others, freeze)

@@ -23,7 +23,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.planner.audience import outcomes
 from services.planner.audience.outcome_facts import TOUCHED
 from services.planner.audience.outcomes import RESULTS
-from services.planner.contacts.sources import CLAIMS, SAID
+from services.planner.contacts.claims import CLAIMS
+from services.planner.contacts.sources import SAID
 from services.planner.schema import METADATA, insert
 from services.planner.statuses.moving import Change, Fate, Known, Said, Stand, changes, rank
 from services.planner.statuses.status_facts import MAPPINGS, OF_CAMPAIGN, STATUSES
@@ -126,7 +127,9 @@ class StatusSetter:
         step("statuses.appended")
         async with self._engine.begin() as conn:
             row = {"campaign": mapping.campaign, "mapping": mapping.digest, "seq": upto}
-            await conn.execute(insert(conn, MARKS).values(row).on_conflict_do_update(["campaign"], set_=row))
+            await conn.execute(
+                insert(conn, MARKS).values(row).on_conflict_do_update(index_elements=["campaign"], set_=row)
+            )
         return True
 
     async def _set(self, mapping: Mapping, chunks: Sequence[tuple[str, int]]) -> None:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.reporting.console.guard import Guard
@@ -20,11 +20,11 @@ from shared.messaging.service import Service
 
 
 def add_console(
-    service: Service, app: FastAPI, settings: ReportingSettings, principals: Principals, keys: KeyRing
+    service: Service, app: Starlette, settings: ReportingSettings, principals: Principals, keys: KeyRing
 ) -> None:
     """Put the console on `app`."""
 
-    def make() -> FastAPI:
+    def make() -> Starlette:
         from services.reporting.console.entrance import console_of  # noqa: PLC0415 - see above
 
         return console_of(service, settings, principals, keys)
@@ -36,7 +36,7 @@ def add_console(
 class Late:
     """An application that is made at its first request."""
 
-    def __init__(self, service: Service, make: Callable[[], FastAPI]) -> None:
+    def __init__(self, service: Service, make: Callable[[], Starlette]) -> None:
         self._service = service
         self._make = make
         self._made: ASGIApp | None = None

@@ -23,6 +23,7 @@ _REASONS = {
     "no_address": "has no address",
     "complained": "complained",
     "duplicate": "another contact has the same address",
+    "other_address": "another address of the customer is used",
     "removed": "removed by hand",
     "excluded": "on an exclusion list",
     "not_on_helper_list": "not on the helper list",

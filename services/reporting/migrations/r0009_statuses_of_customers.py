@@ -1,4 +1,4 @@
-"""statuses of customers."""
+"""What campaigns made of customers; no status yet."""
 
 import sqlalchemy as sa
 from alembic import op

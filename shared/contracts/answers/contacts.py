@@ -197,12 +197,28 @@ class ImportPreview(Data):
     problem: ImportProblem | None
 
 
+class EventProblem(Data):
+    """One event that does not fit: its place among them, the field at fault, why."""
+
+    place: int
+    field: str
+    why: str
+
+
+class ContactsTold(Data):
+    """How many events fit, and what is wrong with the others."""
+
+    taken: int
+    problems: list[EventProblem]
+
+
 class AudienceRow(Data):
     """One contact of an audience: where it stands, or why it was left out."""
 
     contact: str
     address: str
     name: str
+    slot: str
     lane: str
     n: int | None
     index: int | None
@@ -215,6 +231,7 @@ class AudiencePage(Data):
     rows: list[AudienceRow]
     next: str
     recipients: int
+    customers: int
     skipped: dict[str, int]
 
 

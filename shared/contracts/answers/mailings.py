@@ -73,6 +73,7 @@ class Written(Data):
     zone: str
     variants: dict[str, Variant]
     subject: str
+    preheader: str
     html: str
     text: str
     headers: dict[str, str]
@@ -118,6 +119,7 @@ class AudienceFrozenNow(MailingDone):
     """Who gets it: counts by reason for those left out, chunks by lane."""
 
     recipients: int
+    customers: int
     skipped: dict[str, int]
     chunks: int
     lanes: dict[str, int]

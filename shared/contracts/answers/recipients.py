@@ -4,11 +4,12 @@ from shared.contracts.answers.base import Data, Page, Paused
 
 
 class RecipientRow(Data):
-    """One recipient: what became of the mail."""
+    """One recipient: what became of the mail. `slot` says which address of the customer it went to."""
 
     contact: str
     address: str
     name: str
+    slot: str
     n: int
     index: int
     status: str

@@ -71,6 +71,7 @@ from shared.contracts.commands.contacts import (
     RejectedRows,
     RuleList,
     TakeFeedback,
+    TellContacts,
 )
 from shared.contracts.commands.domains import (
     AddDomainKey,
@@ -288,6 +289,7 @@ __all__ = (
     "StopSeries",
     "TakeFeedback",
     "TakenIn",
+    "TellContacts",
     "Templates",
     "TestAccount",
     "TestMailbox",

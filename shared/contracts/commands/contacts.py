@@ -1,6 +1,6 @@
 """Contacts: how they come in, the lists they are on, what they consented to."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -28,6 +28,18 @@ class ImportContacts(Command):
     encoding: str = ""
     delimiter: str = Field(default="", max_length=1)
     columns: dict[str, str] = {}
+
+
+class TellContacts(Command):
+    """Take in what a producer says of its contacts -> {taken, problems: [{place, field, why}]}.
+
+    Attributes:
+        events: CloudEvents as on `in.contacts`; those that do not fit are told, the others count.
+    """
+
+    NAME: ClassVar[str] = "contacts.tell"
+
+    events: list[dict[str, Any]] = Field(min_length=1, max_length=1_000)
 
 
 class Lists(Query):

@@ -130,6 +130,7 @@ class DraftMailing(Command):
     `zone`: in which `{{ today }}` and `{{ now }}` are told. `template`: what is not given is taken from it.
     `variants`: by the field `language` of a contact. `inline_css`: rules of `<style>` become styles of the elements.
     `notify`: who is told by mail when it completes, fails, or stops by itself; `notify_url`: by a webhook.
+    `preheader`: what lists of mails show behind the subject, hidden in the HTML; not in other languages.
     `ab_test`: other versions, of which a sample decides.
     `blind_copy`: who gets a copy of every mail that was accepted, as a mail of its own whose links lead nobody out.
     """
@@ -143,6 +144,7 @@ class DraftMailing(Command):
     sender_address: str
     reply_to: str = ""
     subject: str = Field(default="", max_length=900)
+    preheader: str = Field(default="", max_length=250)
     html: str = Field(default="", max_length=2_000_000)
     text: str = Field(default="", max_length=2_000_000)
     template: Id | Literal[""] = ""

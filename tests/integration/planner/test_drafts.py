@@ -88,3 +88,24 @@ async def test_links_get_the_parameters_of_their_campaign(desk: Desk) -> None:
     again = await desk.ask(commands.Draft(mailing=drafted["mailing"]))
     edited = wanted | {"html": again["html"], "ab_test": again["ab_test"], "mailing": drafted["mailing"]}
     assert (await desk.do(commands.EditMailing.model_validate(edited)))["links"] == links
+
+
+@pytest.mark.feature("B28")
+async def test_a_preheader_is_in_the_mail_and_not_in_what_was_written(desk: Desk) -> None:
+    """Hidden in the HTML of each version, not in the text; shown to its author apart, and an edit puts it in once."""
+    await desk.imported(b"email,name\nann@x.example,Ann\n")
+    wanted: dict[str, object] = {"preheader": "For {{ name }}", "html": "<p>Hello</p>"}
+    wanted["ab_test"] = {"versions": {"b": {"subject": "Another"}}, "percent": 50}
+    mailing = await desk.drafted(**wanted)
+    written = await desk.ask(commands.Draft(mailing=mailing))
+    assert (written["preheader"], written["html"], written["text"]) == ("For {{ name }}", "<p>Hello</p>", "")
+    assert written["ab_test"]["versions"]["b"]["html"] == "<p>Hello</p>"
+    for version in "ab":
+        shown = await desk.ask(commands.PreviewMailing(mailing=mailing, contact="ann@x.example", version=version))
+        assert shown["html"].count(">For Ann</div><p>Hello</p>") == 1
+        assert "For Ann" not in shown["text"]
+    fields = commands.EditMailing.model_fields.keys() & written.keys()
+    again = {name: written[name] for name in fields} | {"mailing": mailing, "html": "<p>Bye</p>"}
+    await desk.do(commands.EditMailing.model_validate(again))
+    shown = await desk.ask(commands.PreviewMailing(mailing=mailing, contact="ann@x.example"))
+    assert shown["html"].count("For Ann") == 1

@@ -11,9 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.planner.contacts import contacts, lists, sources
+from services.planner.contacts.claims import CLAIMS
 from services.planner.contacts.contacts import CONTACTS, DIRTY_PAGES
 from services.planner.contacts.incoming import incoming
-from services.planner.contacts.sources import CLAIMS, Counts
+from services.planner.contacts.sources import Counts
 from services.planner.schema import METADATA
 from shared.contracts.intake import ContactRemovedFromList, ContactUpserted, Told
 from shared.database import create_tables, open_engine

@@ -28,12 +28,11 @@ def said(content: bytes, *, skip: int = 0, ended: bool = True) -> list[dict[str,
 
 
 def test_rows_come_in_blocks_ready_for_the_table() -> None:
-    """Address, key, whose mailbox, name, packed fields, size, which are empty, what rules see; then a block of none."""
+    """Address, key, whose mailbox, name, packed fields, size, which are empty; then a block of none."""
     block, end = said(b"email,name,city,zip\nA@X.example,Ann,Oslo,\nbad,,,\n")
     key = AddressKeys(PEPPER).of("a@x.example")
     assert block["rows"] == 2
-    text = "\x1femail=a@x.example\x1fdomain=x.example\x1fname=ann\x1fkind=contact\x1fcity=oslo\x1f"
-    assert block["good"] == [["A@X.example", key, "large", "Ann", '{"city":"Oslo"}', 36, ["zip"], text]]
+    assert block["good"] == [["A@X.example", key, "large", "Ann", '{"city":"Oslo"}', 36, ["zip"]]]
     assert [row[:2] + row[3:] for row in block["bad"]] == [[3, "email", "bad"]]
     assert end["rows"] == 0
 
@@ -81,3 +80,14 @@ def test_slices_grow_and_shrink_with_the_time_they_take() -> None:
     assert next_size(SLICE, 0.0001) == SLICE
     assert next_size(2_000, 0.16) == 1_000
     assert next_size(2_000, 30.0) == BLOCK
+
+
+def test_a_row_with_several_addresses_says_whose_they_are() -> None:
+    """Each with its slot and the first address of its row, by their keys; a file without such columns says nothing."""
+    block, _ = said(b"email,email3,person.email\na@x.example,b@x.example,c@x.example\nd@x.example,,\n")
+    key = AddressKeys(PEPPER).of
+    assert [row[0] for row in block["good"]] == ["a@x.example", "b@x.example", "c@x.example", "d@x.example"]
+    assert block["claims"] == [
+        [key("a@x.example"), key(f"{name}@x.example"), slot] for name, slot in zip("abc", (1, 3, 4), strict=True)
+    ]
+    assert "claims" not in said(b"email\na@x.example\n")[0]

@@ -8,9 +8,9 @@ VALIDITY = 15.0
 
 
 def _stride(
-    window: int = 50, *, limited: bool = False, working: int = MANY, took: float = 0.5, validity: float = VALIDITY
+    window: int = 50, *, limited: bool = False, working: int = MANY, each: float = 0.01, validity: float = VALIDITY
 ) -> Stride:
-    return stride(window, limited=limited, crowd=Crowd(working), took=took, validity=validity)
+    return stride(window, limited=limited, crowd=Crowd(working), each=each, validity=validity)
 
 
 def test_few_connections_claim_halves_ahead() -> None:
@@ -23,10 +23,10 @@ def test_many_connections_claim_whole_windows() -> None:
     assert _stride() == Stride(50, ahead=False)
 
 
-@pytest.mark.parametrize("took", [0.0, VALIDITY / 2])
-def test_a_relay_that_is_slow_or_not_known_gets_halves(took: float) -> None:
+@pytest.mark.parametrize("each", [0.0, VALIDITY / 100])
+def test_a_relay_that_is_slow_or_not_known_gets_halves(each: float) -> None:
     """A claim should be young when its last mail goes out."""
-    assert _stride(took=took) == Stride(25, ahead=True)
+    assert _stride(each=each) == Stride(25, ahead=True)
 
 
 def test_what_is_limited_goes_in_halves() -> None:

@@ -101,7 +101,7 @@ class _Sources:
         lists = values.all("lists")
         mailings = [dict(zip(("mailing", "group"), one.split(" "), strict=True)) for one in values.all("mailings")]
         activities = [dict(zip(("type", "campaign"), one.split("\n"), strict=True)) for one in values.all("activities")]
-        wanted = {
+        wanted = self._sources | {  # what the form does not show stays as it is
             "lists": None if set(lists) == set(self._own) else lists,
             "mailings": mailings + ([values.given("mailing", "group")] if values["mailing"] else []),
             "activities": activities + ([values.given("type", "campaign")] if values["type"] else []),
