@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 _LEAD = "Lists, earlier mailings, activities: all of it is combined, and one mail goes to each address."
 _EARLIER = 50
 _MODES = (("add", "Adds its contacts"), ("only", "Only contacts on the helper list"))
+_SLOTS = (
+    ("first", "The first of its own"),
+    ("second", "The second"),
+    ("third", "The third"),
+    ("persons", "Those of its contact persons"),
+)
 _ALIASES = {"mailings": "mailing", "activities": "type", "cap": "mails", "cap.mails": "mails", "cap.days": "days"}
 _HAND = (("add", "Let them get it", "add_recipient"), ("remove", "Leave them out", "remove_recipient"))
 
@@ -46,6 +52,8 @@ class _Sources:
             own = [(key, name) for key, name in lists if key in self._own]
             chosen = self._own if sources["lists"] is None else sources["lists"]
             form.checks("lists", "Lists of the campaign", own, chosen)
+            with more("Which addresses of a customer", shown=sources["addresses"] != ["first", "second", "third"]):
+                form.checks("addresses", "Addresses of a customer", _SLOTS, sources["addresses"])
             self._of_mailings(form, earlier)
             self._of_activities(form, campaigns)
             helper, cap = sources["helper"] or {}, sources["cap"] or {}
@@ -107,6 +115,7 @@ class _Sources:
             "activities": activities + ([values.given("type", "campaign")] if values["type"] else []),
             "helper": {"list": values["helper"], "mode": values["mode"]} if values["helper"] else None,
             "exclude": values.all("exclude"),
+            "addresses": values.all("addresses"),
             "cap": values.given("mails", "days") or None,
         }
         answer = await self._desk.tell(made(commands.ChooseSources, mailing=self._step.mailing, sources=wanted))
