@@ -31,7 +31,7 @@ async def test_sources_are_chosen_in_a_step(window: Open, stock: Stock) -> None:
     for summary in ("Recipients of an earlier mailing", "Who took part in something", "Helper list", "Leave out"):
         await page.locator("summary", has_text=summary).click()
     await page.get_by_label("Earlier mailing").select_option(stock.sent)
-    await page.get_by_label("Of it").select_option("not_opened")
+    await page.get_by_label("Of it", exact=True).select_option("not_opened")
     await page.get_by_label("Who took part in the most recent").fill("points awarded")
     await page.get_by_role("button", name="Save and count").click()
     await page.get_by_text("Nobody told of 'points awarded'.").wait_for()
