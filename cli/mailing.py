@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli import ab_tests, audience, choices, dry_runs, previews, reports
+from cli import ab_tests, audience, dry_runs, previews, reports
 from cli.commands import KeyOption, MailingArgument, command, group
 from cli.drafts import (
     Between,
@@ -13,9 +13,9 @@ from cli.drafts import (
 )
 from cli.output import pairs
 from cli.session import Session
+from cli.starts import Start
 from shared.contracts import commands
 from shared.contracts.account import Limits
-from shared.contracts.mailing import LateRule
 
 app = group("mailing", "Mailings: draft, audience, test, schedule, follow.")
 
@@ -61,48 +61,26 @@ async def test(
 
 
 @command(app, "schedule")
-async def schedule(
-    session: Session,
-    mailing: MailingArgument,
-    at: Annotated[str, typer.Option("--at", help="Local time 2026-12-24T09:00; at once if not given.")] = "",
-    zone: Annotated[str, typer.Option("--zone", help="Time zone of all times here.")] = "UTC",
-    hours: Annotated[
-        str, typer.Option("--hours", help="Send only within these hours: 08:00-18:00, or 08:00-12:00,13:00-18:00.")
-    ] = "",
-    days: Annotated[str, typer.Option("--days", help="Send only on these days: mon-fri, or mon,wed.")] = "",
-    holidays: Annotated[
-        list[str],
-        typer.Option("--holidays", help="Not on public holidays of a country (CZ) or part (DE-BY); repeatable."),
-    ] = [],  # noqa: B006 - typer reads the default, nobody changes it
-    closed: Annotated[list[str], typer.Option("--closed", help="Not on this date either; repeatable.")] = [],  # noqa: B006
-    deadline: Annotated[str, typer.Option("--deadline", help="Nothing goes out after this local time.")] = "",
-    late: Annotated[LateRule, typer.Option("--late", help="If its start is found too late, after an outage.")] = "send",
-    key: KeyOption = "",
-) -> None:
+async def schedule(session: Session, mailing: MailingArgument, given: Start, key: KeyOption = "") -> None:
     """Start it at a time, or at once; by itself, within hours and days if given.
 
     Examples: `posthaste mailing schedule b7k2m9x0q3fd`, `posthaste mailing schedule b7k2m9x0q3fd
     --at 2026-12-01T09:00 --zone Europe/Berlin --hours 08:00-18:00 --days mon-fri --holidays DE-BE`
     """
-    wanted = commands.ScheduleMailing(
-        mailing=mailing,
-        at=choices.local_time(at) if at else None,
-        zone=zone,
-        hours=choices.hours(hours, days, holidays, closed),
-        deadline=choices.local_time(deadline) if deadline else None,
-        late=late,
-    )
-    answer = await session.ask(wanted, key=key)
+    answer = await session.ask(commands.ScheduleMailing.model_validate(given.fields(mailing)), key=key)
     session.out.done(answer, f"Scheduled. Follow it: posthaste mailing status {mailing} --watch")
 
 
 @command(app, "forecast")
-async def forecast(session: Session, mailing: MailingArgument) -> None:
+async def forecast(session: Session, mailing: MailingArgument, given: Start) -> None:
     """Tell when a mailing will be finished, under its windows, limits, batches and lanes as they are now.
 
-    Example: `posthaste mailing forecast b7k2m9x0q3fd`
+    With options of `schedule` it tells what would be if it were scheduled like that.
+
+    Examples: `posthaste mailing forecast b7k2m9x0q3fd`, `posthaste mailing forecast b7k2m9x0q3fd --hours 09:00-12:00`
     """
-    answer = await session.ask(commands.Forecast(mailing=mailing))
+    tried = commands.Foresee.model_validate(given.fields(mailing)) if given.given else None
+    answer = await session.ask(tried or commands.Forecast(mailing=mailing))
     if session.out.as_json:
         session.out.json(answer)
         return

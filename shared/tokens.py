@@ -54,6 +54,7 @@ _WHO = r"(?P<mailing>[a-z0-9]{1,24})\.(?P<n>0|[1-9][0-9]{0,8})\.(?P<index>0|[1-9
 _BOUNCE_MAC_BYTES = 8
 _KID = r"(?P<kid>[0-9a-z]{1,8})"
 _RECIPIENT = re.compile(rf"{_KID}\.(?P<signed>{_WHO}|(?P<all>[a-z0-9]{{1,24}})\.-\.-)\.{_MAC}", re.ASCII)
+_PARTS = ("kid", "signed", "mac", "all", "mailing", "n", "index")
 _LINK = re.compile(rf"(?P<signed>(?P<link>0|[1-9][0-9]{{0,3}})\.(?P<url>[A-Za-z0-9_-]{{1,2800}}))\.{_MAC}", re.ASCII)
 _BOUNCE = re.compile(rf"{re.escape(BOUNCE_PREFIX)}{_KID}\.(?P<signed>{_WHO})\.(?P<mac>[0-9a-f]{{16}})", re.ASCII)
 _CLAIM = (
@@ -241,11 +242,14 @@ def verify_view(key_ring: KeyRing, text: str) -> RecipientToken | None:
 
 def _recipient(key_ring: KeyRing, text: str, kind: bytes) -> RecipientToken | None:
     match = _RECIPIENT.fullmatch(text)
-    if match is None or not _holds(key_ring.token_keys, match["kid"], kind + match["signed"].encode(), match["mac"]):
+    if match is None:
         return None
-    if match["all"] is not None:
-        return RecipientToken(match["kid"], match["all"], ANONYMOUS, ANONYMOUS)
-    return RecipientToken(match["kid"], match["mailing"], int(match["n"]), int(match["index"]))
+    kid, signed, mac, everybody, mailing, n, index = match.group(*_PARTS)
+    if not _holds(key_ring.token_keys, kid, kind + signed.encode(), mac):
+        return None
+    if everybody is not None:
+        return RecipientToken(kid, everybody, ANONYMOUS, ANONYMOUS)
+    return RecipientToken(kid, mailing, int(n), int(index))
 
 
 def verify_link(key_ring: KeyRing, recipient: RecipientToken, text: str) -> LinkToken | None:

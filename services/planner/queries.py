@@ -206,6 +206,7 @@ QUERIES: dict[type[commands.Query], Query] = {
     commands.ChosenSources: chosen_sources,
     commands.Census: census,
     commands.Forecast: foresight.ask,
+    commands.Foresee: foresight.tried,
     commands.Tokens: administration.tokens,
     commands.Users: administration.users,
     commands.AuditTrail: audit.trail,

@@ -2,8 +2,9 @@
 
 Each commit goes to one partition of `evt.engagement.*`, chosen round robin: a hit carries no address key, its order
 against other hits does not matter (views are unique on the fact id), so one message an interval is enough. A batch
-leaves when its first hit is `linger` seconds old or when it is full. When neither log nor spool keeps a batch its hits
-are lost and counted; the requests are answered all the same, because a click must lead on in every case.
+leaves when its first hit is `linger` seconds old or when it is full; where three commits are under way it waits for the
+end of one, so a slow disk gets fewer and larger ones. When neither log nor spool keeps a batch its hits are lost and
+counted; the requests are answered all the same, because a click must lead on in every case.
 """
 
 import asyncio
@@ -21,6 +22,8 @@ from shared.ids import new_id
 from shared.tracing import Rarely
 
 log = logging.getLogger(__name__)
+
+_UNDER_WAY = 3
 
 
 class _Batch:
@@ -41,6 +44,7 @@ class GroupCommit:
         self._batch = _Batch()
         self._partitions = itertools.cycle(range(subjects.JOURNAL_PARTITIONS))
         self._commits: set[asyncio.Task[None]] = set()
+        self._due = False  # the batch is old enough, and waits for the end of a commit
         self._traced = Rarely(A_SECOND)
 
     async def record(self, hit: Hit) -> None:
@@ -56,10 +60,18 @@ class GroupCommit:
     def _leave(self, batch: _Batch) -> None:
         if batch is not self._batch:  # it was full before its time
             return
-        self._batch = _Batch()
+        if len(self._commits) >= _UNDER_WAY and len(batch.hits) < self._limit:
+            self._due = True
+            return
+        self._batch, self._due = _Batch(), False
         task = asyncio.get_running_loop().create_task(self._commit(batch))
         self._commits.add(task)
-        task.add_done_callback(self._commits.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._commits.discard(task)
+        if self._due:
+            self._leave(self._batch)
 
     async def _commit(self, batch: _Batch) -> None:
         began = self._traced.begin()
@@ -87,4 +99,5 @@ class GroupCommit:
         """Commit what is gathered and wait for the commits under way."""
         if self._batch.hits:
             self._leave(self._batch)
-        await asyncio.gather(*self._commits)
+        while self._commits:
+            await asyncio.wait(self._commits)

@@ -8,6 +8,7 @@ Consent goes straight on only while the spool is empty, so acts keep their order
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ _FULL = frozenset({10047, 10077, 10122})
 """Refusals of a log or disk that is full: they pass when an operator made room."""
 
 _LONGEST_WAIT = 1.0
+_TURNS = 8
+"""More turns of the loop than an answer takes from the socket to the task that waits for it."""
 
 log = logging.getLogger(__name__)
 
@@ -104,8 +107,10 @@ class Recorder:
         asked = loop.time()
         while True:
             await asyncio.wait({task}, timeout=self._patience)
-            if not task.done():
-                await asyncio.sleep(0)  # a busy loop fires timers before it reads what has already arrived
+            for _ in range(_TURNS):  # a busy loop fires timers before it reads what has already arrived
+                if task.done():
+                    break
+                await asyncio.sleep(0)
             now = loop.time()
             if task.done():
                 self._heard = now
@@ -161,7 +166,13 @@ class Recorder:
             log.info("spool: handed %d entries to the log", count)
 
     async def close(self) -> None:
-        """End the appends under way; what they carry is in the spool."""
+        """Give a living log a moment for what is late or spooled; what it does not take stays in the spool."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LONGEST_WAIT):
+                if self._late and self._log is not None and self._log.connected():
+                    await asyncio.wait(self._late)
+                if not self._spool.empty and not self.away:
+                    await self.replay()
         for task in self._late:
             task.cancel()
         await asyncio.gather(*self._late, return_exceptions=True)

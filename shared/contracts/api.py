@@ -101,6 +101,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.Templates, "planner", "GET", "/templates", "view"),
     Endpoint(commands.ShowTemplate, "planner", "GET", "/templates/{template}", "view"),
     Endpoint(commands.Forecast, "planner", "GET", f"{_MAILING}/forecast", "view"),
+    Endpoint(commands.Foresee, "planner", "POST", f"{_MAILING}/forecast", "view"),
     Endpoint(commands.Audience, "planner", "GET", f"{_MAILING}/audience", "view"),
     Endpoint(commands.SendTest, "planner", "POST", f"{_MAILING}/test", "send"),
     Endpoint(commands.ScheduleMailing, "planner", "POST", f"{_MAILING}/schedule", "send"),

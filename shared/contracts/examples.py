@@ -157,6 +157,7 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.RejectedRows: _UPLOAD | {"limit": 20},
     commands.PreviewImport: _UPLOAD,
     commands.Forecast: _MAILING,
+    commands.Foresee: _MAILING | {"at": "2027-05-03T09:00", "zone": "Europe/Prague"},
     commands.Audience: _MAILING | {"only": "skipped"},
     commands.LintMailing: _MAILING,
     commands.PreviewMailing: _MAILING | {"contact": "ann@example.com"},

@@ -1,13 +1,14 @@
-"""Opens and clicks a second that are durable before they are answered, beside the bare answer of the same HTTP server.
+"""Opens and clicks a second that are durable before they are answered, beside a bare answer of granian.
 
 A real nats-server with fsync on every append, the tracker as its own process, load by `wrk` where it is installed, else
 by raw sockets of a process of its own. Every recipient is another one; at the end the facts in the log are compared
 with the answers. `p99_ms` is at the full load, where each of the connections asks again at once; `p99_ms_at_half` at
-half of `WANTED`.
+half of `WANTED`, where each of them rests for a random time: with equal rests they would all ask in the same moment.
 """
 
 import asyncio
 import json
+import random
 import re
 import shutil
 import subprocess
@@ -75,16 +76,20 @@ def offer(port: int, paths: list[str], seconds: float, rate: float = 0) -> Load:
         listed.write_text("\n".join(paths))
         if wrk := shutil.which("wrk"):
             return _by_wrk(wrk, port, listed, seconds, rate)
-        pause = CONNECTIONS / rate if rate else 0.0
-        arguments = [str(port), str(listed), str(seconds), str(pause)]
+        arguments = [str(port), str(listed), str(seconds), str(_rest(rate))]
         command = [sys.executable, "-m", "tests.benchmark.hits", "--load", *arguments]
         seen = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
         return Load(**seen)
 
 
+def _rest(rate: float) -> float:
+    """Return how long a connection rests on average, a tenth of its time being for the answer; 0: not at all."""
+    return 0.9 * CONNECTIONS / rate if rate else 0.0
+
+
 def _by_wrk(wrk: str, port: int, listed: Path, seconds: float, rate: float) -> Load:
     script = listed.with_suffix(".lua")
-    pause = f"delay = function() return {round(CONNECTIONS / rate * 1000)} end\n" if rate else ""
+    pause = f"delay = function() return math.random(0, {round(2000 * _rest(rate))}) end\n" if rate else ""
     script.write_text(
         pause + f'local paths = {{}} for line in io.lines("{listed}") do paths[#paths + 1] = line end local i = 0\n'
         "request = function() i = i % #paths + 1 return wrk.format('GET', paths[i]) end\n"
@@ -127,7 +132,7 @@ class _Asker(asyncio.Protocol):
         assert data[9:12] in (b"200", b"302"), data
         self._took.append(time.perf_counter() - self._sent)
         if self.going and self._pause:
-            asyncio.get_running_loop().call_later(self._pause, self._ask)
+            asyncio.get_running_loop().call_later(random.uniform(0, 2 * self._pause), self._ask)
         elif self.going:
             self._ask()
 
@@ -222,7 +227,7 @@ async def run(seconds: float = SECONDS) -> None:
                     "hits_a_commit": load.answers / max(commits, 1),
                     "spool_unused": await tracker.spool_is_empty(),
                 }
-                bare = Yardstick("bare answer of the same server", yardstick.rate)
+                bare = Yardstick("bare answer of granian", yardstick.rate)
                 spent = {"tracker": Spent(cpu, peak_mib(tracker.pid))}
                 emit(Outcome(name, load.rate, "hits/s", bare, load.rate / yardstick.rate, spent, more))
             await nc.close()

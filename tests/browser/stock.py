@@ -41,11 +41,16 @@ class Stock:
         assert answer.refusal is None, answer.refusal
         return answer.data
 
-    async def draft(self, name: str, limits: Limits | None = None) -> str:
+    async def status(self, mailing: str) -> str:
+        """Return the status of a mailing, "" while nobody has read of it."""
+        answer = await self.client.query(commands.Status(mailing=mailing))
+        return str(answer.data["status"]) if answer.refusal is None else ""
+
+    async def draft(self, name: str, limits: Limits | None = None, campaign: str = "") -> str:
         """Draft a mailing and fix its audience."""
         drafted = await self.do(
             commands.DraftMailing(
-                campaign=self.campaign,
+                campaign=campaign or self.campaign,
                 name=name,
                 account=self.account,
                 sender_name="Shop",
@@ -60,11 +65,11 @@ class Stock:
 
     async def slow(self, name: str) -> str:
         """Start a mailing that takes long enough to look at it."""
-        mailing = await self.draft(name, Limits(seconds_between=1))
+        mailing = await self.draft(name, Limits(seconds_between=5))
         await self.do(commands.ScheduleMailing(mailing=mailing))
 
         async def sending() -> bool:
-            return bool((await self.ask(commands.Status(mailing=mailing)))["status"] == "Sending")
+            return await self.status(mailing) == "Sending"
 
         await until(sending, 30, every=0.1)
         return mailing
@@ -96,7 +101,7 @@ async def stocked(nc: Connection, local: Local, people: int = PEOPLE) -> Stock:
     await stock.do(commands.ScheduleMailing(mailing=stock.sent))
 
     async def completed() -> bool:
-        return bool((await stock.ask(commands.Status(mailing=stock.sent)))["status"] == "Completed")
+        return await stock.status(stock.sent) == "Completed"
 
     await until(completed, 60, every=0.2)
     return stock

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from services.planner.accounts.account import Account
 from services.planner.mailings.campaign import Campaign
 from shared.contracts.account import Limits
-from shared.contracts.commands import ScheduleMailing
+from shared.contracts.commands import Start
 from shared.contracts.mailing import AudienceFrozen, DoubtDecision, DryRunFinished, Figures, MailingDrafted, TestSent
 from shared.contracts.sources import Sources
 
@@ -70,7 +70,7 @@ class RemoveRecipients:
 class Schedule:
     """Set the start as asked for at `now`."""
 
-    wanted: ScheduleMailing
+    wanted: Start
     now: datetime
     account: Account
     campaign: Campaign = _ANY

@@ -16,3 +16,21 @@ window.sendFile = (file, emit) => {
   emit({ state: "sending", part: 0, name: file.name, size: file.size });
   request.send(file);
 };
+
+// The field at fault, also where it is folded away.
+window.focusField = (form, name) => {
+  const field = document.getElementById(form)?.querySelector(`[name="${name}"]`);
+  for (let around = field?.closest("details"); around; around = around.parentElement.closest("details")) around.open = true;
+  field?.focus();
+};
+
+// A line of what somebody writes: selected, and in sight.
+window.showLine = (name, line) => {
+  const area = document.querySelector(`textarea[name="${name}"], input[name="${name}"]`);
+  if (!area) return;
+  const before = area.value.split("\n").slice(0, line - 1).join("\n").length + (line > 1 ? 1 : 0);
+  const end = area.value.indexOf("\n", before);
+  area.focus();
+  area.setSelectionRange(before, end < 0 ? area.value.length : end);
+  area.scrollTop = (line - 3) * parseFloat(getComputedStyle(area).lineHeight);
+};

@@ -1,5 +1,7 @@
 """Numbers at a glance: how far a mailing is, and its figures in tiles. They move without a jump and without a sound."""
 
+from collections.abc import Awaitable, Callable
+
 from services.reporting.console import words
 from services.reporting.console.desk import Data
 from services.reporting.console.html import Tag, tag
@@ -36,14 +38,21 @@ class Progress:
         return f"{words.count(status['sent'])} of {words.count(status['total'])} sent{failed}"
 
 
+Open = Callable[[], Awaitable[None]]
+
+
 class Tile:
     """One figure with its label and, beneath, what it is a share of."""
 
-    def __init__(self, label: str, kind: str = "") -> None:
+    def __init__(self, label: str, kind: str = "", opens: Open | None = None) -> None:
         with tag("div", "", f"tile {kind}".strip()) as self._tile:
             tag("dt", label)
             with tag("dd"):
-                self._number: Tag = tag("span", "0", "figure")
+                if opens is None:
+                    self._number: Tag = tag("span", "0", "figure")
+                else:  # who is behind the number
+                    self._number = tag("button", "0", "figure", type="button", title=f"{label}: see who")
+                    self._number.on("click", opens)
                 self._note: Tag = tag("span", "", "note")
 
     def show(self, number: float, note: str = "") -> None:

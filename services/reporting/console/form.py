@@ -4,7 +4,8 @@ The browser keeps what is typed; the values come at once when the form is sent, 
 goes to the field it names (or to the foot of the form), and that field is focused. The values stay.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -69,7 +70,9 @@ class Form:
         self._fields: dict[str, _Field] = {}
         self._buttons: list[Tag] = []
         self._busy = False
-        self.element = tag("form", "", f"form {classes}".strip(), novalidate=True, autocomplete="off")
+        self.element = tag(
+            "form", "", f"form {classes}".strip(), novalidate=True, autocomplete="off", id=f"f-{self.id}"
+        )
         self.element.on("submit", self._sent, js_handler=_SEND)
         self._problem: Tag | None = None
 
@@ -138,10 +141,18 @@ class Form:
                 tag("option", shown, value=key, selected=True if key == value else None)
         return control
 
-    def checks(self, name: str, label: str, options: Iterable[tuple[str, str]], chosen: Iterable[str] = ()) -> None:
+    def checks(
+        self,
+        name: str,
+        label: str,
+        options: Iterable[tuple[str, str]],
+        chosen: Iterable[str] = (),
+        *,
+        classes: str = "",
+    ) -> None:
         """Add boxes to tick, as one group."""
         wanted = set(chosen)
-        with tag("fieldset", "", "checks", data_field=name) as group:
+        with tag("fieldset", "", f"checks {classes}".strip(), data_field=name) as group:
             tag("legend", label)
             for key, shown in options:
                 with tag("label", "", "check"):
@@ -149,6 +160,10 @@ class Form:
                     tag("span", shown)
             problem = self._problem_of(name)
         self._fields[name] = _Field(group, problem, required=False)
+
+    def box(self, name: str, label: str, text: str, *, checked: bool = False) -> None:
+        """Add one box to tick; its value is "yes" where it is."""
+        self.checks(name, label, [("yes", text)], ["yes"] if checked else [])
 
     def buttons(self, *labels: tuple[str, str] | str, style: str = "", closes: str = "") -> None:
         """Add the button that sends; of several, each is (value, label) and sends itself as `do`.
@@ -221,9 +236,7 @@ class Form:
 
     def refuse(self, refusal: Refusal) -> None:
         """Show what is wrong, next to its field where it has one."""
-        name = self._aliases.get(refusal.field, refusal.field)
-        if name not in self._fields:
-            name = name.split(".")[0] if name.split(".")[0] in self._fields else name.rsplit(".", 1)[-1]
+        name = self._place_of(refusal.field)
         line = f" (line {refusal.line})" if refusal.line and "line" not in refusal.message else ""
         message = refusal.message[:1].upper() + refusal.message[1:] + line
         if name in self._fields:
@@ -233,6 +246,13 @@ class Form:
             self._problem.say(message)
             self._problem.put(hidden=None)
 
+    def _place_of(self, path: str) -> str:
+        """Return the field for a path: its last part, or what stands for the path or a beginning of it."""
+        parts = path.split(".")
+        names = [path, parts[-1], *(".".join(parts[:most]) for most in range(len(parts) - 1, 0, -1))]
+        places = [self._aliases.get(name, name) for name in names]
+        return next((place for place in places if place in self._fields), path)
+
     def _show(self, name: str, message: str) -> None:
         one = self._fields[name]
         one.problem.say(message)
@@ -240,7 +260,7 @@ class Form:
         one.control.put(aria_invalid="true")
 
     def _focus(self, name: str) -> None:
-        ui.run_javascript(f"setTimeout(() => document.querySelector('[name=\"{name}\"]')?.focus())")
+        ui.run_javascript(f"setTimeout(() => focusField('f-{self.id}', '{name}'))")
 
     def _clear(self) -> None:
         for one in self._fields.values():
@@ -253,6 +273,20 @@ class Form:
         self._busy = busy
         for button in self._buttons:
             button.put(aria_disabled="true" if busy else None)
+
+
+@contextmanager
+def more(summary: str, *, shown: bool = False) -> Iterator[None]:
+    """Draw fields that are seldom needed: folded away, unless they hold something."""
+    with tag("details", "", "more", open=True if shown else None):
+        tag("summary", summary)
+        with tag("div", "", "form"):
+            yield
+
+
+def words_of(text: str) -> list[str]:
+    """Return what was typed as a list, whether by commas or white space."""
+    return text.replace(",", " ").split()
 
 
 def _invalid(error: ValidationError) -> Refusal:

@@ -23,6 +23,7 @@ _SHOWN = 8.0
 _PLACES: tuple[tuple[str, str, Permission], ...] = (
     ("/", "Mailings", "view"),
     ("/contacts", "Contacts", "view"),
+    ("/templates", "Templates", "view"),
     ("/accounts", "Accounts", "view"),
     ("/health", "Health", "view"),
     ("/mailboxes", "Mailboxes", "administer"),

@@ -1,6 +1,7 @@
 """How the console says things: numbers, times in the reader's zone, states, causes. Pure."""
 
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 _CAUSES = {
@@ -39,6 +40,9 @@ _TONES = {
     "Sent": "green",
     "Pending": "plain",
 }
+
+
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def count(number: float) -> str:
@@ -91,3 +95,34 @@ def duration(seconds: float) -> str:
     if minutes < 1:
         return "under a minute"
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def hours(hours: dict[str, Any], zone: str) -> str:
+    """Return sending hours as people read them."""
+    days = (
+        "" if len(hours["weekdays"]) == len(DAYS) else " " + ", ".join(DAYS[day] for day in sorted(hours["weekdays"]))
+    )
+    spans = ", ".join(f"{span['start'][:5]} to {span['end'][:5]}" for span in (hours, *hours.get("more", [])))
+    off = "".join(f", not on holidays of {calendar}" for calendar in hours.get("holidays", []))
+    closed = f", {many(len(hours['closed']), 'further day')} closed" if hours.get("closed") else ""
+    return f"{spans}{days}{off}{closed} ({zone})"
+
+
+def when(status: dict[str, Any], zone: ZoneInfo) -> str:
+    """Say the time that matters in the state of a mailing."""
+    if status["status"] == "Scheduled" and status["started_at"]:
+        return f"goes on {moment(status['opens'], zone)}"
+    if status["status"] == "Scheduled":
+        return f"starts {moment(status['scheduled_at'], zone)}"
+    if status["finished_at"]:
+        return moment(status["finished_at"], zone)
+    if status["started_at"]:
+        return f"since {moment(status['started_at'], zone)}"
+    return f"drafted {moment(status['drafted_at'], zone)}"
+
+
+def closed(status: dict[str, Any], zone: ZoneInfo) -> str:
+    """Say that the window of a mailing is closed and when the next one opens, "" where it is not."""
+    if status["status"] != "Scheduled" or not status["started_at"]:
+        return ""
+    return f"Its sending hours are over for now. It goes on by itself {moment(status['opens'], zone)}."

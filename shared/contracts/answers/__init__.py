@@ -160,6 +160,7 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.PreviewMailing: Preview,
     commands.LintMailing: FindingRows,
     commands.Forecast: Foreseen,
+    commands.Foresee: Foreseen,
     commands.StartDryRun: DryRunDone,
     commands.CancelDryRun: DryRunDone,
     commands.DryRunStatus: DryRunShown,

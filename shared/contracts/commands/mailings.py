@@ -184,10 +184,10 @@ class SendTest(Command):
     to: list[str] = Field(min_length=1, max_length=20)
 
 
-class ScheduleMailing(Command):
-    """Start by itself at `at` (local time of `zone`), or at once where `at` is None."""
+class Start(BaseModel):
+    """When a mailing starts and goes out; local times are those of `zone`, and without `at` it starts at once."""
 
-    NAME: ClassVar[str] = "mailing.schedule"
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     mailing: Id
     at: datetime | None = None
@@ -195,6 +195,12 @@ class ScheduleMailing(Command):
     hours: SendingHours | None = None
     deadline: datetime | None = None
     late: LateRule = "send"
+
+
+class ScheduleMailing(Start, Command):
+    """Start by itself at `at` (local time of `zone`), or at once where `at` is None."""
+
+    NAME: ClassVar[str] = "mailing.schedule"
 
 
 class ApproveMailing(Command):
@@ -313,6 +319,12 @@ class Forecast(Query):
     NAME: ClassVar[str] = "mailing.forecast"
 
     mailing: Id
+
+
+class Foresee(Start, Query):
+    """When it would be finished if it were scheduled like this; refused where `mailing.schedule` would be."""
+
+    NAME: ClassVar[str] = "mailing.foresee"
 
 
 class DryRunStatus(Query):

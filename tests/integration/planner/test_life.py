@@ -114,3 +114,26 @@ async def test_the_directory_holds_everyone_imported(desk: Desk) -> None:
         ["bob@x.example", "Bob"],
         ["cy@gmail.com", "Cy"],
     ]
+
+
+@pytest.mark.feature("B13")
+async def test_a_start_is_tried_out_and_nothing_is_set(desk: Desk) -> None:
+    """What is wrong with it is told as `schedule` would, also before an audience is frozen; it stays planned."""
+    await desk.imported(PEOPLE)
+    mailing = await desk.drafted()
+    later = datetime.combine(clock.now().date() + timedelta(days=3), time(9))
+    tried = commands.Foresee(mailing=mailing, at=later)
+
+    async def wrong(**fields: object) -> str:
+        refusal = (await desk.client.query(tried.model_copy(update=fields))).refusal
+        return refusal.code if refusal else ""
+
+    assert await wrong(at=later - timedelta(days=9)) == "start_in_past"
+    assert await wrong(zone="Nowhere") == "zone_unknown"
+    assert await wrong(deadline=later) == "deadline_too_early"
+    assert await wrong() == "audience_missing"
+    await desk.do(commands.FreezeAudience(mailing=mailing))
+    foreseen = await desk.ask(tried)
+    assert (foreseen["status"], foreseen["left"]) == ("planned", 3)
+    assert foreseen["starts_at"].startswith(f"{later:%Y-%m-%dT%H:%M}")
+    assert (await desk.ask(commands.Forecast(mailing=mailing)))["plan"] == ""

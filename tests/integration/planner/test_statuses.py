@@ -59,9 +59,10 @@ async def sent(desk: Desk, statuses: dict[CustomerOutcome, str], campaign: str =
 
 async def clicked(desk: Desk, chunk: ChunkPlanned, contact: str) -> None:
     """Let a person follow a link, some seconds from now."""
-    place = {"mailing": chunk.mailing, "n": chunk.n, "index": chunk.contacts.index(contact)}
     at = now() + timedelta(seconds=20)  # nobody reads at once
-    hit = Hit.model_validate(place | {"id": f"h{contact}", "kind": "click", "link": 0, "at": at, "agent": "desktop"})
+    where = chunk.contacts.index(contact)
+    fact = f"h{contact}"
+    hit = Hit(id=fact, kind="click", mailing=chunk.mailing, n=chunk.n, index=where, link=0, at=at, agent="desktop")
     await desk.write(subjects.engagement(0), HitsRecorded(hits=[hit]))
 
 

@@ -16,7 +16,6 @@ def register(console: "Console") -> None:
         audience,
         campaign,
         contacts,
-        draft,
         follow_up,
         health,
         mailboxes,
@@ -24,10 +23,12 @@ def register(console: "Console") -> None:
         mailings,
         me,
         parked,
-        sources,
+        single_mail,
+        templates,
+        wizard,
     )
 
-    work = (mailings, campaign, draft, mailing, audience, sources, follow_up, contacts)
+    work = (mailings, campaign, wizard, mailing, audience, follow_up, templates, single_mail, contacts)
     for page in (*work, accounts, mailboxes, health, parked, access, me):
         page.register(console)
 

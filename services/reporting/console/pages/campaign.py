@@ -37,7 +37,8 @@ class _Campaign:
     def draw(self, lists: list[Data]) -> None:
         """Draw it."""
         known = self._known or {}
-        chosen = known.get("lists") or [one["id"] for one in lists if len(lists) == 1]
+        asked = str(ui.context.client.request.query_params.get("list", ""))
+        chosen = known.get("lists") or [one["id"] for one in lists if len(lists) == 1 or one["id"] == asked]
         self._form = Form(self._submit, "card")
         with self._form as form:
             form.text("name", "Name", known.get("name", ""), required=True, autofocus=True, maxlength=200)
@@ -47,12 +48,8 @@ class _Campaign:
             with tag("div", "", "pair"):
                 form.text("starts_on", "First day", known.get("starts_on", ""), type="date")
                 form.text("ends_on", "Last day", known.get("ends_on", ""), type="date")
-            form.checks(
-                "approval",
-                "Approval",
-                [("yes", "A second person approves of each mailing")],
-                ["yes"] * known.get("approval", 0),
-            )
+            text = "A second person approves of each mailing"
+            form.box("approval", "Approval", text, checked=bool(known.get("approval")))
             _statuses(form, known.get("statuses", {}))
             if not known:
                 form.buttons("Open the campaign")
@@ -78,9 +75,10 @@ class _Campaign:
             **values.given("name", "kind", "starts_on", "ends_on"),
             "lists": values.all("lists"),
         }
+        fields["approval"] = values["approval"] == "yes"
         fields["statuses"] = {outcome: word for outcome in ORDER if (word := values[f"status_{outcome}"])}
         if self._known:  # what the form does not show stays as it is
-            fields |= {"approval": self._known["approval"], "utm": self._known["utm"]}
+            fields["utm"] = self._known["utm"]
             command = made(commands.EditCampaign, campaign=self._known["campaign"], **fields)
             return await self._desk.tell(command, self._form.id)
         return await self._desk.tell(made(commands.OpenCampaign, **fields), self._form.id)

@@ -13,6 +13,7 @@ from services.reporting.console.desk import AwayError, Data
 from services.reporting.console.frame import Frame, Section, heading
 from services.reporting.console.html import link, pill, tag
 from services.reporting.console.live import follow, later
+from services.reporting.console.pages.mailing_approval import Approval
 from services.reporting.console.pages.mailing_chart import Chart
 from services.reporting.console.pages.mailing_controls import Controls
 from services.reporting.console.pages.mailing_doubts import Doubts
@@ -21,6 +22,7 @@ from services.reporting.console.pages.mailing_message import Message
 from services.reporting.console.pages.mailing_numbers import Numbers
 from services.reporting.console.pages.mailing_recipients import Recipients
 from services.reporting.console.pages.mailing_steps import Steps
+from services.reporting.console.pages.mailing_versions import Versions
 from shared.contracts import commands
 
 if TYPE_CHECKING:
@@ -48,12 +50,14 @@ class _Mailing:
         with actions.beside:
             self._state = pill("", "plain")
         self._reason = tag("p", "", "reason", hidden=True)
-        self._steps = Section(frame, tag("div", "", "stack"), Steps(frame, mailing, self.changed).draw)
+        self._steps = Section(frame, tag("div", "", "stack"), Steps(frame, mailing).draw)
+        self._approval = Approval(frame, mailing, self.changed)
         with tag("div", "", "stack") as self._sent:
-            self._numbers = Numbers()
+            self._numbers = Numbers(self._open)
         with tag("div", "", "columns") as self._columns:
             with tag("div", "", "stack"):
                 self._chart = Chart(frame.desk, mailing)
+                self._versions = Versions(frame, mailing, self.changed)
                 self._recipients = Recipients(frame, mailing)
             with tag("div", "", "stack"):
                 self._facts = Facts(frame.desk)
@@ -66,6 +70,10 @@ class _Mailing:
         await self._slowly()
         follow(frame.desk, mailing, self._news, self._away)
 
+    async def _open(self, outcome: str) -> None:
+        """Show who is behind a number."""
+        await self._recipients.choose(outcome)
+
     async def changed(self) -> None:
         """Show what a command did without waiting for news."""
         await self._news(await self._frame.desk.read(commands.Status(mailing=self._mailing)))
@@ -74,10 +82,12 @@ class _Mailing:
         self._frame.back()
         self._state.say(status["status"])
         self._state.put(data_tone=words.tone(status["status"]))
-        self._reason.say(status["reason"])
-        self._reason.put(hidden=None if status["reason"] else True)
+        why = status["reason"] or words.closed(status, self._frame.desk.zone)
+        self._reason.say(why)
+        self._reason.put(hidden=None if why else True)
         self._numbers.show(status)
         self._facts.show(status)
+        self._versions.show(status)
         begun = status["status"] != "Planned"
         self._sent.put(hidden=None if begun else True)
         self._columns.put(data_planned=None if begun else "")
@@ -86,6 +96,7 @@ class _Mailing:
             self._shown = shown
             self._controls.show(status)
             await self._steps.draw()
+            await self._approval.refresh()
             await self._message.refresh()
         await self._soon()
 

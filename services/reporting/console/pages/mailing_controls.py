@@ -30,12 +30,16 @@ class Controls:
         with self._row:
             if desk.may("send"):
                 self._sending(state, status)
-            if desk.may("edit") and state == "Planned":
-                link("Edit", f"/mailings/{self._mailing}/edit", "button")
             if status["audience"]:
                 link("Recipients", f"/mailings/{self._mailing}/audience", "button")
             if status["started_at"] or status["planned"]:
                 link("Export CSV", f"/v1/mailings/{self._mailing}/recipients.csv", "button", download=True)
+            if state == "Completed" and status["opened"] < status["sent"] and desk.may("create"):
+                link(
+                    "Send again to who did not open it",
+                    f"/mailings/{self._mailing}/follow-up?group=not_opened",
+                    "button",
+                )
             if desk.may("delete") and state in ("Planned", "Completed", "Cancelled", "Failed"):
                 text = "It disappears from the lists. Its history and its ledger are kept."
                 question = Question("Delete this mailing?", text, "Delete it", "danger")

@@ -7,7 +7,6 @@ from services.reporting.console.html import tag
 from shared.contracts import commands
 
 _LOG = 20
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 class Facts:
@@ -42,24 +41,13 @@ class Facts:
             ("Started", words.moment(status["started_at"], zone)),
             ("Finished", words.moment(status["finished_at"], zone)),
             ("Sends again", words.moment(status["opens"], zone) if status["status"] == "Scheduled" else ""),
-            ("Hours", _hours(status)),
+            ("Hours", words.hours(status["hours"], status["zone"]) if status["hours"] else ""),
             ("Not after", words.moment(status["deadline"], zone)),
             ("Limits", ", ".join(rate) or "none"),
             ("Tracking", {"person": "per person", "anonymous": "in sum only", "off": "off"}[status["tracking"]]),
             ("In doubt", "held for a decision" if status["doubt"] == "hold" else "sent again"),
             ("Drafted", words.moment(status["drafted_at"], zone)),
         ]
-
-
-def _hours(status: Data) -> str:
-    hours = status["hours"]
-    if not hours:
-        return ""
-    days = "" if len(hours["weekdays"]) == 7 else " " + ", ".join(_DAYS[day] for day in sorted(hours["weekdays"]))
-    spans = ", ".join(f"{span['start'][:5]} to {span['end'][:5]}" for span in (hours, *hours.get("more", [])))
-    off = "".join(f", not on holidays of {calendar}" for calendar in hours.get("holidays", []))
-    closed = f", {words.many(len(hours['closed']), 'further day')} closed" if hours.get("closed") else ""
-    return f"{spans}{days}{off}{closed} ({status['zone']})"
 
 
 class Links:

@@ -3,6 +3,7 @@
 from services.reporting.console.desk import Data, Desk
 from services.reporting.console.html import tag
 from services.reporting.console.preview import preview
+from services.reporting.console.written import sender_of
 from shared.contracts import commands
 
 
@@ -24,8 +25,7 @@ class Message:
         self._card.clear()
         with self._card:
             tag("h2", "Message")
-            sender = f"{written['sender_name']} <{written['sender_address']}>".strip()
             answers = f", answers go to {written['reply_to']}" if written["reply_to"] else ""
-            tag("p", f"From {sender}{answers}", "under")
+            tag("p", f"From {sender_of(written)}{answers}", "under")
             preview(written["subject"], written["html"], written["text"])
         self._card.put(hidden=None)

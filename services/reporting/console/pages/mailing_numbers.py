@@ -4,6 +4,8 @@ They move at once; screen readers hear them now and then.
 """
 
 import time
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from services.reporting.console import words
 from services.reporting.console.desk import Data
@@ -11,27 +13,28 @@ from services.reporting.console.figures import Progress, Tile
 from services.reporting.console.html import tag
 
 _SPOKEN_EVERY = 15.0
+_TILES = (
+    ("total", "Recipients", "", ""),
+    ("to_send", "To send", "", "Pending"),
+    ("sent", "Sent", "", "Sent"),
+    ("opened", "Opened by", "", "opened"),
+    ("clicked", "Clicked by", "", "clicked"),
+    ("failed", "Failed", "bad", "Failed"),
+)
+"""Figure, label, style, and the recipients behind it."""
 _FAILURES = ("rejected", "skipped", "expired", "cancelled", "in_doubt")
 
 
 class Numbers:
     """The figures at the head of the page."""
 
-    def __init__(self) -> None:
+    def __init__(self, opens: Callable[[str], Awaitable[None]]) -> None:
         with tag("section", "", "stack", aria_label="Numbers"):
             with tag("div", "", "big"):
                 self._progress = Progress()
             with tag("dl", "", "tiles"):
                 self._tiles = {
-                    name: Tile(label, kind)
-                    for name, label, kind in (
-                        ("total", "Recipients", ""),
-                        ("to_send", "To send", ""),
-                        ("sent", "Sent", ""),
-                        ("opened", "Opened by", ""),
-                        ("clicked", "Clicked by", ""),
-                        ("failed", "Failed", "bad"),
-                    )
+                    name: Tile(label, kind, partial(opens, outcome)) for name, label, kind, outcome in _TILES
                 }
             self._failures = tag("ul", "", "chips plain-chips", aria_label="Failures by cause", hidden=True)
         self._heard = tag("p", "", "unseen", role="status", aria_live="polite")

@@ -2,13 +2,14 @@
 
 from functools import partial
 
-from nicegui.events import GenericEventArguments
+from nicegui import ui
 
 from services.reporting.console import words
 from services.reporting.console.desk import Data
 from services.reporting.console.frame import Frame
 from services.reporting.console.html import Tag, link, pill, tag
 from services.reporting.console.listing import NONE, Cell, Column, Listing
+from services.reporting.console.searching import search_form
 from shared.contracts import commands
 
 _PAGE = 15
@@ -27,6 +28,14 @@ _FILTERS = (
     ("complained", "Complained"),
     ("replied", "Replied"),
 )
+_GROUPS = {
+    "Sent": "sent",
+    "Failed": "failed",
+    "in_doubt": "in_doubt",
+    "opened": "read",
+    "clicked": "clicked",
+    "bounced": "bounced",
+}
 _COLUMNS = (
     Column("Recipient", "wide"),
     Column("State", "state"),
@@ -50,24 +59,11 @@ class Recipients:
         with tag("section", "", "", aria_labelledby="recipients-title"):
             with tag("div", "", "section-head"):
                 tag("h2", "Recipients", id="recipients-title")
-                if frame.desk.may("add_recipient"):
-                    link("Follow up", f"/mailings/{mailing}/follow-up")
+                self._follow_up = link("Follow up", f"/mailings/{mailing}/follow-up")
+                self._follow_up.put(hidden=None if frame.desk.may("add_recipient") else True)
             with tag("div", "", "chips", role="group", aria_label="Show"):
                 self._chips = {value: self._chip(value, label) for value, label in _FILTERS}
-            search = tag("form", "", "search", role="search")
-            search.on("submit", self._searched, js_handler=_SENT)
-            with search:
-                tag("label", "Search for an address or a name", "unseen", for_="recipients-search")
-                placeholder = "Search for an address or a name"
-                tag(
-                    "input",
-                    id="recipients-search",
-                    name="search",
-                    type="search",
-                    placeholder=placeholder,
-                    maxlength=200,
-                )
-                tag("button", "Search", "button", type="submit")
+            search_form("recipients", self._searched)
             self._empty = tag("p", "", "under", hidden=True, role="status")
             self._listing = Listing("Recipients", _COLUMNS, "cards")
             with tag("div", "", "pager"):
@@ -78,17 +74,21 @@ class Recipients:
     def _chip(self, value: str, label: str) -> Tag:
         pressed = "true" if value == self._outcome else "false"
         return tag("button", label, "chip", type="button", aria_pressed=pressed).on(
-            "click", partial(self._choose, value)
+            "click", partial(self.choose, value)
         )
 
-    async def _choose(self, value: str) -> None:
+    async def choose(self, value: str) -> None:
+        """Show those of one state, and bring them into sight."""
+        ui.run_javascript("document.getElementById('recipients-title')?.scrollIntoView({block: 'nearest'})")
         self._outcome, self._cursors = value, [""]
         for key, chip in self._chips.items():
             chip.put(aria_pressed="true" if key == value else "false")
+        group = _GROUPS.get(value, "all")
+        self._follow_up.put(href=f"/mailings/{self._mailing}/follow-up?group={group}")
         await self.refresh()
 
-    async def _searched(self, event: GenericEventArguments) -> None:
-        self._search, self._cursors = str(event.args), [""]
+    async def _searched(self, text: str) -> None:
+        self._search, self._cursors = text, [""]
         await self.refresh()
 
     async def _back(self) -> None:
@@ -158,9 +158,6 @@ class Recipients:
         under = f"{words.exact(row['at'], self._desk.zone)}{tries}{again}{left}{said}".removeprefix(" · ")
         if under:
             tag("span", under, "under")
-
-
-_SENT = "(e) => { e.preventDefault(); emit(e.target.elements.search.value); }"
 
 
 def _who(row: Data) -> None:

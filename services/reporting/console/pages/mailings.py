@@ -5,7 +5,6 @@ Where nothing is there yet it says what to do first, in order.
 
 from functools import partial
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from services.reporting.console import words
 from services.reporting.console.desk import AwayError, Data, Desk
@@ -66,6 +65,8 @@ class _Mailings:
                 if campaigns:
                     link("New mailing", "/mailings/new", "button primary")
                 link("New campaign", "/campaigns/new", "button")
+            if campaigns and self._desk.may("send"):
+                link("A single mail", "/mails/new", "button")
 
     async def _first_steps(self) -> None:
         accounts = (await self._desk.read(commands.Accounts()))["accounts"]
@@ -133,18 +134,7 @@ class _Line:
         self._progress.show(status)
         self._opened.say(words.share(status["opened"], status["sent"]) or NONE)
         self._clicked.say(words.share(status["clicked"], status["sent"]) or NONE)
-        self._when.say(_when(status, self._zone))
-
-
-def _when(status: Data, zone: ZoneInfo) -> str:
-    """Say the time that matters in this state."""
-    if status["status"] == "Scheduled":
-        return f"starts {words.moment(status['scheduled_at'], zone)}"
-    if status["finished_at"]:
-        return words.moment(status["finished_at"], zone)
-    if status["started_at"]:
-        return f"since {words.moment(status['started_at'], zone)}"
-    return f"drafted {words.moment(status['drafted_at'], zone)}"
+        self._when.say(words.when(status, self._zone))
 
 
 def _about(campaign: Data) -> str:
