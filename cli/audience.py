@@ -109,7 +109,7 @@ async def audience(
         session.out.json(answer)
         return
     session.out.screen.print(
-        pairs({"Mails": answer["recipients"], "Customers": answer["customers"], "Left out": answer["skipped"]})
+        pairs({"Mails": answer["recipients"], "Customers": answer.get("customers", ""), "Left out": answer["skipped"]})
     )
     session.out.screen.print(table(answer["rows"], _COLUMNS))
     if answer.get("next"):

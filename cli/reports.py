@@ -66,7 +66,7 @@ def _shown(answer: Data, *, interactive: bool) -> RenderableType:
         "Window open until": answer["until"],
         "Window opens": answer["opens"],
         "Total": answer["total"],
-        "Customers": "" if answer["customers"] in (None, answer["recipients"]) else answer["customers"],
+        "Customers": "" if (whom := answer.get("customers")) in (None, answer.get("recipients")) else whom,
         "To send": answer["to_send"],
         "Sent": answer["sent"],
         "Outcomes": {name.replace("_", " "): answer[name] for name in _OUTCOMES if answer[name]},
