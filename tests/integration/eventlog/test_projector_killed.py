@@ -22,7 +22,7 @@ async def test_killed_projectors_add_up_to_one_that_was_not(
     last = await write(log, 1500)
     rng = random.Random(7)
     async with running(projector(log, engine, batch=1)) as one:  # makes the tables
-        await one.wait_for(1, 5)
+        await one.wait_for(1, 30)
     for _ in range(3):
         started = (await checkpoint(engine, "rates")).seq
         victims = [
@@ -40,10 +40,10 @@ async def test_killed_projectors_add_up_to_one_that_was_not(
         async def reached(goal: int = goal) -> bool:
             return (await checkpoint(engine, "rates")).seq >= goal
 
-        await until(reached, 20, every=0.002)
+        await until(reached, 60, every=0.002)
         for victim in victims:
             victim.kill()
             await victim.wait()
     async with running(projector(log, engine)) as one:
-        await one.wait_for(last, 10)
+        await one.wait_for(last, 60)
     assert await content(engine) == await made_at_once(log, tmp_path, last)

@@ -118,6 +118,7 @@ class _Mailing:
     async def _slowly(self) -> None:
         parts: tuple[Callable[[], Awaitable[None]], ...] = (
             self._chart.refresh,
+            self._versions.refresh,
             self._recipients.refresh,
             self._doubts.refresh,
             self._links.refresh,

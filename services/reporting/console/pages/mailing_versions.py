@@ -30,10 +30,19 @@ class Versions:
         self._changed = changed
         self._card = tag("section", "", "card once-begun", aria_label="A/B test", hidden=True)
         self._shown: tuple[Data | None, bool] = (None, False)
+        self._figures: list[Data] = []
+
+    async def refresh(self) -> None:
+        """Read how the versions did: news of the mailing do not count them."""
+        if self._shown[0]:
+            self.show(await self._frame.desk.read(commands.Status(mailing=self._mailing)))
 
     def show(self, status: Data) -> None:
         """Draw it where something changed."""
         test: Data | None = status.get("ab_test")
+        if test:
+            self._figures = test["versions"] or self._figures
+            test = test | {"versions": self._figures}
         open_ = bool(status["started_at"]) and status["status"] in _OPEN and self._frame.desk.may("send")
         if (test, open_) == self._shown:
             return
