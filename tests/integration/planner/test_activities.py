@@ -44,7 +44,7 @@ async def tell(desk: Desk, subject: str, *events: dict[str, Any]) -> int:
 
     async def taken() -> bool:
         info = await desk.nc.jetstream().consumer_info(subjects.INBOX, subjects.PLANNER_INTAKE)
-        return not info.num_pending and not info.num_ack_pending
+        return info.ack_floor is not None and (info.ack_floor.stream_seq or 0) >= seq
 
     await until(taken, 20)
     return seq

@@ -32,10 +32,12 @@ class Producer:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.inbox = Reader(desk.nc, subjects.INBOX)
+        self._last = 0
 
     async def publish(self, *events: dict[str, Any]) -> int:
         """Publish a message and return its sequence."""
         ack = await self.desk.nc.jetstream().publish("in.contacts", json.dumps(events).encode())
+        self._last = ack.seq
         return ack.seq
 
     async def done(self) -> None:
@@ -43,7 +45,7 @@ class Producer:
 
         async def nothing() -> bool:
             info = await self.desk.nc.jetstream().consumer_info(subjects.INBOX, subjects.PLANNER_INTAKE)
-            return not info.num_pending and not info.num_ack_pending
+            return info.ack_floor is not None and (info.ack_floor.stream_seq or 0) >= self._last
 
         await until(nothing, 20)
 

@@ -33,11 +33,11 @@ def told(record: str, *addresses: str, version: int = 1, **more: object) -> dict
 async def synced(desk: Desk, *events: dict[str, Any]) -> None:
     """Have a producer say it, and wait until it is taken in."""
     js = desk.nc.jetstream()
-    await js.publish(subjects.CONTACTS_IN, json.dumps(events).encode())
+    stored = await js.publish(subjects.CONTACTS_IN, json.dumps(events).encode())
 
     async def taken() -> bool:
         info = await js.consumer_info(subjects.INBOX, subjects.PLANNER_INTAKE)
-        return not info.num_pending and not info.num_ack_pending
+        return info.ack_floor is not None and (info.ack_floor.stream_seq or 0) >= stored.seq
 
     await until(taken, 15)
 
