@@ -58,7 +58,7 @@ lint: $(READY) ## Style, types, and who may import whom
 .PHONY: test
 test: $(READY) ## All tests: in parallel, then those that measure time alone; the last line counts both
 	@mkdir -p artefacts
-	TMPDIR=$(or $(MEMORY),$(TMPDIR),/tmp) $(BIN)/python -m pytest -q -n 3 -m "not alone" --stage-out=$(STAGE)
+	TMPDIR=$(or $(MEMORY),$(TMPDIR),/tmp) $(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not alone" --stage-out=$(STAGE)
 	$(BIN)/python -m pytest -q -m alone --stage-in=$(STAGE)
 
 .PHONY: test-postgres

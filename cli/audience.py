@@ -108,10 +108,12 @@ async def audience(
     if session.out.as_json:
         session.out.json(answer)
         return
-    session.out.screen.print(
-        pairs({"Mails": answer["recipients"], "Customers": answer.get("customers", ""), "Left out": answer["skipped"]})
-    )
-    session.out.screen.print(table(answer["rows"], _COLUMNS))
+    customers = answer.get("customers")
+    other = {} if customers in (None, answer["recipients"]) else {"Customers": customers}
+    session.out.screen.print(pairs({"Recipients": answer["recipients"], **other, "Left out": answer["skipped"]}))
+    only_one = all(row.get("slot", "first") in ("", "first") for row in answer["rows"])
+    columns = {name: label for name, label in _COLUMNS.items() if name != "slot" or not only_one}
+    session.out.screen.print(table(answer["rows"], columns))
     if answer.get("next"):
         session.out.note(f"[dim]There are more: --show --after {answer['next']}[/dim]")
     session.out.note(

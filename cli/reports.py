@@ -164,6 +164,8 @@ async def recipients(
     columns |= {"attempts": "Attempts", "code": "Code", "enhanced": "", "text": "Reply", "cause": "Cause"}
     columns |= {"opens": "Opens", "clicks": "Clicks"}
     answer = await session.ask(commands.Recipients(mailing=mailing, outcome=outcome, after=after, limit=limit))
+    if all(row.get("slot", "first") in ("", "first") for row in answer["rows"]):
+        del columns["slot"]
     columns |= {name: label for name, label in _IF_ANY.items() if any(row.get(name) for row in answer["rows"])}
     session.out.rows(answer, "rows", columns, empty="Nobody.")
 
