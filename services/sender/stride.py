@@ -32,13 +32,15 @@ class Stride:
     ahead: bool
 
 
-def stride(window: int, *, limited: bool, crowd: Crowd, each: float, validity: float) -> Stride:
+def stride(window: int, *, limited: bool, crowd: Crowd, each: float, validity: float, wired: int = 0) -> Stride:
     """Return the stride of a worker whose window is `window` mails, of which `each` took so many seconds lately.
 
     `each` is 0 where nothing is known. `limited`: a rate is kept, or claims that ran out made the window smaller.
+    `wired`: so many of its mails are on the wire while it asks.
     """
+    left = max(1, window - wired)
     swift = 0 < each * window < SWIFT * validity
     if window > 1 and not limited and crowd.working >= MANY and swift:
-        return Stride(window, ahead=False)
+        return Stride(left, ahead=False)
     half = max(1, window // 2)
-    return Stride(half, ahead=half > 1)
+    return Stride(min(half, left), ahead=half > 1)

@@ -116,6 +116,7 @@ class Work:
     barren: int = 0
     cap: int = 0
     ahead: bool = True
+    wired: int = 0
     paced: dict[str, ProviderLimits] = field(default_factory=dict)
     looked: float = -1.0
     attempt: Attempt = field(init=False)
@@ -168,8 +169,10 @@ class Work:
         flight.phases.wire = tracing.begin()
         began = boot_seconds()
         sent = asyncio.ensure_future(self.line.carry(flight.mails, flight.guard, flight.witness))
+        self.wired = len(flight.claimed)
         ahead = asyncio.ensure_future(self._claim()) if self.ahead else None
         results = await sent
+        self.wired = 0
         self.line.each = (boot_seconds() - began) / len(flight.mails)
         step("window.answered")
         self.attempt.flown(flight.phases, len(flight.mails))
@@ -259,7 +262,8 @@ class Work:
         scopes = self._scopes()
         size = window(scopes, self.cap)
         narrow = size < means.window or most < size or any(map(limited, scopes.values()))
-        found = stride(size, limited=narrow, crowd=means.crowd, each=self.line.each, validity=means.validity)
+        each, wired = self.line.each, self.wired
+        found = stride(size, limited=narrow, crowd=means.crowd, each=each, validity=means.validity, wired=wired)
         self.ahead = found.ahead and most > 1
         return min(most, found.most)
 

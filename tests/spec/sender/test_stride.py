@@ -8,9 +8,15 @@ VALIDITY = 15.0
 
 
 def _stride(
-    window: int = 50, *, limited: bool = False, working: int = MANY, each: float = 0.01, validity: float = VALIDITY
+    window: int = 50,
+    *,
+    limited: bool = False,
+    working: int = MANY,
+    each: float = 0.01,
+    validity: float = VALIDITY,
+    wired: int = 0,
 ) -> Stride:
-    return stride(window, limited=limited, crowd=Crowd(working), each=each, validity=validity)
+    return stride(window, limited=limited, crowd=Crowd(working), each=each, validity=validity, wired=wired)
 
 
 def test_few_connections_claim_halves_ahead() -> None:
@@ -46,3 +52,6 @@ def test_no_worker_holds_more_than_its_window(window: int, working: int) -> None
     """What is on the wire and what is claimed ahead of it are one window together."""
     found = _stride(window, working=working)
     assert found.most * (2 if found.ahead else 1) <= window
+    half = _stride(window, working=1).most
+    ahead = _stride(window, working=working, wired=half)  # it has become a crowd while a half is on the wire
+    assert ahead.most + half <= max(window, 2)
