@@ -11,6 +11,7 @@ from shared.contracts.commands import Answer, Command, Query, Refusal
 from shared.messaging.answers import Caller, CommandRouter
 from shared.messaging.broker import create_broker
 from shared.settings import Settings
+from tests.harness.brokers import started
 from tests.harness.nats import NatsServer
 from tests.harness.posthaste import Posthaste
 
@@ -41,7 +42,7 @@ class Services:
 
     async def start(self) -> None:
         """Begin to answer."""
-        await self._broker.start()
+        await started(self._broker)
 
     async def stop(self) -> None:
         """Answer no more."""

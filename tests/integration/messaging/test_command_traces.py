@@ -17,6 +17,7 @@ from shared.messaging.broker import create_broker
 from shared.messaging.principals import nats_principal
 from shared.settings import Settings
 from shared.tracing import Place, Span
+from tests.harness.brokers import started
 from tests.harness.nats import NatsServer
 from tests.harness.spans import recorded
 from tests.harness.waiting import until
@@ -134,7 +135,7 @@ async def test_on_nats_the_place_of_the_caller_is_a_header(
     """As OpenTelemetry has it for messages; a request without headers is traced as well."""
     broker = create_broker(Settings(nats_url=nats_server.url), "traced")
     broker.include_router(requests().router)
-    await broker.start()
+    await started(broker)
     try:
         subject, body = subjects.command("operator", Change.NAME), Request(data={"mailing": "m1"}).model_dump_json()
         for headers in ({"traceparent": CALLER}, None):

@@ -15,6 +15,7 @@ from shared.messaging.answers import Asked, Caller, CommandRouter
 from shared.messaging.broker import create_broker
 from shared.messaging.client import Client, UnansweredError
 from shared.settings import Settings
+from tests.harness.brokers import started
 from tests.harness.nats import NatsServer
 from tests.harness.waiting import until
 
@@ -108,7 +109,7 @@ class Instance:
 async def instance(nats_server: NatsServer) -> AsyncIterator[Instance]:
     """Yield a running instance."""
     running = Instance(nats_server)
-    await running.broker.start()
+    await started(running.broker)
     yield running
     await running.broker.stop()
 
@@ -216,7 +217,7 @@ async def test_an_answer_too_large_for_the_wire_is_refused(client: Client) -> No
 async def test_instances_share_the_requests(instance: Instance, nats_server: NatsServer, client: Client) -> None:
     """Each request goes to one of two instances, and both work."""
     second = Instance(nats_server)
-    await second.broker.start()
+    await started(second.broker)
     try:
         for n in range(60):
             await client.command(Echo(text=str(n)))
@@ -233,7 +234,7 @@ async def test_a_request_while_nobody_listens_is_made_when_somebody_does(
     """The client bridges the restart of a service."""
     asked = asyncio.create_task(client.command(Echo(text="late")))
     late = Instance(nats_server)
-    await late.broker.start()
+    await started(late.broker)
     try:
         assert (await asked).data == {"text": "late"}
     finally:
@@ -252,7 +253,7 @@ async def test_a_bare_handler_gets_the_bytes_and_its_failure_is_logged(
             raise RuntimeError("no zero")
         return body.upper()
 
-    await broker.start()
+    await started(broker)
     try:
         await broker._connection.flush()  # the server has heard of the subscription
         assert (await nc.request("bare.upper", b'{"a": 1}', timeout=5)).data == b'{"A": 1}'

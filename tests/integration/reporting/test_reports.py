@@ -37,6 +37,7 @@ from shared.messaging.client import Client
 from shared.messaging.parking import park
 from shared.messaging.principals import nats_principal
 from shared.settings import Settings
+from tests.harness.brokers import started
 from tests.harness.nats import NatsServer
 from tests.harness.story import Story, contact, frozen, group, hit
 from tests.integration.reporting.tales import tale
@@ -122,7 +123,7 @@ async def reporting(log_streams: NatsServer, nc: Connection, engine: AsyncEngine
     async with AsyncExitStack() as stack:
         running = asyncio.create_task(found.projector.run())
         stack.push_async_callback(ended, running)
-        await found.broker.start()
+        await started(found.broker)
         stack.push_async_callback(found.broker.stop)
         yield found
 
@@ -171,7 +172,7 @@ async def test_a_position_that_does_not_come_is_refused(
     """Where the views stand still, the caller is told instead of being given something older."""
     found = Reporting(nc, engine, log_streams, patience=0.2)  # its projector does not run
     seq = await record(found.log, finished())
-    await found.broker.start()
+    await started(found.broker)
     try:
         assert await found.refused(commands.Status(mailing="m1"), seq) == "not_yet"
     finally:
