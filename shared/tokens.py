@@ -264,13 +264,6 @@ def verify_link(key_ring: KeyRing, recipient: RecipientToken, text: str) -> Link
     return LinkToken(int(match["link"]), url) if is_target(url) else None
 
 
-def verify_click(key_ring: KeyRing, recipient: str, link: str) -> tuple[RecipientToken, LinkToken] | None:
-    """Return both parts of a click, or None."""
-    who = verify_recipient(key_ring, recipient)
-    target = verify_link(key_ring, who, link) if who is not None else None
-    return (who, target) if who is not None and target is not None else None
-
-
 def verify_unsubscribe(key_ring: KeyRing, text: str) -> UnsubscribeToken | None:
     """Return who leaves what, or None."""
     match = _UNSUBSCRIBE.fullmatch(text)

@@ -160,6 +160,13 @@ _NEW_CHUNK: Mapping[str, Any] = {
 }
 
 
+async def out_of_all(conn: AsyncConnection, address_key: str) -> str:
+    """Return why no mail at all may go to an address, "" where some may."""
+    s = SUPPRESSION.c
+    why = select(s.blocked).where((s.address_key == address_key) & (s.scope == consent.EVERYTHING))
+    return str(await conn.scalar(why) or "")
+
+
 def millis(instant: datetime | None) -> int:
     """Return milliseconds since 1970, 0 for no instant."""
     return 0 if instant is None else to_millis(instant)

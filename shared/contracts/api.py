@@ -109,7 +109,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.CancelDryRun, "planner", "POST", f"{_MAILING}/dry-run/cancel", "edit"),
     Endpoint(commands.DryRunStatus, "planner", "GET", f"{_MAILING}/dry-run", "view"),
     Endpoint(commands.DryRunRows, "planner", "GET", f"{_MAILING}/dry-run/recipients", "view"),
-    Endpoint(commands.ApproveMailing, "planner", "POST", f"{_MAILING}/approve", "send"),
+    Endpoint(commands.ApproveMailing, "planner", "POST", f"{_MAILING}/approve", "approve"),
     Endpoint(commands.UnscheduleMailing, "planner", "POST", f"{_MAILING}/unschedule", "send"),
     Endpoint(commands.ChooseWinner, "planner", "POST", f"{_MAILING}/winner", "send"),
     Endpoint(commands.OpenSeries, "planner", "POST", "/series", "send"),

@@ -7,20 +7,17 @@ stands in its commit. An opt-out that comes after the decision still holds it ba
 
 from dataclasses import replace
 
-from sqlalchemy import select
-
 from services.planner.audience.freezing import digest
 from services.planner.contacts.contacts import holder
 from services.planner.content import templates
 from services.planner.content.freezing import freeze_content
-from services.planner.facts import SUPPRESSION
+from services.planner.facts import out_of_all
 from services.planner.idempotency import Act
 from services.planner.parts import Parts
 from services.planner.planning.chunks import by_itself, payload_row
 from shared.addresses import AddressError, parse
 from shared.contracts import commands, subjects
 from shared.contracts.commands import Answer, DraftMailing, Refusal
-from shared.contracts.consent import EVERYTHING
 from shared.contracts.content import Content
 from shared.contracts.template import placeholders
 from shared.database import reading
@@ -71,11 +68,9 @@ async def send_mail(parts: Parts, wanted: commands.SendMail, act: Act) -> Answer
 
 async def _person(parts: Parts, key: str) -> tuple[str, str, dict[str, str], str]:
     """Return contact, name and fields of an address, and why no mail may go there."""
-    s = SUPPRESSION.c
-    out = select(s.blocked).where((s.address_key == key) & (s.scope == EVERYTHING) & (s.blocked != ""))
     async with reading(parts.engine).connect() as conn:
         contact, name, fields = await holder(conn, key) or (STRANGER, "", {})
-        return contact, name, fields, str(await conn.scalar(out) or "")
+        return contact, name, fields, await out_of_all(conn, key)
 
 
 def _frozen(said: commands.SendMail, known: dict[str, str]) -> Content | Refusal:

@@ -7,14 +7,12 @@ the mailing had. A notice that cannot be planned holds up neither its mailing no
 every sweep and given up after some days, as is its mail where the account takes none.
 """
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import orjson
 from sqlalchemy import and_, select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.planner.audience.freezing import digest
@@ -24,6 +22,7 @@ from services.planner.notices.lookup import GIVEN_UP, Lookup, Owed
 from services.planner.notices.notice_facts import NOTICES, is_stand
 from services.planner.notices.text import wording
 from services.planner.planning.chunks import Planning, by_itself, payload_row
+from services.planner.sweeps import Sweeps
 from shared import clock
 from shared.contracts import subjects
 from shared.contracts.content import Content
@@ -62,26 +61,16 @@ class Notices:
         self._reach = reach
         self._reading = reading(reach.engine)
         self._lookup = Lookup(reach.engine, reach.log, reach.contents)
-        self._wake = asyncio.Event()
+        self._sweeps = Sweeps("notices", self.sweep, reach.sweep_seconds)
 
     async def on_applied(self, _seq: int, commits: Sequence[Commit]) -> None:
         """Look at once where a mailing came to a stand."""
         if any(is_stand(record.event) for commit in commits for record in commit.events):
-            self._wake.set()
+            self._sweeps.wake()
 
     async def run(self) -> None:
         """Plan for ever."""
-        while True:
-            self._wake.clear()
-            try:
-                await self.sweep()
-            except (SQLAlchemyError, OSError) as error:  # away: the next sweep will do
-                logger.warning("notices wait: %s", error)
-            try:
-                async with asyncio.timeout(self._reach.sweep_seconds):
-                    await self._wake.wait()
-            except TimeoutError:  # nothing happened: look anyway
-                continue
+        await self._sweeps.run()
 
     async def sweep(self) -> None:
         """Plan what is owed; what fails is logged, and owed still."""

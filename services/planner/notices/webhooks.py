@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 
 import orjson
 from sqlalchemy import BigInteger, Boolean, Column, Integer, String, Table, or_, select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.planner.facts import millis
@@ -29,6 +28,7 @@ from services.planner.notices.notice_facts import NOTICES, is_stand
 from services.planner.notices.text import Told, stands
 from services.planner.schema import METADATA, insert
 from services.planner.settings import PlannerSettings
+from services.planner.sweeps import Sweeps
 from shared import clock
 from shared.contracts.commands import Refusal
 from shared.contracts.envelope import Commit
@@ -99,27 +99,21 @@ class NoticeHooks:
         self._reading = reading(engine)
         self._lookup = lookup
         self._settings = settings
-        self._wake = asyncio.Event()
+        seconds = min(settings.sweep_seconds, _FIRST_PAUSE_MS / 1000)
+        self._sweeps = Sweeps("webhooks", self._sweep, seconds)
 
     async def on_applied(self, _seq: int, commits: Sequence[Commit]) -> None:
         """Look at once where a mailing came to a stand."""
         if any(is_stand(record.event) for commit in commits for record in commit.events):
-            self._wake.set()
+            self._sweeps.wake()
 
     async def run(self) -> None:
         """Tell for ever."""
-        while True:
-            self._wake.clear()
-            try:
-                while claimed := await self._claim():
-                    await asyncio.gather(*map(self._call, claimed))
-            except (SQLAlchemyError, OSError) as error:  # away: the next sweep will do
-                logger.warning("webhooks wait: %s", error)
-            try:
-                async with asyncio.timeout(min(self._settings.sweep_seconds, _FIRST_PAUSE_MS / 1000)):
-                    await self._wake.wait()
-            except TimeoutError:  # nothing happened: look anyway
-                continue
+        await self._sweeps.run()
+
+    async def _sweep(self) -> None:
+        while claimed := await self._claim():
+            await asyncio.gather(*map(self._call, claimed))
 
     async def _claim(self) -> list[Call]:
         """Return what is due, and is nobody else's until it can no more be on its way."""

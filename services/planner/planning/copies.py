@@ -8,7 +8,6 @@ for the customer. Copies go out under the rates of the account, in the common la
 may go to the address, there are none.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,16 +16,15 @@ from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Column, Integer, String, Table, and_, select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.planner.audience.outcome_facts import OUTCOMES
-from services.planner.facts import CHUNKS, SUPPRESSION, millis
+from services.planner.facts import CHUNKS, millis, out_of_all
 from services.planner.planning.chunks import LARGEST_PAYLOAD, Planning, by_itself
 from services.planner.schema import METADATA, insert
+from services.planner.sweeps import Sweeps
 from shared import clock
 from shared.contracts import subjects
-from shared.contracts.consent import EVERYTHING
 from shared.contracts.content import Content
 from shared.contracts.envelope import Commit
 from shared.contracts.outcomes import ACCEPTED, OUTCOME
@@ -54,6 +52,7 @@ GIVEN_UP = timedelta(days=30)
 
 _AT_ONCE = 20
 _PAUSE_S = 0.5
+"""Chunks finish many a second: not a look at all of them for each."""
 _FACTS_S = 30.0
 _LARGEST = LARGEST_PAYLOAD + 500 * 280
 """Of a payload: each of up to 500 rows holds an address more than the one it is made of."""
@@ -89,27 +88,16 @@ class Copies:
     def __init__(self, reach: Reach) -> None:
         self._reach = reach
         self._reading = reading(reach.engine)
-        self._wake = asyncio.Event()
+        self._sweeps = Sweeps("copies", self.sweep, reach.sweep_seconds, _PAUSE_S)
 
     async def on_applied(self, _seq: int, commits: Sequence[Commit]) -> None:
         """Look soon where a chunk finished."""
         if any(isinstance(record.event, ChunkFinished) for commit in commits for record in commit.events):
-            self._wake.set()
+            self._sweeps.wake()
 
     async def run(self) -> None:
         """Plan for ever."""
-        while True:
-            self._wake.clear()
-            try:
-                await self.sweep()
-            except (SQLAlchemyError, OSError) as error:  # away: the next sweep will do
-                logger.warning("copies wait: %s", error)
-            await asyncio.sleep(_PAUSE_S)  # chunks finish many a second: not a look at all of them for each
-            try:
-                async with asyncio.timeout(self._reach.sweep_seconds):
-                    await self._wake.wait()
-            except TimeoutError:  # nothing happened: look anyway
-                continue
+        await self._sweeps.run()
 
     async def sweep(self) -> None:
         """Plan all that is owed, in the order of plans; what fails is logged, and owed still."""
@@ -143,7 +131,9 @@ class Copies:
         key = self._reach.keys.address_key(content.blind_copy)
         checked = await self._reach.log.last_seq(subjects.ALL_CONSENT)
         await self._reach.facts_at(checked, _FACTS_S)
-        if await self._out(key):
+        async with self._reading.connect() as conn:
+            why = await out_of_all(conn, key)
+        if why:
             logger.warning("no mail may go to the address of the copies", extra={"mailing": owed.mailing})
         elif rows := await self._rows(owed, {"address": content.blind_copy, "address_key": key}):
             copies = subjects.copies_of(owed.mailing)
@@ -172,9 +162,3 @@ class Copies:
         people = zip(map(orjson.loads, payload.split(b"\n")), owed.states, strict=True)
         got = (row for row, state in people if state & OUTCOME == ACCEPTED and row["contact"])
         return [row | {"shown": row["address"]} | archive for row in got]
-
-    async def _out(self, key: str) -> bool:
-        s = SUPPRESSION.c
-        out = select(s.blocked).where((s.address_key == key) & (s.scope == EVERYTHING) & (s.blocked != ""))
-        async with self._reading.connect() as conn:
-            return bool(await conn.scalar(out))

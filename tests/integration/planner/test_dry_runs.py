@@ -150,12 +150,14 @@ async def test_a_dry_run_waits_for_a_sender_and_can_be_cancelled(desk: Desk, sen
 async def test_what_is_approved_is_sent_with_the_data_that_were_looked_at(desk: Desk, sender: Rehearsing) -> None:
     """A name that changes after the dry run changes no mail of an approved plan."""
     await desk.imported(PEOPLE)
-    mailing = await desk.drafted(**LETTER)
+    account, maker = await desk.account(), copy(desk)
+    maker.client = Client(desk.nc, "producer")
+    mailing = await maker.drafted(account=account, **LETTER)
     campaign = (await desk.events(subjects.mailing(mailing)))[0].model_dump()["campaign"]
     await desk.do(commands.EditCampaign(campaign=campaign, name="c", lists=["readers"], approval=True))
     assert await desk.refused(commands.StartDryRun(mailing=mailing)) == "audience_missing"
-    await desk.do(commands.FreezeAudience(mailing=mailing))
-    await desk.do(commands.ScheduleMailing(mailing=mailing))
+    await maker.do(commands.FreezeAudience(mailing=mailing))
+    await maker.do(commands.ScheduleMailing(mailing=mailing))
     await desk.happened(mailing, "MailingPaused")
     plain = (await desk.ask(commands.Forecast(mailing=mailing)))["plan"]
     run = (await desk.do(commands.StartDryRun(mailing=mailing)))["run"]
@@ -165,10 +167,8 @@ async def test_what_is_approved_is_sent_with_the_data_that_were_looked_at(desk: 
     payloads = Documents(desk.nc, subjects.PAYLOADS)
     seen = [await payloads.get(subjects.payload(run, n)) for n in range(3)]
     await desk.imported(PEOPLE.replace(b"Person 3", b"Persona 3"))
-    second = copy(desk)
-    second.client = Client(desk.nc, "producer")
-    assert await second.refused(commands.ApproveMailing(mailing=mailing, plan=plain)) == "plan_changed"
-    await second.do(commands.ApproveMailing(mailing=mailing, plan=plan))
+    assert await desk.refused(commands.ApproveMailing(mailing=mailing, plan=plain)) == "plan_changed"
+    await desk.do(commands.ApproveMailing(mailing=mailing, plan=plan))
     await desk.planned(mailing, 3)
     assert [await payloads.get(subjects.payload(mailing, n)) for n in range(3)] == seen
 

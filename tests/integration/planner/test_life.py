@@ -78,25 +78,37 @@ async def test_a_campaign_is_edited_closed_and_deleted_when_nothing_of_it_goes_o
 
 @pytest.mark.feature("B13")
 async def test_a_mailing_is_foreseen_and_starts_when_a_second_person_approved(desk: Desk) -> None:
-    """Who made it cannot; who looked at another plan cannot; at its start it waits for the approval."""
+    """Who may not cannot; who looked at another plan cannot; at its start it waits for the approval."""
     await desk.imported(PEOPLE)
-    mailing = await desk.drafted(limits={"per_hour": 3600})
+    account, maker = await desk.account(), copy(desk)
+    maker.client = Client(desk.nc, "producer")
+    mailing = await maker.drafted(account=account, limits={"per_hour": 3600})
     campaign = (await desk.events(subjects.mailing(mailing)))[0].model_dump()["campaign"]
     await desk.do(commands.EditCampaign(campaign=campaign, name="c", lists=["readers"], approval=True))
-    await desk.do(commands.FreezeAudience(mailing=mailing))
+    await maker.do(commands.FreezeAudience(mailing=mailing))
     before = await desk.ask(commands.Forecast(mailing=mailing))
     assert (before["left"], before["per_second"], before["assumed"], before["plan"]) == (3, 1, False, "")
-    await desk.do(commands.ScheduleMailing(mailing=mailing))
+    await maker.do(commands.ScheduleMailing(mailing=mailing))
     await desk.happened(mailing, "MailingPaused")
     plan = (await desk.ask(commands.Forecast(mailing=mailing)))["plan"]
     approve = commands.ApproveMailing(mailing=mailing, plan=plan)
-    assert await desk.refused(approve) == "approval_own"
-    second = copy(desk)
-    second.client = Client(desk.nc, "producer")
-    assert await second.refused(approve.model_copy(update={"plan": "0" * 32})) == "plan_changed"
-    await second.do(approve)
+    assert await maker.refused(approve) == "forbidden"
+    assert await desk.refused(approve.model_copy(update={"plan": "0" * 32})) == "plan_changed"
+    await desk.do(approve)
     await desk.happened(mailing, "SendingStarted")
     await desk.planned(mailing, 2)
+
+
+async def test_whoever_made_a_mailing_does_not_approve_of_it(desk: Desk) -> None:
+    """Though allowed to: another person has to."""
+    await desk.imported(PEOPLE)
+    mailing = await desk.drafted()
+    campaign = (await desk.events(subjects.mailing(mailing)))[0].model_dump()["campaign"]
+    await desk.do(commands.EditCampaign(campaign=campaign, name="c", lists=["readers"], approval=True))
+    await desk.do(commands.FreezeAudience(mailing=mailing))
+    await desk.do(commands.ScheduleMailing(mailing=mailing))
+    plan = (await desk.ask(commands.Forecast(mailing=mailing)))["plan"]
+    assert await desk.refused(commands.ApproveMailing(mailing=mailing, plan=plan)) == "approval_own"
 
 
 async def test_the_directory_holds_everyone_imported(desk: Desk) -> None:

@@ -286,9 +286,11 @@ def test_tokens_in_the_mail_verify_at_the_tracker() -> None:
     html = body(mail, "html")
     found = re.search(rf"{PUBLIC}/c/([^/]+)/([^\"']+)", html)
     assert found is not None
-    verdict = tokens.verify_click(RING, found[1], found[2])
-    assert verdict is not None
-    assert (verdict[0].mailing, verdict[0].n, verdict[0].index, verdict[1].url) == ("m1", 3, 7, SHOP)
+    who = tokens.verify_recipient(RING, found[1])
+    assert who is not None
+    link = tokens.verify_link(RING, who, found[2])
+    assert link is not None
+    assert (who.mailing, who.n, who.index, link.url) == ("m1", 3, 7, SHOP)
     token = parsed(mail)["List-Unsubscribe"].removeprefix(f"<{PUBLIC}/u/").removesuffix(">")
     left = tokens.verify_unsubscribe(RING, token)
     assert left is not None

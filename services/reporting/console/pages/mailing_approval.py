@@ -51,7 +51,7 @@ class Approval:
         begins = words.moment(seen["starts_at"], self._desk.zone) or "not within sight"
         tag("p", f"{people}, starts {begins}, finished about {ends}. What it says stands below.", "under")
         link("See who gets it", f"/mailings/{self._mailing}/audience")
-        if not self._desk.may("send"):
+        if not self._desk.may("approve"):
             return
 
         async def approve(_: Values) -> Refusal | None:
