@@ -16,8 +16,8 @@ from pathlib import Path
 
 from nats.aio.client import Client
 
-from services.sender import wire
-from services.sender.chunk import Status
+from services.sender.chunks.chunk import Status
+from services.sender.smtp import wire
 from shared.contracts import ranges, subjects
 from shared.contracts.account import AccountTested, TlsMode
 from shared.contracts.content import Content

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from nats.aio.client import Client
 
-from services.sender import chunk as chunks
+from services.sender.chunks import chunk as chunks
 from shared.addresses import domain
 from shared.clock import now
 from shared.contracts import subjects

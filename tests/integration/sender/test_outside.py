@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from services.sender.chunk import Status
+from services.sender.chunks.chunk import Status
 from shared.clock import now
 from shared.contracts import subjects
 from shared.contracts.account import AccountTested

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.sender.limits import Rules
+from services.sender.limits.rules import Rules
 from shared.contracts.account import AccountAdded, AccountLimits, ProviderLimits, WarmUp, limits_on
 from shared.providers import BUILT_IN, Providers, merged
 
