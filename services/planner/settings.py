@@ -5,7 +5,7 @@ from base64 import b64decode
 
 from pydantic import Field, field_validator
 
-from shared.contracts.mailing import Batch
+from shared.contracts.mailing_settings import Batch
 from shared.messaging.http.settings import HttpSettings
 
 

@@ -19,7 +19,7 @@ from enum import IntEnum
 
 from shared.contracts import ranges
 from shared.contracts.envelope import DomainEvent
-from shared.contracts.mailing import DoubtPolicy
+from shared.contracts.mailing_settings import DoubtPolicy
 from shared.contracts.sending import (
     ChunkFinished,
     ChunkParked,

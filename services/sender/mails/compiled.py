@@ -17,7 +17,7 @@ from services.sender.mails.mime import LABELS, CompileError
 from services.sender.mails.times import Times
 from shared import tokens
 from shared.contracts.content import Content
-from shared.contracts.mailing import Tracking
+from shared.contracts.mailing_settings import Tracking
 from shared.contracts.template import TIMES, TemplateError
 from shared.tokens import Signer
 

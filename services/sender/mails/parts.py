@@ -15,7 +15,7 @@ from services.sender.mails.quoted import SOFT_BREAK, encode
 from shared import languages, tokens
 from shared.contracts.expressions import Expression
 from shared.contracts.links import Link, ascii_url, links_in_html, links_in_text
-from shared.contracts.mailing import Tracking
+from shared.contracts.mailing_settings import Tracking
 from shared.contracts.template import (
     LINKS,
     OPT_IN_LINK,

@@ -17,10 +17,9 @@ from shared.contracts.mailing import (
     MailingPaused,
     MailingResumed,
     MailingScheduled,
-    SendingHours,
-    Span,
     WindowOpened,
 )
+from shared.contracts.mailing_settings import SendingHours, Span
 from shared.contracts.sending import ChunkParked, RecipientsClaimed
 from shared.eventlog.documents import Documents
 from tests.harness.sending import Sending

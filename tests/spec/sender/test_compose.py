@@ -20,7 +20,7 @@ from services.sender.smtp.offers import fit
 from services.sender.smtp.window import Mail
 from shared import languages, tokens
 from shared.contracts.content import Content
-from shared.contracts.mailing import Tracking
+from shared.contracts.mailing_settings import Tracking
 from shared.keys import KeyRing
 from shared.tokens import Signer
 
