@@ -31,6 +31,11 @@ class Row(NamedTuple):
         return str(self.data.get("address_key", ""))
 
     @property
+    def provider(self) -> str:
+        """Whose mailbox it is, "" where the planner did not say."""
+        return str(self.data.get("provider", ""))
+
+    @property
     def lists(self) -> Sequence[str]:
         """The lists it was planned for."""
         return list(self.data.get("lists", ()))

@@ -102,10 +102,10 @@ class Shaper:
 def _said(providers: Providers, ref: ChunkRef, refused: Sequence[Result], rows: Rows) -> Iterable[Said]:
     """Yield the replies without what is ours: the address is taken out of the words."""
     for result in refused:
-        address = rows[result.index].address
-        text = scrub(result.text, address)
+        row = rows[result.index]
+        text = scrub(result.text, row.address)
         kind = classify(result.phase, result.code, result.enhanced, text).kind
-        yield Said(providers.of_mail(ref.lane, address), result.code, result.enhanced, text, kind)
+        yield Said(providers.of_mail(ref.lane, row.address, row.provider), result.code, result.enhanced, text, kind)
 
 
 def _order(strike: Strike, observed: int) -> Command:

@@ -81,7 +81,8 @@ class Watch:
 
     def provider(self, index: int) -> str:
         """Return whose mail that to recipient `index` is."""
-        return self.providers.of_mail(self.case.ref.lane, self.case.rows[index].address)
+        row = self.case.rows[index]
+        return self.providers.of_mail(self.case.ref.lane, row.address, row.provider)
 
     def suspended(self, index: int) -> bool:
         """Tell whether mail to recipient `index` has to wait for the end of a suspension."""
