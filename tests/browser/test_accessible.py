@@ -28,6 +28,8 @@ _PAGES = (
     "/campaigns/new",
     "/mailings/new",
     "/mails/new",
+    "/series",
+    "/series/new",
 )
 _OF_SENT = ("", "/audience", "/follow-up")
 _OF_PLANNED = ("", *(f"/{step}" for step, _ in STEPS))

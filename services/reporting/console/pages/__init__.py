@@ -23,12 +23,13 @@ def register(console: "Console") -> None:
         mailings,
         me,
         parked,
+        series,
         single_mail,
         templates,
         wizard,
     )
 
-    work = (mailings, campaign, wizard, mailing, audience, follow_up, templates, single_mail, contacts)
+    work = (mailings, campaign, wizard, mailing, audience, follow_up, series, templates, single_mail, contacts)
     for page in (*work, accounts, mailboxes, health, parked, access, me):
         page.register(console)
 

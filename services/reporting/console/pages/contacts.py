@@ -103,7 +103,7 @@ class _Contacts:
             self._progress.say(said)
             return
         self._upload = news["body"] | {"name": news["name"], "size": news["size"]}
-        self._progress.say(f"{news['name']}, {_size(news['size'])}")
+        self._progress.say(f"{news['name']}, {words.size(news['size'])}")
         await self._preview({})
 
     async def _preview(self, options: dict[str, str]) -> None:
@@ -227,10 +227,6 @@ class _Contacts:
 
 def _told(problem: object) -> str:
     return str(problem.get("message", problem)) if isinstance(problem, dict) else str(problem)
-
-
-def _size(octets: int) -> str:
-    return f"{octets / 1_000_000:.1f} MB" if octets >= 100_000 else f"{octets / 1000:.1f} kB"
 
 
 def register(console: "Console") -> None:
