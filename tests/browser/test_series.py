@@ -25,7 +25,7 @@ async def _coming(stock: Stock) -> str:
 
 @pytest.mark.feature("B12")
 async def test_a_mailing_is_made_again_and_again_and_stopped(window: Open, stock: Stock) -> None:
-    """It is made like another; what was said stands in the form; its page shows what it made; a viewer stops nothing."""
+    """It is made like another; what was said stands in the form; its page shows what it made; viewers stop nothing."""
     coming = await _coming(stock)
     site = await window()
     page = site.page

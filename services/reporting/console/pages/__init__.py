@@ -18,6 +18,7 @@ def register(console: "Console") -> None:
         contacts,
         follow_up,
         health,
+        list_confirmation,
         mailboxes,
         mailing,
         mailings,
@@ -29,7 +30,19 @@ def register(console: "Console") -> None:
         wizard,
     )
 
-    work = (mailings, campaign, wizard, mailing, audience, follow_up, series, templates, single_mail, contacts)
+    work = (
+        mailings,
+        campaign,
+        wizard,
+        mailing,
+        audience,
+        follow_up,
+        series,
+        templates,
+        single_mail,
+        contacts,
+        list_confirmation,
+    )
     for page in (*work, accounts, mailboxes, health, parked, access, me):
         page.register(console)
 

@@ -1,5 +1,6 @@
 """Contacts: the lists there are, and a file on its way into one: upload, preview, columns, progress, rejected rows."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nicegui.events import GenericEventArguments
@@ -8,10 +9,11 @@ from services.reporting.console import words
 from services.reporting.console.desk import AwayError, Data, RefusedError
 from services.reporting.console.form import Form, Values, made
 from services.reporting.console.frame import Frame, Section, heading, nothing
-from services.reporting.console.html import tag
+from services.reporting.console.html import link, tag
 from services.reporting.console.listing import NONE, Column, Listing
 from services.reporting.console.live import later
 from services.reporting.console.pages.contact_consent import Consent
+from services.reporting.console.pages.contact_domains import Domains
 from services.reporting.console.pages.contact_rule import Rule
 from shared.contracts import commands
 from shared.contracts.commands import Refusal
@@ -47,6 +49,7 @@ class _Contacts:
         await self._section.draw()
         Rule(self._frame, self._section)
         Consent(self._frame)
+        await Domains(self._frame).draw()
 
     async def _lists(self) -> None:
         lists = (await self._desk.read(commands.Lists()))["lists"]
@@ -60,11 +63,17 @@ class _Contacts:
             Column("Contacts", "number"),
         )
         listing = Listing("Lists", columns)
-        joins = {True: "has to confirm", False: NONE}
-        rows = [
-            (one["name"], joins[one["confirmed"]], one["rule"] or NONE, words.count(one["members"])) for one in lists
-        ]
-        listing.fill(rows)
+        listing.fill(
+            (one["name"], partial(self._joins, one), one["rule"] or NONE, words.count(one["members"])) for one in lists
+        )
+
+    def _joins(self, one: Data) -> None:
+        said = "has to confirm" if one["confirmed"] else "is on it"
+        if self._desk.may("edit"):
+            label = f"{one['name']}: whoever joins {said}"
+            link(said, f"/lists/{one['id']}/confirmation", aria_label=label)
+        else:
+            tag("span", said)
 
     def _import_card(self) -> None:
         with tag("section", "", "card", aria_labelledby="import-title"):
