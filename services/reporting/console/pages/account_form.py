@@ -1,5 +1,7 @@
 """The form of an SMTP account, new or there already: server, sender addresses, limits, warm-up, return path."""
 
+from typing import Any
+
 from nicegui import ui
 
 from services.reporting.console.account_lines import (
@@ -50,20 +52,21 @@ def account_fields(form: Form, known: Data) -> None:
 
 
 def _limits(form: Form, limits: Data, known: Data) -> None:
-    def text(name: str, label: str, hint: str = "", **more_: object) -> None:
-        form.text(name, label, limits.get(name) or "", type="number", hint=hint, **{"min": 1, **more_})
-
+    given = {name: limits.get(name) or "" for name in AccountLimits.model_fields}
+    whole: dict[str, Any] = {"type": "number", "min": 1}
     with tag("div", "", "pair"):
-        text("per_second", "Mails a second at most")
-        text("per_minute", "Mails a minute at most")
+        form.text("per_second", "Mails a second at most", given["per_second"], **whole)
+        form.text("per_minute", "Mails a minute at most", given["per_minute"], **whole)
     with tag("div", "", "pair"):
-        text("per_hour", "Mails an hour at most")
-        text("per_day", "Mails a day at most", "Spread over the day: 2,400 are one in 36 seconds.")
+        form.text("per_hour", "Mails an hour at most", given["per_hour"], **whole)
+        hint = "Spread over the day: 2,400 are one in 36 seconds."
+        form.text("per_day", "Mails a day at most", given["per_day"], hint=hint, **whole)
     with tag("div", "", "pair"):
-        text("seconds_between", "Seconds between mails", min=0, step="any")
-        text("messages", "Mails over one connection")
+        between = given["seconds_between"]
+        form.text("seconds_between", "Seconds between mails", between, type="number", min=0, step="any")
+        form.text("messages", "Mails over one connection", given["messages"], **whole)
     connections = known.get("connections", 10)
-    form.text("connections", "Connections at a time", connections, required=True, type="number", min=1, max=200)
+    form.text("connections", "Connections at a time", connections, required=True, max=200, **whole)
 
 
 def account_of(values: Values) -> Data | Refusal:

@@ -62,7 +62,7 @@ class _Contacts:
             Column("Rule", "wide"),
             Column("Contacts", "number"),
         )
-        listing = Listing("Lists", columns)
+        listing = Listing("Lists", columns, "cards")
         listing.fill(
             (one["name"], partial(self._joins, one), one["rule"] or NONE, words.count(one["members"])) for one in lists
         )
