@@ -45,6 +45,9 @@ REACHED: dict[type[BaseModel], dict[str, str]] = {
         "pages/account_form": "name host port tls username password senders connections limits providers warm_up "
         "bounce_domain"
     },
+    commands.AddMailbox: {
+        "pages/mailbox_form": "name host port security username password folders since target interval sent"
+    },
     AccountLimits: {
         "pages/account_form": "per_second per_minute per_hour per_day seconds_between messages",
     },
