@@ -53,7 +53,8 @@ REACHED: dict[type[BaseModel], dict[str, str]] = {
     },
     WarmUp: {"account_lines": "starts_on per_day"},
     commands.SendMail: {
-        "pages/single_mail": "account to sender_name sender_address reply_to template although_removed",
+        "pages/single_mail": "account to sender_name sender_address reply_to template language zone headers "
+        "although_removed",
         "letter": "subject html text",
     },
     commands.ListConfirmation: {
@@ -74,9 +75,6 @@ REACHED: dict[type[BaseModel], dict[str, str]] = {
 ELSEWHERE = {
     (commands.Attachment, "object"): "given back as mailing.content told it",
     (commands.AbVersion, "variants"): "versions in further languages are made by programs",
-    (commands.SendMail, "language"): "of an unsubscribe link, which is written in the mail where one wants it",
-    (commands.SendMail, "zone"): "of {{ today }}, which somebody who writes one mail knows",
-    (commands.SendMail, "headers"): "for programs that send single mails",
 }
 """Field -> why no page has it."""
 

@@ -2,6 +2,7 @@
 
 from services.reporting.console.desk import Data
 from services.reporting.console.form import Form, Values, more
+from services.reporting.console.headers import HINT, headers_of, headers_told
 from shared.contracts.commands import Refusal
 
 
@@ -13,24 +14,19 @@ def preheader_field(form: Form, said: Data) -> None:
 
 def detail_fields(form: Form, found: Data) -> None:
     """Add the others."""
-    headers = "\n".join(f"{name}: {value}" for name, value in found["headers"].items())
+    headers = headers_told(found["headers"])
     with more("Styles, time zone, header fields", shown=bool(headers or found["zone"])):
         text = "Write the rules of its style sheets into the elements: some mail programs read no style sheets"
         form.box("inline_css", "Styles", text)
         hint = "Such as Europe/Athens; UTC if empty."
         form.text("zone", "Time zone of {{ today }} and {{ now }}", found["zone"], maxlength=64, hint=hint)
-        hint = "One a line, such as X-Project: Spring."
-        form.area("headers", "Further header fields", headers, rows=3, hint=hint, spellcheck=False)
+        form.area("headers", "Further header fields", headers, rows=3, hint=HINT, spellcheck=False)
 
 
 def details_of(values: Values) -> Data | Refusal:
     """Return what a form with these fields says."""
-    headers = {}
-    for line in filter(None, map(str.strip, values.raw("headers").splitlines())):
-        name, colon, value = line.partition(":")
-        if not colon:
-            message = f"Write a header field like “Name: value”, not {line[:80]!r}."
-            return Refusal(code="header_not_allowed", message=message, field="headers")
-        headers[name.strip()] = value.strip()
+    headers = headers_of(values.raw("headers"))
+    if isinstance(headers, Refusal):
+        return headers
     styles = {"inline_css": True} if values["inline_css"] == "yes" else {}
     return {"preheader": values["preheader"], "zone": values["zone"], "headers": headers, **styles}
