@@ -5,7 +5,7 @@ from services.reporting.console.desk import Data
 from services.reporting.console.form import Form, Values, words_of
 from services.reporting.console.html import tag
 from shared.contracts.commands import Refusal
-from shared.contracts.mailing import SendingHours
+from shared.contracts.mailing_settings import SendingHours
 
 DAYS = tuple((str(day), name) for day, name in enumerate(words.DAYS))
 ALIASES = {

@@ -2,7 +2,7 @@
 
 from shared.contracts.answers.base import Data
 from shared.contracts.commands.mailings import DraftMailing
-from shared.contracts.mailing import LateRule, SendingHours
+from shared.contracts.mailing_settings import LateRule, SendingHours
 from shared.contracts.series import Rhythm
 from shared.contracts.sources import Sources
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from shared.contracts import commands, mailing, series, sources
+from shared.contracts import commands, mailing_settings, series, sources
 from shared.contracts.account import AccountLimits, Limits, WarmUp
 from shared.contracts.api import ENDPOINTS
 
@@ -30,9 +30,9 @@ REACHED: dict[type[BaseModel], dict[str, str]] = {
     commands.AbVersion: {"letter": "subject html text", "pages/wizard/content": "template"},
     commands.AbTestWanted: {"pages/wizard/ab_test": "versions percent recipients by wait_minutes"},
     commands.Start: {"pages/wizard/schedule": "mailing at zone hours deadline late"},
-    mailing.SendingHours: {"hours": "start end more weekdays holidays closed"},
-    mailing.Batch: {"pages/wizard/schedule": "size minutes"},
-    mailing.StopRules: {"pages/wizard/stopping": "after bounces errors complaints"},
+    mailing_settings.SendingHours: {"hours": "start end more weekdays holidays closed"},
+    mailing_settings.Batch: {"pages/wizard/schedule": "size minutes"},
+    mailing_settings.StopRules: {"pages/wizard/stopping": "after bounces errors complaints"},
     Limits: {"pages/wizard/schedule": "per_hour seconds_between"},
     sources.Sources: {"pages/wizard/recipients": "lists mailings activities helper exclude cap addresses"},
     sources.OfActivity: {"pages/wizard/recipients": "type campaign"},

@@ -12,7 +12,7 @@ from services.reporting.console.rhythms import rhythm_fields, rhythm_of
 from services.reporting.console.written import TEXTS, anew, written
 from shared.contracts import commands
 from shared.contracts.commands import DraftMailing, Refusal
-from shared.contracts.mailing import SendingHours
+from shared.contracts.mailing_settings import SendingHours
 
 LATE = {"send": "goes out all the same", "ask": "is made, and waits for its start", "skip": "is left out"}
 _LEAD = "It is made like a mailing that is there: with its sender, content, sources, rate and all else."

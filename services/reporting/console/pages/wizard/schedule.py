@@ -18,7 +18,7 @@ from services.reporting.console.pages.wizard.stopping import stop_fields, stop_o
 from services.reporting.console.written import replaced
 from shared.contracts import commands
 from shared.contracts.commands import Refusal, Start
-from shared.contracts.mailing import Batch
+from shared.contracts.mailing_settings import Batch
 
 if TYPE_CHECKING:
     from services.reporting.console.mount import Console

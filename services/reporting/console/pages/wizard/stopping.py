@@ -5,7 +5,7 @@ from pydantic import BaseModel, Field
 from services.reporting.console.desk import Data
 from services.reporting.console.form import Form, Values, made, more
 from services.reporting.console.html import tag
-from shared.contracts.mailing import StopRules
+from shared.contracts.mailing_settings import StopRules
 
 _SHARES = (
     ("bounces", "Wrong addresses, in percent", "Refused because the address is at fault."),
