@@ -46,13 +46,15 @@ async def _all(frame: Frame) -> None:
 
 
 def _row(frame: Frame, one: Data) -> list[Cell]:
+    reason = one["last_reason"]
+    became = partial(_became, "" if reason else one["last_mailing"], reason)
     return [
         partial(_title, one),
         partial(pill, *_state(one)),
         words.moment(one["next_at"], frame.desk.zone) or NONE,
         words.count(one["made"]),
         words.count(one["skipped"]),
-        partial(_became, one["last_mailing"] if not one["last_reason"] else "", one["last_reason"]),
+        became if one["last_at"] else NONE,
     ]
 
 
@@ -71,8 +73,6 @@ def _became(mailing: str, reason: str, *, waits: bool = False) -> Tag:
     """Say what became of a time: the mailing, or why there is none."""
     if reason:
         return tag("span", f"Left out: {words.skip(reason)}")
-    if not mailing:
-        return tag("span", NONE)
     return link("The mailing" + (", which waits for its start" if waits else ""), f"/mailings/{mailing}")
 
 
