@@ -6,6 +6,7 @@ from base64 import b64decode
 from pydantic import Field, field_validator
 
 from shared.contracts.mailing import Batch
+from shared.contracts.records import kinds_of
 from shared.messaging.http.settings import HttpSettings
 
 
@@ -30,6 +31,7 @@ class PlannerSettings(HttpSettings):
         notify_secret: Signs webhooks: `whsec_` and 24 to 64 bytes in base64; "" turns them off.
         notify_private: Whether webhooks may go to addresses that are not public, and without TLS.
         forecast_rate: Mails a second that a forecast assumes where nothing limits them.
+        record_kinds: Kinds of records that are known beside contact, lead, account and user, comma separated.
     """
 
     http_port: int = Field(default=8027, ge=0, le=65_535)
@@ -49,6 +51,7 @@ class PlannerSettings(HttpSettings):
     notify_secret: str = Field(default="", repr=False)
     notify_private: bool = False
     forecast_rate: float = Field(default=200.0, gt=0)
+    record_kinds: str = Field(default="", max_length=2_000)
 
     @field_validator("notify_secret")
     @classmethod
@@ -60,6 +63,17 @@ class PlannerSettings(HttpSettings):
         if value and not (value.startswith("whsec_") and 24 <= len(key) <= 64):
             raise ValueError("whsec_ and 24 to 64 bytes in base64")
         return value
+
+    @field_validator("record_kinds")
+    @classmethod
+    def _words(cls, more: str) -> str:
+        kinds_of(more)
+        return more
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """All kinds of records that are known."""
+        return kinds_of(self.record_kinds)
 
     @property
     def batch(self) -> Batch | None:

@@ -173,6 +173,7 @@ class _Making:
             settings.only_new and before and not await self._anybody_new(mailing, before)
         ):
             await parts.order(self._act("delete"), mailing, orders.Delete())
+            step("series.deleted")
             return OccurrenceSkipped(at=self._at, reason=NOBODY_NEW if done.data["recipients"] else "audience_empty")
         if not waits:
             refusal = await self._scheduled(mailing)

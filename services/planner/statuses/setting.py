@@ -129,12 +129,12 @@ class StatusSetter:
                 await self._set(mapping, chunks[start:][:_CHUNKS])
         except WrongVersionError:  # another planner was faster: look again
             return True
-        step("statuses.appended")
         async with self._engine.begin() as conn:
             row = {"campaign": mapping.campaign, "mapping": mapping.digest, "seq": upto if chunks else bound}
             await conn.execute(
                 insert(conn, MARKS).values(row).on_conflict_do_update(index_elements=["campaign"], set_=row)
             )
+        step("statuses.marked")
         return True
 
     async def _set(self, mapping: Mapping, chunks: Sequence[tuple[str, int]]) -> None:
@@ -149,6 +149,7 @@ class StatusSetter:
         while some := list(islice(events, _EVENTS)):
             origin = Origin(new_id(20), "planner", clock.now(), mapping.campaign)
             last = await self._log.append(subject, some, expected=last, origin=origin)
+            step("statuses.appended")
 
 
 def _events(changed: Sequence[Change]) -> list[StatusesSet]:
