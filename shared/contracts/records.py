@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 ACCOUNT = "account"
 KINDS = ("contact", "lead", ACCOUNT, "user")
 """Those that are known everywhere."""
+STATUS = "person.status"
+"""What templates and rules call the status of the customer, a field that nobody brings in."""
 WELL_KNOWN = ("kind", "language", "time_zone")
 
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,39}")

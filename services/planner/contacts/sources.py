@@ -212,8 +212,10 @@ async def _write_records(conn: AsyncConnection, records: dict[str, _Record], hel
         for contact, slot in sorted(each.contacts.items() - held[key].items())
     ]
     await claims.put(conn, new)
-    if gone or new:  # the directory says whose record a contact is
-        await contacts.mark_pages_of(conn, {contact for _, contact in gone} | {contact for _, contact, _ in new})
+    moved = {contact for _, contact in gone} | {contact for _, contact, _ in new}
+    moved |= {contact for each in records.values() if each.said is not None for contact in each.contacts}
+    if moved:  # the directory says whose record a contact is, and rules ask for its status
+        await contacts.mark_pages_of(conn, moved)
 
 
 async def _write_members(
