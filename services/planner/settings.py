@@ -26,6 +26,7 @@ class PlannerSettings(HttpSettings):
         soft_bounces: An address is suppressed when so many mailings in 30 days bounced in a way that passes.
         append_unsubscribe: Whether a link to unsubscribe is appended to bodies that have none of their own.
         audit_days: How long the audit remembers who asked for what.
+        activity_days: So long the planner remembers activities; the most recent of each kind stays.
         batch_size: A mailing that names no batch goes out in batches of so many recipients; 0: all at once.
         batch_minutes: The period of such a batch.
         notify_secret: Signs webhooks: `whsec_` and 24 to 64 bytes in base64; "" turns them off.
@@ -45,6 +46,7 @@ class PlannerSettings(HttpSettings):
     dns_server: str = ""
     soft_bounces: int = Field(default=5, ge=2, le=100)
     audit_days: int = Field(default=400, ge=1)
+    activity_days: int = Field(default=730, ge=1)
     append_unsubscribe: bool = True
     batch_size: int = Field(default=0, ge=0, le=10_000_000)
     batch_minutes: int = Field(default=60, ge=1, le=10_080)

@@ -212,9 +212,10 @@ async def _write_records(conn: AsyncConnection, records: dict[str, _Record], hel
         for contact, slot in sorted(each.contacts.items() - held[key].items())
     ]
     await claims.put(conn, new)
-    moved = {contact for _, contact in gone} | {contact for _, contact, _ in new}
-    moved |= {contact for each in records.values() if each.said is not None for contact in each.contacts}
-    if moved:  # the directory says whose record a contact is, and rules ask for its status
+    moved = {contact for _, contact in gone}
+    for key in {*(key for key, _ in gone), *(key for key, _, _ in new), *(key for key, _, _ in said)}:
+        moved |= records[key].contacts.keys()
+    if moved:  # the directory says whose record a contact is and who shares it, and rules ask for its status
         await contacts.mark_pages_of(conn, moved)
 
 

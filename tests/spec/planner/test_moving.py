@@ -123,7 +123,7 @@ def test_in_whatever_pieces_fates_come_a_status_ends_where_it_ends(seed: int) ->
 
 
 def test_of_all_words_the_last_one_is_the_status() -> None:
-    """In the same second what the customer's system said, then the furthest outcome, whatever the order they come in."""
+    """In the same second what the customer's system said, then the furthest outcome, in whatever order."""
     words = [
         ("ann", Word(5, rank("clicked"), "c1", "Interested")),
         ("ann", Word(9, rank("sent"), "c2", "Written to")),
