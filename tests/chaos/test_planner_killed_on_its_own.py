@@ -104,7 +104,7 @@ async def _came_round(system: System) -> tuple[str, str]:
     )
     tried = {"versions": {"b": {"subject": "Look"}}, "recipients": SAMPLE, "wait_minutes": 0.01}
     draft = LETTER | opened | {"account": system.account, "ab_test": tried, "blind_copy": ARCHIVE}
-    wanted = {"draft": draft, "rhythm": _soon(), "only_new": True}
+    wanted = {"draft": draft, "rhythm": _soon(), "only_new": True, "sources": {}}
     series = str((await system.do(commands.OpenSeries.model_validate(wanted)))["series"])
     made = await _became(system, series, 0)
     assert isinstance(made, OccurrenceMade)
