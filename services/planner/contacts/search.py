@@ -19,7 +19,7 @@ from services.planner.contacts.contacts import CONTACTS, PAGE, UNREAD_PAGES
 from services.planner.contacts.search_text import search_text
 from services.planner.schema import METADATA
 from services.planner.statuses import standing
-from shared.bulk import append_rows, update_rows
+from shared.bulk import append_rows, by_index, update_rows
 from shared.database import in_turn, reading
 
 SEARCH = Table(
@@ -63,6 +63,7 @@ async def _write(conn: AsyncConnection, pages: list[int]) -> None:
     """Write the texts of these pages that are missing or not as they should be."""
     c, s = CONTACTS.c, SEARCH.c
     query = select(c.id, c.address, c.name, c.fields, s.text).outerjoin(SEARCH, s.contact == c.id)
+    await by_index(conn)
     rows = (await conn.execute(query.where(c.page.in_(pages)).order_by(c.id))).all()
     statuses = await standing.of_contacts(conn, [row.id for row in rows])
     new, changed = list[tuple[str, str]](), list[tuple[str, str]]()

@@ -78,7 +78,7 @@ from shared.contracts.answers.recipients import (
     RecipientsPage,
     Rejudged,
 )
-from shared.contracts.answers.series import SeriesDone, SeriesRows
+from shared.contracts.answers.series import SeriesDone, SeriesRows, SeriesShown
 from shared.contracts.answers.templates import (
     FindingRows,
     MailSent,
@@ -127,6 +127,7 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.EditSeries: SeriesDone,
     commands.StopSeries: SeriesDone,
     commands.AllSeries: SeriesRows,
+    commands.ShowSeries: SeriesShown,
     commands.PauseMailing: MailingDone,
     commands.ResumeMailing: MailingDone,
     commands.CancelMailing: MailingDone,
