@@ -95,7 +95,7 @@ class Numbers:
 
 def _whom(status: Data) -> str:
     """Return how many customers the recipients are, where some get several mails, and how many were left out."""
-    customers, left_out = status["customers"], sum(status["left_out"].values())
+    customers, left_out = status.get("customers"), sum(status["left_out"].values())
     some = [words.many(customers, "customer")] if customers not in (None, status["recipients"]) else []
     return " · ".join([*some, *([words.many(left_out, "left out", "left out")] if left_out else [])])
 
