@@ -152,6 +152,17 @@ async def lists(session: Session) -> None:
     session.out.rows(answer, "lists", {"id": "Id", "name": "Name", "members": "Members"}, empty=empty)
 
 
+@command(app, "kinds")
+async def kinds(session: Session) -> None:
+    """List the kinds of records that are known: what a column or field `kind` may hold, and rules ask for.
+
+    Example: `posthaste contacts kinds`
+    """
+    answer = await session.ask(commands.Lists())
+    rows = [{"kind": kind} for kind in answer["kinds"]]
+    session.out.rows({"kinds": rows}, "kinds", {"kind": "Kind"}, empty="None is known: the planner is an older one.")
+
+
 @command(app, "lift")
 async def lift(
     session: Session,

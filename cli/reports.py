@@ -170,6 +170,17 @@ async def recipients(
     session.out.rows(answer, "rows", columns, empty="Nobody.")
 
 
+async def customers(session: Session, mailing: MailingArgument) -> None:
+    """Count mails and customers apart, by what became of the mails: one customer may get several.
+
+    Example: `posthaste mailing customers b7k2m9x0q3fd`
+    """
+    answer = await session.ask(commands.CustomerCounts(mailing=mailing))
+    columns = {"group": "What became of it", "mails": "Mails", "customers": "Customers"}
+    some = [row for row in answer["groups"] if row["mails"] or session.out.as_json]
+    session.out.rows(answer | {"groups": some}, "groups", columns, empty="Nothing is planned yet.")
+
+
 async def links(session: Session, mailing: MailingArgument) -> None:
     """Show how often people followed each link, how many they are, and who else asked for it.
 
@@ -208,6 +219,7 @@ COMMANDS: dict[str, Work] = {
     "list": list_mailings,
     "status": status,
     "recipients": recipients,
+    "customers": customers,
     "links": links,
     "timeline": timeline,
     "log": log,

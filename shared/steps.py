@@ -28,6 +28,25 @@ PLANNER = (
     "process.ticked",
     "process.retried",
 )
+PLANNER_ITSELF = (
+    "dry_run.chunk",
+    "dry_run.ending",
+    "dry_run.appended",
+    "dry_run.done",
+    "series.drafted",
+    "series.frozen",
+    "series.scheduled",
+    "series.deleted",
+    "series.recorded",
+    "test.sampled",
+    "test.judged",
+    "copy.payload",
+    "copy.planned",
+    "copy.noted",
+    "statuses.appended",
+    "statuses.marked",
+)
+"""What it does of itself, with nobody who asks again."""
 SENDER = (
     "job.pulled",
     "chunk.taken",

@@ -108,11 +108,11 @@ async def start(service: Service, settings: PlannerSettings) -> None:
 
     directory = Directory(engine, Documents(nc, subjects.PEOPLE))
     providers = Providers.load(settings.providers_file)
-    importer = Importer(engine, log, Documents(nc, subjects.INBOX), keys, directory, providers)
+    importer = Importer(engine, log, Documents(nc, subjects.INBOX), keys, directory, providers, settings.kinds)
     freezer = Freezer(engine, Objects(nc, subjects.AUDIENCE), settings.data_dir / "planner", consent_position)
     planning = Planning(engine, log, Documents(nc, subjects.PAYLOADS), contents, keys)
     opt_ins = OptIns(engine, log, keys, planning, providers=providers, facts_at=facts_at)
-    intake = Intake(engine, log, keys, directory, opt_ins=opt_ins, providers=providers)
+    intake = Intake(engine, log, keys, directory, opt_ins=opt_ins, providers=providers, kinds=settings.kinds)
     test_mails = TestMails(engine, log, board, planning, keys)
     suppressor = Suppressor(engine, log, planning, facts_at, settings.soft_bounces)
     figures, notices, hooks, copies, statuses = (

@@ -1,8 +1,8 @@
 """Once at the start and then every few hours: what has to be forgotten is forgotten.
 
-What became of mails, and what rules look at, is made ready to be asked. Rows of the audit beyond their days, attempts
-to sign in that are long past, records of principals that a crash left behind, and retired signing keys that no mail
-needs are erased. What fails is tried again the next time.
+What became of mails, and what rules look at, is made ready to be asked. Rows of the audit and activities beyond their
+days, attempts to sign in that are long past, records of principals that a crash left behind, and retired signing keys
+that no mail needs are erased. What fails is tried again the next time.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from services.planner import audit
 from services.planner.accounts import signing
 from services.planner.audience import outcomes
-from services.planner.contacts import search
+from services.planner.contacts import activities, search
 from services.planner.parts import Parts
 from shared.eventlog.errors import EventLogError
 
@@ -41,6 +41,9 @@ class Housekeeping:
         """Forget once."""
         parts = self._parts
         await audit.forget(parts.engine, parts.settings.audit_days)
+        forgotten = await activities.forget(parts.engine, parts.settings.activity_days)
+        if forgotten:
+            logger.info("activities that are long past were forgotten", extra={"activities": forgotten})
         await parts.throttle.tidy()
         await outcomes.freshen(parts.engine)
         await search.freshen(parts.engine)

@@ -84,7 +84,7 @@ def _iso(instant: datetime) -> str:
 async def all_lists(parts: Parts, _: commands.Lists) -> Answer | Refusal:
     """List the lists with their members."""
     async with reading(parts.engine).connect() as conn:
-        return Answer(ok=True, data={"lists": await lists.overview(conn)})
+        return Answer(ok=True, data={"lists": await lists.overview(conn), "kinds": list(parts.settings.kinds)})
 
 
 async def import_status(parts: Parts, wanted: commands.ImportStatus) -> Answer | Refusal:

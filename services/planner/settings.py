@@ -6,6 +6,7 @@ from base64 import b64decode
 from pydantic import Field, field_validator
 
 from shared.contracts.mailing_settings import Batch
+from shared.contracts.records import kinds_of
 from shared.messaging.http.settings import HttpSettings
 
 
@@ -27,11 +28,13 @@ class PlannerSettings(HttpSettings):
         soft_bounces: An address is suppressed when so many mailings in 30 days bounced in a way that passes.
         append_unsubscribe: Whether a link to unsubscribe is appended to bodies that have none of their own.
         audit_days: How long the audit remembers who asked for what.
+        activity_days: So long the planner remembers activities; the most recent of each kind stays.
         batch_size: A mailing that names no batch goes out in batches of so many recipients; 0: all at once.
         batch_minutes: The period of such a batch.
         notify_secret: Signs webhooks: `whsec_` and 24 to 64 bytes in base64; "" turns them off.
         notify_private: Whether webhooks may go to addresses that are not public, and without TLS.
         forecast_rate: Mails a second that a forecast assumes where nothing limits them.
+        record_kinds: Kinds of records that are known beside contact, lead, account and user, comma separated.
     """
 
     http_port: int = Field(default=8027, ge=0, le=65_535)
@@ -46,12 +49,14 @@ class PlannerSettings(HttpSettings):
     mx_lookups: bool = True
     soft_bounces: int = Field(default=5, ge=2, le=100)
     audit_days: int = Field(default=400, ge=1)
+    activity_days: int = Field(default=730, ge=1)
     append_unsubscribe: bool = True
     batch_size: int = Field(default=0, ge=0, le=10_000_000)
     batch_minutes: int = Field(default=60, ge=1, le=10_080)
     notify_secret: str = Field(default="", repr=False)
     notify_private: bool = False
     forecast_rate: float = Field(default=200.0, gt=0)
+    record_kinds: str = Field(default="", max_length=2_000)
 
     @field_validator("notify_secret")
     @classmethod
@@ -63,6 +68,17 @@ class PlannerSettings(HttpSettings):
         if value and not (value.startswith("whsec_") and 24 <= len(key) <= 64):
             raise ValueError("whsec_ and 24 to 64 bytes in base64")
         return value
+
+    @field_validator("record_kinds")
+    @classmethod
+    def _words(cls, more: str) -> str:
+        kinds_of(more)
+        return more
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """All kinds of records that are known."""
+        return kinds_of(self.record_kinds)
 
     @property
     def batch(self) -> Batch | None:

@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 
 _PERSON = Upsert(
     tables.people,
-    ("contact", "address", "name", "source", "external", "slot", "page"),
-    dict.fromkeys(("address", "name", "source", "external", "slot", "page"), "replace"),
+    ("contact", "address", "name", "source", "external", "slot", "customer", "page"),
+    dict.fromkeys(("address", "name", "source", "external", "slot", "customer", "page"), "replace"),
 )
 _NOTE = Upsert(tables.notes, ("key", "text"), {"text": "replace"})
 _POSITION = Upsert(tables.directory_position, ("name", "seq"), {"seq": "replace"})
@@ -154,7 +154,7 @@ async def _take(conn: AsyncConnection, stored: Stored) -> None:
     if kind == "page":
         page = int(key)
         rows: list[Row] = [
-            (contact, address, name, *record, *("", "", "")[len(record) :], page)
+            (contact, address, name, *record, *("", "", "", "")[len(record) :], page)
             for contact, address, name, *record in body.get("people", [])
         ]
         await conn.execute(delete(tables.people).where(tables.people.c.page == page))

@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.reporting import feed_page, pages, queries, status_page
+from services.reporting import customers, feed_page, pages, queries, status_page
 from services.reporting.directory import Directory
 from services.reporting.ledger_reader import read_ledger
 from services.reporting.queries import Data
@@ -131,6 +131,13 @@ def _register_pages(router: CommandRouter, reports: Reports) -> None:
     async def _(query: commands.Recipients, caller: Caller) -> Answer | Refusal:
         def read(conn: AsyncConnection) -> Awaitable[Data]:
             return pages.recipients(conn, query.mailing, query.outcome, query.after, query.limit, search=query.search)
+
+        return await reports.answer(caller, read)
+
+    @router.query(commands.CustomerCounts)
+    async def _(query: commands.CustomerCounts, caller: Caller) -> Answer | Refusal:
+        async def read(conn: AsyncConnection) -> Data | Refusal:
+            return await customers.counts(conn, query.mailing) or _NO_MAILING
 
         return await reports.answer(caller, read)
 

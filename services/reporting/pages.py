@@ -69,7 +69,7 @@ def _outcome(name: str) -> ColumnElement[bool]:
     return _R.outcome == outcomes.CODES[name]
 
 
-def _wanted(name: str) -> list[ColumnElement[bool]]:
+def wanted(name: str) -> list[ColumnElement[bool]]:
     """Return the conditions for one filter; those on failures can use the index that holds only them."""
     if name not in FILTERS:
         raise UnknownFilterError(name)
@@ -118,7 +118,7 @@ async def recipients(
     """
     query = _recipients(mailing, after, limit)
     if outcome:
-        query = query.where(*_wanted(outcome.lower()))
+        query = query.where(*wanted(outcome.lower()))
     if search:
         people = tables.people.c
         query = query.where(

@@ -264,6 +264,7 @@ people = Table(
     _text("source"),
     _text("external"),
     _text("slot"),
+    _text("customer"),
     _number("page"),
     Index("people_by_record", "source", "external"),
     Index("people_by_page", "page"),

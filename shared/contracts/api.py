@@ -147,6 +147,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.Recipients, "reporting", "GET", f"{_MAILING}/recipients", "view"),
     Endpoint(commands.Outcomes, "reporting", "POST", f"{_MAILING}/outcomes", "view"),
     Endpoint(commands.FeedEvents, "reporting", "GET", "/events", "view"),
+    Endpoint(commands.CustomerCounts, "reporting", "GET", f"{_MAILING}/customers", "view"),
     Endpoint(commands.Links, "reporting", "GET", f"{_MAILING}/links", "view"),
     Endpoint(commands.RejudgeHits, "reporting", "POST", f"{_MAILING}/hits/rejudge", "administer"),
     Endpoint(commands.Timeline, "reporting", "GET", f"{_MAILING}/timeline", "view"),

@@ -180,6 +180,7 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.Mailings: {"campaign": "c7m2hs0k4tqd"},
     commands.Status: _MAILING,
     commands.Recipients: _MAILING | {"outcome": "rejected", "limit": 50},
+    commands.CustomerCounts: _MAILING,
     commands.Links: _MAILING,
     commands.RejudgeHits: _MAILING,
     commands.Timeline: _MAILING,

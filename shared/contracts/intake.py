@@ -7,9 +7,10 @@ not fit is a `Problem` that names the field, and the others are good.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import orjson
@@ -21,6 +22,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 
@@ -60,11 +62,11 @@ class _About(BaseModel):
     )
 
 
-def _tidy(fields: dict[str, str]) -> dict[str, str]:
+def _tidy(fields: dict[str, str], info: ValidationInfo) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in fields.items():
         try:
-            found[name] = tidied(name, value)
+            found[name] = tidied(name, value, info.context or ())
         except ValueError as error:  # told with the name of the field
             raise ValueError(f"{name} {error}") from error
     return found
@@ -118,7 +120,8 @@ class ContactUpserted(_About):
         default=[], max_length=20, description="Contact persons; mailings that ask for them are sent to them, too."
     )
     kind: Annotated[str, StringConstraints(max_length=40)] = Field(
-        default="", description="Kind of record: contact, lead, account, user or a word of one's own; the field `kind`."
+        default="",
+        description="Kind of record: contact, lead, account, user or one that settings add; the field `kind`.",
     )
     lists: list[Name] = Field(default=[], max_length=50, description="Names of lists it is on; made where new.")
     account: ExternalId | Literal[""] = Field(
@@ -139,8 +142,8 @@ class ContactUpserted(_About):
 
     @field_validator("kind")
     @classmethod
-    def _a_kind(cls, kind: str) -> str:
-        return tidied("kind", kind)
+    def _a_kind(cls, kind: str, info: ValidationInfo) -> str:
+        return tidied("kind", kind, info.context or ())
 
 
 class ContactRemovedFromList(_About):
@@ -211,13 +214,16 @@ class Problem:
         return f"event {self.place}, {self.field}: {self.why}" if self.field else f"event {self.place}: {self.why}"
 
 
-def read(body: bytes) -> tuple[list[Told], list[Problem]]:
-    """Return the good events of a message, in order, and what is wrong with the others."""
-    return taken_apart(body, _read_one)
+def read(body: bytes, kinds: Collection[str] = ()) -> tuple[list[Told], list[Problem]]:
+    """Return the good events of a message, in order, and what is wrong with the others.
+
+    Where `kinds` are given, a record of another kind does not fit.
+    """
+    return taken_apart(body, partial(_read_one, kinds))
 
 
-def _read_one(place: int, item: object) -> Told | Problem:
-    event = validated(place, item, EVENTS)
+def _read_one(kinds: Collection[str], place: int, item: object) -> Told | Problem:
+    event = validated(place, item, EVENTS, kinds)
     if isinstance(event, Problem):
         return event
     version = event.data.version
@@ -252,8 +258,8 @@ def taken_apart(body: bytes, one: Callable[[int, object], T | Problem]) -> tuple
     return good, problems
 
 
-def validated(place: int, item: object, models: Mapping[str, type[E]]) -> E | Problem:
-    """Return the event as the model of its type has it."""
+def validated(place: int, item: object, models: Mapping[str, type[E]], kinds: Collection[str] = ()) -> E | Problem:
+    """Return the event as the model of its type has it, of one of these `kinds` of records where they are given."""
     if not isinstance(item, dict):
         return Problem(place, "", "no CloudEvent: an object is wanted")
     wire_type = item.get("type")
@@ -261,7 +267,7 @@ def validated(place: int, item: object, models: Mapping[str, type[E]]) -> E | Pr
     if model is None:
         return Problem(place, "type", f"one of {', '.join(models)} is wanted")
     try:
-        return model.model_validate(item)
+        return model.model_validate(item, context=kinds)
     except ValidationError as error:  # told to the producer: where and why
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         return Problem(place, ".".join(str(part) for part in first["loc"]), first["msg"])

@@ -22,6 +22,7 @@ from shared.contracts.expressions import (
     softened,
     unknown,
 )
+from shared.contracts.records import STATUS
 
 UNSUBSCRIBE_URLS = frozenset({"unsubscribe_url", "optouturl"})
 UNSUBSCRIBE_LINK = "optoutlink"
@@ -326,7 +327,7 @@ def check(fields: Mapping[str, str], known_fields: Collection[str]) -> list[Prob
 
     An unknown field with a default is fine: an import may bring it later.
     """
-    known = {name.lower() for name in known_fields} | SYSTEM_FIELDS
+    known = {name.lower() for name in known_fields} | SYSTEM_FIELDS | {STATUS}
     problems: list[Problem] = []
     for field, source in fields.items():
         try:

@@ -21,11 +21,13 @@ class Person:
     lists: frozenset[str] = frozenset()
     blocked: Mapping[str, str] = field(default_factory=dict)
     results: tuple[tuple[str, str, date], ...] = ()  # mailing, what happened, on which day
+    status: str = ""
     created: datetime = datetime(2026, 1, 1, tzinfo=UTC)
 
     def value(self, name: str) -> str:
         """Return a field, "" where there is none."""
         own = {"email": self.address, "domain": self.address.split("@")[-1], "name": self.name}
+        own["person.status"] = self.status
         return own[name] if name in own else self.fields.get(name, "contact" if name == "kind" else "")
 
 

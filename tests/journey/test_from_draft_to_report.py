@@ -111,6 +111,13 @@ async def test_a_mailing_travels_from_csv_to_report(local: Local, posthaste: Pos
     assert (status["read"], status["clicked"], status["unsubscribed"]) == (1, 1, 1)
     links = (await ran(posthaste, "mailing", "links", mailing))["links"]
     assert [(link["name"], link["url"], link["hits"]) for link in links] == [("Sale", named[3], 1)]
+    counted = (await ran(posthaste, "mailing", "customers", mailing))["groups"]
+    assert {row["group"]: (row["mails"], row["customers"]) for row in counted if row["mails"]} == {
+        "accepted": (4, 4),
+        "rejected": (1, 1),
+        "failed": (1, 1),
+        **dict.fromkeys(("opened", "clicked", "unsubscribed"), (1, 1)),
+    }
     acts = (await ran(posthaste, "contacts", "consent", "--address", "bob@TWO.example"))["acts"]
     assert acts[0]["how"] == "one-click"
     ledger = await ran(posthaste, "ledger", mailing)

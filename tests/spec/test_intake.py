@@ -8,6 +8,7 @@ import pytest
 
 from shared.contracts import intake
 from shared.contracts.intake import ContactRemovedFromList, ContactUpserted, Told
+from shared.contracts.records import KINDS, kinds_of
 
 
 def event(**more: object) -> dict[str, Any]:
@@ -45,6 +46,31 @@ def test_the_kind_of_a_record_is_one_of_its_fields() -> None:
     assert isinstance(told.data, ContactUpserted)
     assert told.data.merged == {"city": "Oslo", "kind": "account"}
     assert ContactUpserted.model_validate(event()["data"]).merged == {}
+
+
+def test_where_kinds_are_known_a_record_is_of_one_of_them() -> None:
+    """By `kind` or by the field of that name, of the record or a person; without them any word may be one."""
+    person = {"name": "Joe", "addresses": ["joe@one.example"], "fields": {"kind": "donor"}}
+    for wrong, field in (
+        ({"kind": "donor"}, "data.kind"),
+        ({"fields": {"kind": "donor"}}, "data.fields"),
+        ({"persons": [person]}, "data.persons.0.fields"),
+    ):
+        body = json.dumps(with_data(**wrong)).encode()
+        assert intake.read(body)[1] == []
+        told, (found,) = intake.read(body, KINDS)
+        assert (told, found.field) == ([], field)
+        assert "contact, lead, account, user are" in found.why
+        assert intake.read(body, (*KINDS, "donor"))[1] == []
+
+
+def test_kinds_are_added_by_settings() -> None:
+    """Separated by commas; the usual ones are always known, and what is no word is refused."""
+    assert kinds_of("") == KINDS
+    assert kinds_of(" partner, lead,donor-2 ") == (*KINDS, "partner", "donor-2")
+    for wrong in ("Partner", "a b", "1st", "x" * 41):
+        with pytest.raises(ValueError, match="is no kind of record"):
+            kinds_of(f"partner,{wrong}")
 
 
 def test_a_contact_leaves_a_list() -> None:

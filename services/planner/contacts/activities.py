@@ -3,22 +3,39 @@
 `apply` takes told events into the transaction of the caller, in whatever order they come: the newest says what an
 activity was and when, participants add up. A participant is kept as the record or the keyed address that was told, not
 as a contact, so it counts as soon as that record or address is a contact, and stands for whoever the record is then.
+What is long past is forgotten; the most recent activity of each type in each campaign stays, for it is a source.
 """
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ColumnElement, CompoundSelect, String, Table, and_, select, union
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    CompoundSelect,
+    String,
+    Table,
+    and_,
+    delete,
+    or_,
+    select,
+    tuple_,
+    union,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.planner.contacts import contacts
 from services.planner.contacts.claims import CLAIMS
 from services.planner.contacts.contacts import CONTACTS
 from services.planner.contacts.sources import record_of
 from services.planner.schema import METADATA, execute_many, insert, values_of
+from shared import clock
 from shared.bulk import insert_absent
 from shared.contracts.activities import Activity
+from shared.contracts.intake import microseconds
+from shared.database import reading
 from shared.ids import derived_id
 from shared.keys import KeyRing
 
@@ -43,6 +60,7 @@ SLICE = 2_000
 
 _EVENTS = 250
 _NEVER = (-1, "", "")
+_DAY = 86_400_000_000
 
 
 @dataclass(slots=True)
@@ -102,6 +120,41 @@ async def newest(conn: AsyncConnection, of_type: str, campaign: Collection[str],
     a = ACTIVITIES.c
     query = select(a.activity).where(a.type == of_type, a.at <= until).order_by(a.at.desc(), a.activity).limit(1)
     return await conn.scalar(query.where(a.campaign.in_(campaign)) if campaign else query)
+
+
+async def forget(engine: AsyncEngine, days: int) -> int:
+    """Forget what happened more than so many days ago and is not the most recent; return how many activities."""
+    now = microseconds(clock.now()) or 0
+    before, forgotten = now - days * _DAY, 0
+    while some := await _past(engine, before, now):
+        for activity in some:
+            while await _forget_some(engine, activity):
+                pass
+        forgotten += len(some)
+    return forgotten
+
+
+async def _past(engine: AsyncEngine, before: int, now: int) -> list[str]:
+    """Return activities of before then, but for those after which none of their type and campaign has happened."""
+    a, b = ACTIVITIES.c, ACTIVITIES.alias("later").c
+    later = and_(b.type == a.type, b.campaign == a.campaign, b.at <= now)
+    later &= or_(b.at > a.at, and_(b.at == a.at, b.activity < a.activity))  # as `newest` chooses
+    query = select(a.activity).where(a.at < before, select(b.activity).where(later).exists()).limit(_EVENTS)
+    async with reading(engine).connect() as conn:
+        return list(await conn.scalars(query))
+
+
+async def _forget_some(engine: AsyncEngine, activity: str) -> bool:
+    """Forget some participants in a short transaction, with the last of them the activity; tell if any may be left."""
+    p = PARTICIPANTS.c
+    who = (p.activity, p.record, p.address_key)
+    async with engine.begin() as conn:
+        await contacts.lock(conn)  # nobody adds to it meanwhile
+        some = select(*who).where(p.activity == activity).limit(SLICE)
+        gone = (await conn.execute(delete(PARTICIPANTS).where(tuple_(*who).in_(some)))).rowcount
+        if gone < SLICE:
+            await conn.execute(delete(ACTIVITIES).where(ACTIVITIES.c.activity == activity))
+    return gone == SLICE
 
 
 def participants(activity: str, scope: ColumnElement[str]) -> CompoundSelect[Any]:

@@ -56,14 +56,20 @@ async def put(conn: AsyncConnection, rows: Sequence[tuple[str, str, int]]) -> No
 
 
 async def put_rows(conn: AsyncConnection, claims: Iterable[Claim], contacts: Mapping[str, str]) -> set[str]:
-    """Claim what rows of a file say, in place of who had the slot; return the contacts, given by address key."""
+    """Claim what rows of a file say, in place of who had the slot; return the contacts, given by address key.
+
+    Those that lost their place are among the returned.
+    """
     rows = {(of_row(each.first), contacts[each.address_key]): each.slot for each in claims}
     own = [(record, slot) for (record, _), slot in rows.items() if slot != PERSON]
     c = CLAIMS.c
+    moved = {contact for _, contact in rows}
     for start in range(0, len(own), _IN_ONE):
-        await conn.execute(delete(CLAIMS).where(tuple_(c.record, c.slot).in_(own[start:][:_IN_ONE])))
+        had = tuple_(c.record, c.slot).in_(own[start:][:_IN_ONE])
+        moved.update(await conn.scalars(select(c.contact).where(had)))
+        await conn.execute(delete(CLAIMS).where(had))
     await put(conn, [(*key, slot) for key, slot in rows.items()])
-    return {contact for _, contact in rows}
+    return moved
 
 
 async def several(conn: AsyncConnection) -> bool:
@@ -78,6 +84,20 @@ async def slots_of(conn: AsyncConnection, contacts: Collection[str]) -> dict[str
     for start in range(0, len(ids), _IN_ONE):
         for contact, slot in await conn.execute(select(c.contact, c.slot).where(c.contact.in_(ids[start:][:_IN_ONE]))):
             found.setdefault(contact, set()).add(int(slot))
+    return found
+
+
+async def records_of(conn: AsyncConnection, contacts: Collection[str]) -> dict[str, str]:
+    """Return the customer of those of these contacts that share theirs: the key of their (first) record."""
+    ids, found = list(contacts), dict[str, str]()
+    c = CLAIMS.c
+    first = select(c.contact, func.min(c.record).label("record")).group_by(c.contact)
+    for start in range(0, len(ids), _IN_ONE):
+        mine = first.where(c.contact.in_(ids[start:][:_IN_ONE])).subquery()
+        several = select(c.record).group_by(c.record).having(func.count() > 1)
+        shared = several.where(c.record.in_(select(mine.c.record)))
+        rows = await conn.execute(select(mine.c.contact, mine.c.record).where(mine.c.record.in_(shared)))
+        found |= {str(contact): str(record) for contact, record in rows}
     return found
 
 

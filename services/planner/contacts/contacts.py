@@ -157,8 +157,8 @@ async def upsert(conn: AsyncConnection, rows: Sequence[Incoming]) -> Upserted:
     pages = {each.page for each in changed.values()}
     if ids:
         pages.update(range(ordinal // PAGE, (ordinal + len(ids) - 1) // PAGE + 1))
-    await _mark(conn, DIRTY_PAGES, pages)
-    await _mark(conn, UNREAD_PAGES, pages)
+    await mark(conn, DIRTY_PAGES, pages)
+    await mark(conn, UNREAD_PAGES, pages)
     unchanged = len(rows) - updated - len(new)
     return Upserted({key: each.id for key, each in known.items()}, dict(zip(new, ids, strict=True)), updated, unchanged)
 
@@ -239,12 +239,14 @@ async def _change(conn: AsyncConnection, changed: Collection[_Known]) -> None:
 
 
 async def mark_pages_of(conn: AsyncConnection, contacts: Collection[str]) -> None:
-    """Have the pages of these contacts published again."""
-    pages = await conn.scalars(select(CONTACTS.c.page).where(CONTACTS.c.id.in_(contacts)).distinct())
-    await _mark(conn, DIRTY_PAGES, set(pages))
+    """Have the pages of these contacts published again, and looked at anew by rules."""
+    pages = set(await conn.scalars(select(CONTACTS.c.page).where(CONTACTS.c.id.in_(contacts)).distinct()))
+    await mark(conn, DIRTY_PAGES, pages)
+    await mark(conn, UNREAD_PAGES, pages)
 
 
-async def _mark(conn: AsyncConnection, marks: Table, pages: Collection[int]) -> None:
+async def mark(conn: AsyncConnection, marks: Table, pages: Collection[int]) -> None:
+    """Note that something changed in these pages."""
     await run_at_once(conn, _mark_sql(conn.dialect, marks), [(page, 1) for page in sorted(pages)])
 
 

@@ -119,8 +119,16 @@ class Directory:
             found = [tuple(row) for row in rows]
             owners = await sources.owners(conn, [contact for contact, *_ in found])
             slots = await claims.slots_of(conn, [contact for contact, *_ in found])
-        people: list[tuple[str, ...]] = [(*person, *owners.get(person[0], ())) for person in found]
-        for place, (contact, *told) in enumerate(people):
-            if (slot := min(slots.get(contact, {1}))) > 1:  # the first one need not be told
-                people[place] = (contact, *told, *("", "")[len(told) - 2 :], claims.name_of(slot))
+            customers = await claims.records_of(conn, [contact for contact, *_ in found])
+        people: list[tuple[str, ...]] = []
+        for contact, *person in found:
+            slot = min(slots.get(contact, {1}))
+            more = [
+                *owners.get(contact, ("", "")),
+                claims.name_of(slot) if slot > 1 else "",
+                customers.get(contact, ""),
+            ]
+            while more and not more[-1]:  # most have none of it
+                more.pop()
+            people.append((contact, *person, *more))
         await self._people.replace(subjects.person_page(page), orjson.dumps({"people": people}))

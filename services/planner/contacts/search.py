@@ -1,10 +1,11 @@
 """What rules look at, one text a contact (`search_text`): a cache of the contacts, made beside the imports.
 
-A page of which contacts changed is marked (`UNREAD_PAGES`) in the transaction that changed them. `freshen` writes the
-texts of marked pages that are not as they should be, a few pages in one short transaction, and takes a mark away unless
-the page changed again meanwhile. Whoever is about to ask rules calls it first; imports at their end and housekeeping
-call it before anybody has to wait. A cache that is emptied with all pages marked fills itself again. Fields that cannot
-be read count as none: one contact must not keep rules from seeing the others.
+A page of which contacts changed is marked (`UNREAD_PAGES`) in the transaction that changed them; so is one of whose
+contacts a status was set, before anything is written. `freshen` writes the texts of marked pages that are not as they
+should be, a few pages in one short transaction, and takes a mark away unless the page changed again meanwhile. Whoever
+is about to ask rules calls it first; imports at their end and housekeeping call it before anybody has to wait. A cache
+that is emptied with all pages marked fills itself again. Fields that cannot be read count as none: one contact must not
+keep rules from seeing the others.
 """
 
 import time
@@ -17,6 +18,7 @@ from services.planner.contacts.address_kinds import flags
 from services.planner.contacts.contacts import CONTACTS, PAGE, UNREAD_PAGES
 from services.planner.contacts.search_text import search_text
 from services.planner.schema import METADATA
+from services.planner.statuses import standing
 from shared.bulk import append_rows, by_index, update_rows
 from shared.database import in_turn, reading
 
@@ -34,6 +36,7 @@ _AT_ONCE = 4
 async def freshen(engine: AsyncEngine, seconds: float | None = None) -> int:
     """Bring the texts up to the contacts, for so many seconds at most; return of how many they are not, about."""
     ends = None if seconds is None else time.monotonic() + seconds
+    await standing.note_changes(engine)
     while pages := await _unread(engine):
         if ends is not None and time.monotonic() > ends:
             return pages * PAGE
@@ -60,19 +63,21 @@ async def _write(conn: AsyncConnection, pages: list[int]) -> None:
     """Write the texts of these pages that are missing or not as they should be."""
     c, s = CONTACTS.c, SEARCH.c
     query = select(c.id, c.address, c.name, c.fields, s.text).outerjoin(SEARCH, s.contact == c.id)
-    new, changed = list[tuple[str, str]](), list[tuple[str, str]]()
     await by_index(conn)
-    for contact, address, name, fields, known in await conn.execute(query.where(c.page.in_(pages)).order_by(c.id)):
-        text = searched(address, name, fields)
+    rows = (await conn.execute(query.where(c.page.in_(pages)).order_by(c.id))).all()
+    statuses = await standing.of_contacts(conn, [row.id for row in rows])
+    new, changed = list[tuple[str, str]](), list[tuple[str, str]]()
+    for contact, address, name, fields, known in rows:
+        text = searched(address, name, fields, statuses.get(contact, ""))
         if text != known:
             (new if known is None else changed).append((contact, text))
     await append_rows(conn, SEARCH, new)
     await update_rows(conn, SEARCH, ("contact", "text"), changed)
 
 
-def searched(address: str, name: str, fields: str) -> str:
+def searched(address: str, name: str, fields: str, status: str = "") -> str:
     """Return what rules look at, of a contact with packed fields."""
-    return search_text(address, name, _unpacked(fields), flags(address))
+    return search_text(address, name, _unpacked(fields), flags(address), status)
 
 
 def _unpacked(fields: str) -> dict[str, str]:

@@ -14,11 +14,13 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 
+from shared.contracts.records import STATUS
+
 US = "\x1f"
 LONGEST = 1_000
 """Of a value so many characters are looked at."""
-WELL_KNOWN = ("email", "domain", "name")
-"""What every contact has beside its fields; a field of that name cannot be asked for."""
+WELL_KNOWN = ("email", "domain", "name", STATUS)
+"""What every contact has or may have beside its fields; a field of that name cannot be asked for."""
 MOMENTS = ("created", "updated")
 """Columns of the table of contacts that can be asked for."""
 NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,6})?")
@@ -65,13 +67,15 @@ def day_of(value: str) -> str:
     return found[1]
 
 
-def search_text(address: str, name: str, fields: Mapping[str, str], flags: Iterable[str] = ()) -> str:
+def search_text(address: str, name: str, fields: Mapping[str, str], flags: Iterable[str] = (), status: str = "") -> str:
     """Return the text of a contact."""
     text = f"{US}email={fold(address)}{US}domain={fold(address.rpartition('@')[2])}{US}"
     if name:
         text += f"name={fold(name)}{US}"
     if "kind" not in fields:
         text += f"kind=contact{US}"
+    if status:
+        text += entries(STATUS, status)
     for flag in flags:
         text += f"{flag}!{US}"
     for field, value in fields.items():

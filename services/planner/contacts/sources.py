@@ -212,8 +212,11 @@ async def _write_records(conn: AsyncConnection, records: dict[str, _Record], hel
         for contact, slot in sorted(each.contacts.items() - held[key].items())
     ]
     await claims.put(conn, new)
-    if gone or new:  # the directory says whose record a contact is
-        await contacts.mark_pages_of(conn, {contact for _, contact in gone} | {contact for _, contact, _ in new})
+    moved = {contact for _, contact in gone}
+    for key in {*(key for key, _ in gone), *(key for key, _, _ in new), *(key for key, _, _ in said)}:
+        moved |= records[key].contacts.keys()
+    if moved:  # the directory says whose record a contact is and who shares it, and rules ask for its status
+        await contacts.mark_pages_of(conn, moved)
 
 
 async def _write_members(

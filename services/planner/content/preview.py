@@ -20,6 +20,7 @@ from services.planner.content.freezing import LANGUAGE
 from services.planner.content.plain_text import text_from_html
 from services.planner.content.preheader import as_written
 from services.planner.parts import Parts
+from services.planner.statuses import standing
 from shared import addresses, clock, languages
 from shared.contracts import commands
 from shared.contracts.commands import Answer, Refusal
@@ -161,9 +162,10 @@ async def _person(parts: Parts, wanted: str) -> tuple[str, str, str, dict[str, A
             return Refusal(code="address_invalid", message=f"{wanted!r}: {error}", field="contact")
     async with reading(parts.engine).connect() as conn:
         row = (await conn.execute(select(c.id, c.address, c.name, c.fields).where(wanted_by).limit(1))).one_or_none()
-    if row is None:
-        return Refusal(code="contact_unknown", message="There is no such contact.", field="contact")
-    return row[0], row[1], row[2], orjson.loads(row[3])
+        if row is None:
+            return Refusal(code="contact_unknown", message="There is no such contact.", field="contact")
+        known = orjson.loads(row[3]) | await standing.field_of(conn, row[0])
+    return row[0], row[1], row[2], known
 
 
 async def lint_mailing(parts: Parts, wanted: commands.LintMailing) -> Answer | Refusal:

@@ -44,7 +44,7 @@ def preview(parts: Iterable[bytes], options: Options, limit: int) -> dict[str, A
 
 def _header(records: CsvRecords, options: Options, seen: dict[str, Any]) -> Header | None:
     try:
-        header = header_of(records.names, options.columns)
+        header = header_of(records.names, options.columns, options.kinds)
     except CsvError as error:  # the rows are shown without a verdict
         seen["problem"] = _problem(error)
         return None

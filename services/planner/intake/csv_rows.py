@@ -9,12 +9,12 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from shared.addresses import AddressError, parse
-from shared.contracts.records import WELL_KNOWN, tidied
+from shared.contracts.records import KINDS, WELL_KNOWN, tidied
 
 LONGEST_FIELD = 10_000
 LONGEST_NAME = 300
@@ -50,11 +50,12 @@ class CsvError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to read the file; see `commands.ImportContacts`."""
+    """How to read the file; see `commands.ImportContacts`. `kinds`: of records that are known."""
 
     encoding: str = ""
     delimiter: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
+    kinds: Sequence[str] = KINDS
 
 
 class Row(NamedTuple):
@@ -85,10 +86,14 @@ class Reject(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The first line: names as they stand, and the field each column goes to ("" is left out)."""
+    """The first line: names as they stand, and the field each column goes to ("" is left out).
+
+    `kinds`: of records that are known.
+    """
 
     names: list[str]
     targets: list[str]
+    kinds: Sequence[str] = KINDS
 
     @property
     def fields(self) -> list[str]:
@@ -209,7 +214,7 @@ def normal(name: str) -> str:
     return _UNFIT.sub("_", name.strip().lower()).strip("_.-")[:64]
 
 
-def header_of(names: list[str], columns: Mapping[str, str]) -> Header:
+def header_of(names: list[str], columns: Mapping[str, str], kinds: Sequence[str] = KINDS) -> Header:
     """Return the header with the field of each column.
 
     Raises:
@@ -233,7 +238,7 @@ def header_of(names: list[str], columns: Mapping[str, str]) -> Header:
     if ADDRESS not in targets:
         message = f"no column holds the address; the file has: {', '.join(names)[:_SHOWN]}"
         raise CsvError("email_missing", message, 1, ADDRESS)
-    return Header(names, targets)
+    return Header(names, targets, kinds)
 
 
 class CsvRecords:
@@ -293,7 +298,7 @@ class CsvFile:
             CsvError: The header cannot be used.
         """
         self._records = CsvRecords(parts, options)
-        self.header = header_of(self._records.names, options.columns)
+        self.header = header_of(self._records.names, options.columns, options.kinds)
 
     def __iter__(self) -> Iterator[Row | Reject]:
         """Yield every row of the file in order.
@@ -332,7 +337,7 @@ def rows_of(records: Iterable[tuple[int, list[str] | Reject]], header: Header) -
                 continue
             for at, target in known:
                 try:
-                    record[at] = tidied(target, record[at].strip())
+                    record[at] = tidied(target, record[at].strip(), header.kinds)
                 except ValueError as error:  # rejected with the reason; the next row goes on
                     yield Reject(line, names[at], str(error), record[at].strip()[:100])
                     break

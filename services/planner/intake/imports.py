@@ -14,7 +14,7 @@ import itertools
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,6 +39,7 @@ from shared.contracts import subjects
 from shared.contracts.audience import ContactsImported
 from shared.contracts.commands import ImportContacts, PreviewImport, Refusal
 from shared.contracts.envelope import Origin
+from shared.contracts.records import KINDS
 from shared.database import alone, reading
 from shared.eventlog.documents import Documents
 from shared.eventlog.errors import MissingError
@@ -98,6 +99,7 @@ class Importer:
         keys: KeyRing,
         directory: Directory,
         providers: Providers = BUILT_IN,
+        kinds: Sequence[str] = KINDS,
     ) -> None:
         self._engine = engine
         self._reading = reading(engine)
@@ -106,6 +108,7 @@ class Importer:
         self._keys = keys
         self._directory = directory
         self._providers = providers
+        self._kinds = tuple(kinds)
         self._wake = asyncio.Event()
         self._size = _FIRST
         self._deaths = Counter[str]()
@@ -118,7 +121,9 @@ class Importer:
             return _accepted(known, wanted)
         try:
             await self._inbox.get(subjects.upload_part(wanted.upload, wanted.parts - 1))
-            file = await asyncio.to_thread(CsvFile, self._parts(wanted.upload, range(wanted.parts)), _options(wanted))
+            file = await asyncio.to_thread(
+                CsvFile, self._parts(wanted.upload, range(wanted.parts)), self._options(wanted)
+            )
         except MissingError:  # refused: the caller uploads first
             return Refusal(code="upload_missing", message="Not all parts of the upload are there.", field="upload")
         except CsvError as error:  # refused as a whole: nothing was taken in
@@ -141,7 +146,10 @@ class Importer:
         except MissingError:  # refused: the caller uploads first
             return Refusal(code="upload_missing", message="There is no such upload (any more).", field="upload")
         parts = self._parts(wanted.upload, itertools.count())
-        return await asyncio.to_thread(preview, _while_there(parts), _options(wanted), wanted.limit)
+        return await asyncio.to_thread(preview, _while_there(parts), self._options(wanted), wanted.limit)
+
+    def _options(self, wanted: ImportContacts | PreviewImport) -> Options:
+        return Options(wanted.encoding, wanted.delimiter, wanted.columns, self._kinds)
 
     async def run(self) -> None:
         """Carry out imports for ever, those first that a crash interrupted; of several planners one does it."""
@@ -184,7 +192,7 @@ class Importer:
         try:
             fetched = self._fetched(wanted.upload, wanted.parts)
             pepper, domains = self._keys.pepper, self._providers.domains
-            async with parsed(fetched, _options(wanted), pepper, domains, skip=row.rows) as blocks:
+            async with parsed(fetched, self._options(wanted), pepper, domains, skip=row.rows) as blocks:
                 ours = await self._take_all(row, blocks)
         except (CsvError, MissingError) as error:  # it cannot be read on: say where, keep what is in
             await self._fail(upload, error)
@@ -355,10 +363,6 @@ async def _row(conn: AsyncConnection, upload: str) -> SqlRow[Any] | None:
 def _while_there(parts: Iterator[bytes]) -> Iterator[bytes]:
     with contextlib.suppress(MissingError):  # the part after the last one
         yield from parts
-
-
-def _options(wanted: ImportContacts | PreviewImport) -> Options:
-    return Options(wanted.encoding, wanted.delimiter, wanted.columns)
 
 
 async def status(conn: AsyncConnection, upload: str) -> dict[str, Any] | None:

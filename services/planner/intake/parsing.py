@@ -55,7 +55,7 @@ async def parsed(
     if process.stdin is None or process.stdout is None:  # never: they are asked for
         raise ParserEndedError("the process that parses has no pipes")
     wanted = {
-        "options": [options.encoding, options.delimiter, dict(options.columns)],
+        "options": [options.encoding, options.delimiter, dict(options.columns), list(options.kinds)],
         "pepper": pepper.hex(),
         "domains": dict(domains),
         "skip": skip,

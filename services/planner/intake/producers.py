@@ -9,8 +9,9 @@ database or log are away messages go back and come again.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from itertools import product
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,6 +28,7 @@ from shared.contracts.activities import Activity
 from shared.contracts.audience import ActivitiesTold, ContactsSynced
 from shared.contracts.envelope import Origin
 from shared.contracts.intake import ContactUpserted, Problem, Told
+from shared.contracts.records import KINDS
 from shared.eventlog.errors import ConsumerGoneError, UnavailableError, UnknownOutcomeError
 from shared.eventlog.pull import Pull, PullMessage
 from shared.eventlog.reader import ApiError, Reader
@@ -48,11 +50,6 @@ _PAUSE_S = 0.5
 
 _EVENTS = metrics.counter("posthaste_intake_events_total", "Events of producers by what became of them", ("outcome",))
 
-_READ: Mapping[str, Callable[[bytes], tuple[Sequence[Told | Activity], list[Problem]]]] = {
-    subjects.CONTACTS_IN: intake.read,
-    subjects.ACTIVITIES_IN: told_activities.read,
-}
-
 
 class Intake:
     """Takes in what producers tell, until cancelled."""
@@ -66,6 +63,7 @@ class Intake:
         *,
         opt_ins: OptIns,
         providers: Providers = BUILT_IN,
+        kinds: Collection[str] = KINDS,
     ) -> None:
         self._engine = engine
         self._log = log
@@ -74,6 +72,10 @@ class Intake:
         self._opt_ins = opt_ins
         self._providers = providers
         self._inbox = Reader(log.nc, subjects.INBOX)
+        self._read: Mapping[str, Callable[[bytes], tuple[Sequence[Told | Activity], list[Problem]]]] = {
+            subjects.CONTACTS_IN: partial(intake.read, kinds=kinds),
+            subjects.ACTIVITIES_IN: told_activities.read,
+        }
 
     async def run(self) -> None:
         """Pull, take in, acknowledge, for ever."""
@@ -99,9 +101,9 @@ class Intake:
     async def again(self, seq: int) -> str | None:
         """Take a parked message in once more; return why that failed, None where all of it is in."""
         stored = await self._inbox.at(seq)
-        if stored is None or stored.subject not in _READ:
+        if stored is None or stored.subject not in self._read:
             return "the message is no longer there"
-        told, problems = _READ[stored.subject](stored.data)
+        told, problems = self._read[stored.subject](stored.data)
         await self._apply(told)
         await self._announce()
         if problems:
@@ -126,7 +128,7 @@ class Intake:
         good: list[Told | Activity] = []
         parked: set[int] = set()
         for message in messages:
-            told, problems = _READ[message.subject](message.data)
+            told, problems = self._read[message.subject](message.data)
             good += told
             if problems:
                 parked.add(message.seq)

@@ -248,6 +248,7 @@ class DryRuns:
             if not await facts.mark(conn, row, state="ending"):
                 raise _EndedError("it was ended meanwhile")
             digest = await facts.digest_of_all(conn, row.mailing)
+        step("dry_run.ending")
         finished = DryRunFinished(
             run=row.run,
             object=row.object,
@@ -266,8 +267,10 @@ class DryRuns:
         done = await handle(self._reach.log, MailingDecider(), subject, FinishDryRun(finished), origin)
         if isinstance(done, Refusal):
             raise _EndedError(done.message)
+        step("dry_run.appended")
         async with self._reach.engine.begin() as conn:
             await facts.mark(conn, row, state="done", digest=digest, position=done.seq)
+        step("dry_run.done")
         logger.info("dry run done", extra={"mailing": row.mailing, "mails": row.mails, "failed": row.failed})
 
 

@@ -26,7 +26,7 @@ from services.planner.mailings.series import Command, Record, Series, SeriesDeci
 from services.planner.parts import Parts
 from shared import clock
 from shared.contracts import commands, subjects
-from shared.contracts.commands import DraftMailing, Refusal, ScheduleMailing
+from shared.contracts.commands import Answer, DraftMailing, Refusal, ScheduleMailing
 from shared.contracts.envelope import Origin
 from shared.contracts.series import OccurrenceMade, OccurrenceSkipped, SeriesSettings
 from shared.database import alone, reading
@@ -111,13 +111,12 @@ class SeriesRuns:
         for at in due[:-1]:
             await self._say(parts, series, at, Record(OccurrenceSkipped(at=at, reason="missed")))
         at = due[-1]
-        late = now - at > TOO_LATE
+        making = _Making(parts, series, settings, at, principal)
+        late = now - at > TOO_LATE and not await making.scheduled()
         if late and settings.late == "skip":
             await self._say(parts, series, at, Record(OccurrenceSkipped(at=at, reason="late")))
             return
-        made = await _Making(parts, series, settings, at, principal).made(
-            state.mailing, waits=late and settings.late == "ask"
-        )
+        made = await making.made(state.mailing, waits=late and settings.late == "ask")
         if isinstance(made, Refusal):
             if made.code in PASSING:
                 raise _LaterError(made.code)
@@ -145,6 +144,11 @@ class _Making:
         self._settings = settings
         self._at = at
         self._principal = principal
+        self._mailing = self._act("draft").new_id("mailing")
+
+    async def scheduled(self) -> bool:
+        """Tell whether its start was set before, by who then died: it is not late, whenever that is seen."""
+        return await self._parts.committed(self._act("schedule"), subjects.mailing(self._mailing))
 
     def _act(self, step_: str) -> Act:
         key = f"series.{self._series}.{to_millis(self._at)}.{step_}"
@@ -156,23 +160,15 @@ class _Making:
         wanted = DraftMailing.model_validate_json(await parts.contents.get(settings.draft))
         day = self._at.astimezone(ZoneInfo(settings.rhythm.zone)).date()
         wanted = wanted.model_copy(update={"name": f"{wanted.name} {day}"})
-        act = self._act("draft")
-        mailing = act.new_id("mailing")
-        done = await drafting.draft_mailing(parts, wanted, act)
-        step("series.drafted")
-        if not isinstance(done, Refusal) and settings.sources is not None:
-            choose = commands.ChooseSources(mailing=mailing, sources=settings.sources)
-            done = await audience_commands.choose_sources(parts, choose, self._act("sources"))
-        if not isinstance(done, Refusal):
-            freeze = commands.FreezeAudience(mailing=mailing)
-            done = await audience_commands.freeze_audience(parts, freeze, self._act("audience"))
-            step("series.frozen")
+        mailing = self._mailing
+        done = await self._frozen(mailing, wanted)
         if isinstance(done, Refusal):
             return done
         if done.data["recipients"] == 0 or (
             settings.only_new and before and not await self._anybody_new(mailing, before)
         ):
             await parts.order(self._act("delete"), mailing, orders.Delete())
+            step("series.deleted")
             return OccurrenceSkipped(at=self._at, reason=NOBODY_NEW if done.data["recipients"] else "audience_empty")
         if not waits:
             refusal = await self._scheduled(mailing)
@@ -180,6 +176,23 @@ class _Making:
                 await parts.order(self._act("delete"), mailing, orders.Delete())
                 return refusal
         return OccurrenceMade(at=self._at, mailing=mailing, waits=waits)
+
+    async def _frozen(self, mailing: str, wanted: DraftMailing) -> Answer | Refusal:
+        """Draft it and freeze its audience; what stands is not looked at again: it would be refused by now."""
+        parts, subject, audience = self._parts, subjects.mailing(mailing), self._act("audience")
+        done: Answer | Refusal | None = None
+        if not await parts.committed(audience, subject):
+            if not await parts.committed(self._act("draft"), subject):
+                done = await drafting.draft_mailing(parts, wanted, self._act("draft"))
+                step("series.drafted")
+            if not isinstance(done, Refusal) and self._settings.sources is not None:
+                choose = commands.ChooseSources(mailing=mailing, sources=self._settings.sources)
+                done = await audience_commands.choose_sources(parts, choose, self._act("sources"))
+        if isinstance(done, Refusal):
+            return done
+        done = await audience_commands.freeze_audience(parts, commands.FreezeAudience(mailing=mailing), audience)
+        step("series.frozen")
+        return done
 
     async def _scheduled(self, mailing: str) -> Refusal | None:
         settings, now = self._settings, clock.now()

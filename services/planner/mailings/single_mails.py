@@ -15,6 +15,7 @@ from services.planner.facts import out_of_all
 from services.planner.idempotency import Act
 from services.planner.parts import Parts
 from services.planner.planning.chunks import by_itself, payload_row
+from services.planner.statuses import standing
 from shared.addresses import AddressError, parse
 from shared.contracts import commands, subjects
 from shared.contracts.commands import Answer, DraftMailing, Refusal
@@ -70,6 +71,7 @@ async def _person(parts: Parts, key: str) -> tuple[str, str, dict[str, str], str
     """Return contact, name and fields of an address, and why no mail may go there."""
     async with reading(parts.engine).connect() as conn:
         contact, name, fields = await holder(conn, key) or (STRANGER, "", {})
+        fields |= await standing.field_of(conn, contact)
         return contact, name, fields, await out_of_all(conn, key)
 
 

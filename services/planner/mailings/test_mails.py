@@ -18,6 +18,7 @@ from services.planner.contacts.contacts import CONTACTS, holder
 from services.planner.mailings.mailing import Mailing, MailingDecider
 from services.planner.mailings.orders import Test
 from services.planner.planning.chunks import Plan, Planning, payload_row
+from services.planner.statuses import standing
 from shared.contracts import subjects
 from shared.contracts.commands import Refusal
 from shared.contracts.envelope import Origin
@@ -100,6 +101,7 @@ class TestMails:
             for address in sample.to:
                 key = self._keys.address_key(address)
                 contact, name, known = await holder(conn, key) or (STRANGER, *example)
+                known |= await standing.field_of(conn, contact) if contact != STRANGER else {}
                 used = {field: known.get(field, field) for field in fields}
                 rows.append(payload_row(contact, (address, name, key), sample.lists, used))
         return rows

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -25,6 +26,7 @@ from services.planner.contacts.contacts import CONTACTS
 from services.planner.content.freezing import uses
 from services.planner.mailings.mailing import Mailing
 from services.planner.planning.fan_out import Piece
+from services.planner.statuses import standing
 from shared import clock, tracing
 from shared.addresses import domain
 from shared.bulk import fetch
@@ -32,6 +34,7 @@ from shared.contracts import subjects
 from shared.contracts.content import Content, encode_rows
 from shared.contracts.envelope import Origin
 from shared.contracts.mailing import MailingDrafted
+from shared.contracts.records import STATUS
 from shared.contracts.sending import PAYLOAD_DIGEST_BYTES, SINGLE, ChunkKind, ChunkPlanned
 from shared.database import reading
 from shared.eventlog.documents import Documents
@@ -152,6 +155,10 @@ class Planning:
         fields = sorted({field for content in contents for field in (await self.used(content)).fields})
         async with self._reading.connect() as conn:
             contacts, rows = await _rows(conn, audience, piece, fields)
+            if STATUS in fields:
+                statuses = await standing.of_contacts(conn, contacts)
+                for row in filter(itemgetter("contact"), rows):
+                    row["fields"][STATUS] = statuses.get(row["contact"], "")
         if len(contacts) != piece.size:  # never plan less than was frozen: nobody would miss the rest
             found = f"{len(contacts)} of {piece.size} recipients"
             raise CacheError(f"the audience in SQL holds {found} of chunk {piece.n} of mailing {mailing}")

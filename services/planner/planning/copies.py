@@ -145,6 +145,7 @@ class Copies:
             step("copy.planned")
         async with self._reach.engine.begin() as conn:
             await conn.execute(insert(conn, COPIED).values(mailing=owed.mailing, n=owed.n).on_conflict_do_nothing())
+        step("copy.noted")
 
     async def _plan_of(self, owed: _Owed) -> ChunkPlanned:
         subject = subjects.plan(owed.mailing, owed.account, owed.lane, owed.n)

@@ -304,7 +304,9 @@ class Process:
         if not state.sampled:
             audience = await self._reach.freezer.ensure_cached(fact.id, state.audience.object)
             if await self._reach.board.sampled(fact.id, audience):
-                return await self._decide(fact.id, NoteSample(now))
+                noted = await self._decide(fact.id, NoteSample(now))
+                step("test.sampled")
+                return noted
         deadline = state.schedule.deadline if state.schedule else None
         at = min(filter(None, (state.decides_at, deadline)), default=None)
         if at is None:
@@ -312,7 +314,9 @@ class Process:
         if at > now:
             self._ring(fact.id, (at - now).total_seconds() + 0.001)
             return False
-        return await self._decide(fact.id, Judge(now, await self._reach.figures.of(fact.id, state)))
+        judged = await self._decide(fact.id, Judge(now, await self._reach.figures.of(fact.id, state)))
+        step("test.judged")
+        return judged
 
     async def _leave(self, fact: MailingFact) -> Leave:
         """Return what may be planned now, and wake up when there may be more."""

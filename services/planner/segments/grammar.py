@@ -31,6 +31,7 @@ from services.planner.segments.rule import (
     Value,
 )
 from services.planner.segments.words import RuleError, Word, split
+from shared.contracts.records import STATUS
 
 __all__ = ("RuleError", "parse")
 
@@ -177,7 +178,7 @@ class _Parser:
         if not _FIELD.fullmatch(word.said):
             raise word.wrong(f"{word.shown[:80]} is no name of a field")
         self._at += 1
-        return word.said
+        return STATUS if word.said.lower() == STATUS else word.said
 
     def _comparison(self, field: str) -> Rule:
         if field in MOMENTS:

@@ -14,10 +14,10 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
-from sqlalchemy import BigInteger, Column, ColumnElement, Select, String, Table, func, select, tuple_
+from sqlalchemy import BigInteger, Column, String, Table, func, select, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -28,6 +28,7 @@ from services.planner.contacts.claims import CLAIMS
 from services.planner.contacts.sources import SAID
 from services.planner.schema import METADATA, insert
 from services.planner.statuses.moving import Change, Fate, Known, Said, Stand, changes, rank
+from services.planner.statuses.standing import each
 from services.planner.statuses.status_facts import MAPPINGS, OF_CAMPAIGN, STATUSES
 from shared import clock
 from shared.contracts import subjects
@@ -54,7 +55,6 @@ MOST = 5_000
 """Customers in one event."""
 _EVENTS = 8
 _CHUNKS = 20
-_IN_ONE = 500
 _FACTS_S = 30.0
 _PAUSE_S = 1.0
 _SHARE = 4
@@ -129,12 +129,12 @@ class StatusSetter:
                 await self._set(mapping, chunks[start:][:_CHUNKS])
         except WrongVersionError:  # another planner was faster: look again
             return True
-        step("statuses.appended")
         async with self._engine.begin() as conn:
             row = {"campaign": mapping.campaign, "mapping": mapping.digest, "seq": upto if chunks else bound}
             await conn.execute(
                 insert(conn, MARKS).values(row).on_conflict_do_update(index_elements=["campaign"], set_=row)
             )
+        step("statuses.marked")
         return True
 
     async def _set(self, mapping: Mapping, chunks: Sequence[tuple[str, int]]) -> None:
@@ -149,6 +149,7 @@ class StatusSetter:
         while some := list(islice(events, _EVENTS)):
             origin = Origin(new_id(20), "planner", clock.now(), mapping.campaign)
             last = await self._log.append(subject, some, expected=last, origin=origin)
+            step("statuses.appended")
 
 
 def _events(changed: Sequence[Change]) -> list[StatusesSet]:
@@ -191,30 +192,21 @@ async def _known(conn: AsyncConnection, campaign: str, contacts: Collection[str]
     c, s = CLAIMS.c, STATUSES.c
     firsts = {
         row[0]: str(row[1])
-        for row in await _each(
+        for row in await each(
             conn, select(c.contact, func.min(c.record)).group_by(c.contact), c.contact, sorted(contacts)
         )
     }
-    beside = await _each(conn, select(c.record, c.contact), c.record, sorted(set(firsts.values())))
+    beside = await each(conn, select(c.record, c.contact), c.record, sorted(set(firsts.values())))
     customers: dict[str, str] = {str(contact): str(record) for record, contact in beside} | firsts
     everybody = sorted({*contacts, *customers})
     query = select(s.contact, s.outcome, s.status, s.at).where(s.campaign == campaign)
     stands: dict[str, Stand] = {}
-    for contact, *stood in await _each(conn, query, s.contact, everybody):
+    for contact, *stood in await each(conn, query, s.contact, everybody):
         customer, stand = customers.get(contact, contact), Stand(*stood)
         before = stands.get(customer)
         if before is None or rank(stand.outcome) > rank(before.outcome):
             stands[customer] = stand
-    said = await _each(
+    said = await each(
         conn, select(SAID.c.record, SAID.c.status, SAID.c.at), SAID.c.record, sorted(set(firsts.values()))
     )
     return Known(customers, stands, {str(record): Said(status, int(at)) for record, status, at in said})
-
-
-async def _each(
-    conn: AsyncConnection, query: Select[Any], column: ColumnElement[Any], keys: Sequence[str]
-) -> list[Any]:
-    found: list[Any] = []
-    for start in range(0, len(keys), _IN_ONE):
-        found += (await conn.execute(query.where(column.in_(keys[start:][:_IN_ONE])))).all()
-    return found

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import orjson
-from sqlalchemy import BigInteger, Column, Index, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, String, Table, Text, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.planner.schema import METADATA, execute_many, insert, values_of
@@ -38,10 +38,14 @@ STATUSES = Table(
     Column("outcome", String(12), nullable=False),
     Column("status", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False, server_default=text("0")),
     Index("facts_statuses_by_contact", "contact"),
+    Index("facts_statuses_by_seq", "seq"),
     sqlite_with_rowid=False,
 )
-"""The last status that a campaign set by the mails to a contact; `at` in seconds since 1970."""
+"""The last status that a campaign set by the mails to a contact; `at` in seconds since 1970, `seq`: where it stands.
+
+Of what an older version took in `seq` is 0."""
 
 
 class StatusFacts:
@@ -57,12 +61,12 @@ class StatusFacts:
         rows: dict[Table, dict[Any, tuple[Any, ...]]] = {MAPPINGS: {}, OF_CAMPAIGN: {}, STATUSES: {}}
         for commit in commits:
             for record in commit.events:
-                _take(rows, record)
+                _take(rows, record, commit.seq)
         for table, found in rows.items():
             await _put(conn, table, list(found.values()))
 
 
-def _take(rows: dict[Table, dict[Any, tuple[Any, ...]]], record: EventRecord) -> None:
+def _take(rows: dict[Table, dict[Any, tuple[Any, ...]]], record: EventRecord, seq: int) -> None:
     entity = record.subject.rpartition(".")[2]
     match record.event:
         case CampaignOpened(statuses=mapping) | CampaignEdited(statuses=mapping):
@@ -72,7 +76,8 @@ def _take(rows: dict[Table, dict[Any, tuple[Any, ...]]], record: EventRecord) ->
             rows[OF_CAMPAIGN][entity] = (entity, campaign)
         case StatusesSet() as told:
             for contact, after in zip(told.contacts, told.at, strict=True):
-                rows[STATUSES][entity, contact] = (entity, contact, told.outcome, told.status, told.base + after)
+                key = (entity, contact)
+                rows[STATUSES][key] = (*key, told.outcome, told.status, told.base + after, seq)
         case _:
             pass
 

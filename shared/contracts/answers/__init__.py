@@ -68,6 +68,7 @@ from shared.contracts.answers.people import (
     UserRows,
 )
 from shared.contracts.answers.recipients import (
+    CustomersCounted,
     CustomerStatusPage,
     DoubtsPage,
     Ledger,
@@ -192,6 +193,7 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.Recipients: RecipientsPage,
     commands.Outcomes: OutcomeRows,
     commands.FeedEvents: FeedPage,
+    commands.CustomerCounts: CustomersCounted,
     commands.Links: LinkRows,
     commands.RejudgeHits: Rejudged,
     commands.Timeline: Points,

@@ -94,6 +94,7 @@ class ListRows(Data):
     """All lists."""
 
     lists: list[ListRow]
+    kinds: list[str] = Field(default=[], description="Kinds of records that are known: what a field `kind` may hold.")
 
 
 class ImportAccepted(Data):

@@ -109,6 +109,23 @@ class LinkRow(Data):
     by: dict[str, int]
 
 
+class CustomerGroup(Data):
+    """What became of mails: how many it became of, and how many customers those are."""
+
+    group: str
+    mails: int
+    customers: int
+
+
+class CustomersCounted(Paused):
+    """Mails and customers apart. `recipients`, `customers`: as frozen, None where nothing was frozen."""
+
+    mailing: str
+    recipients: int | None
+    customers: int | None
+    groups: list[CustomerGroup]
+
+
 class LinkRows(Paused):
     """All links of a mailing."""
 

@@ -136,6 +136,7 @@ from shared.contracts.commands.people import (
 )
 from shared.contracts.commands.reports import (
     Campaigns,
+    CustomerCounts,
     CustomerStatuses,
     Doubts,
     FeedEvents,
@@ -197,6 +198,7 @@ __all__ = (
     "ConsentHistory",
     "ContactProblems",
     "CountSegment",
+    "CustomerCounts",
     "CustomerStatuses",
     "DecideDoubt",
     "DeleteCampaign",

@@ -43,7 +43,7 @@ class TellContacts(Command):
 
 
 class Lists(Query):
-    """All lists -> {lists: [{id, name, members, rule}]}."""
+    """All lists -> {lists: [{id, name, members, rule}], kinds: of records that are known}."""
 
     NAME: ClassVar[str] = "list.list"
 

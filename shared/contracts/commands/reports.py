@@ -39,6 +39,17 @@ class Recipients(Page):
     search: str = Field(default="", max_length=200)
 
 
+class CustomerCounts(Query):
+    """Mails and customers apart, by what became of them -> {groups: [{group, mails, customers}]}.
+
+    A customer to whom it went at several addresses counts once in each group that one of the mails is in.
+    """
+
+    NAME: ClassVar[str] = "mailing.customers"
+
+    mailing: Id
+
+
 class Links(Query):
     """Hits by link -> {links: [{link, url, hits, people}]}."""
 

@@ -6,13 +6,17 @@ from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy import func, select
 
+from services.planner.contacts import activities
+from services.planner.contacts.activities import ACTIVITIES, PARTICIPANTS
 from shared import clock
 from shared.contracts import commands, subjects
 from shared.contracts.audience import ActivitiesTold
 from shared.contracts.campaign import CampaignOpened
 from shared.contracts.mailing import MailingDrafted
 from shared.contracts.sources import OfActivity, Sources
+from shared.database import create_engine
 from shared.eventlog.reader import Reader
 from tests.harness.waiting import until
 from tests.integration.planner.conftest import Desk
@@ -132,3 +136,35 @@ async def test_a_bad_activity_is_parked_and_can_be_handed_back(desk: Desk, monke
     await desk.do(commands.Redrive(seq=pointer.seq))
     assert [event.activities for event in await recorded(desk)] == [1, 1]
     assert (await parked.batch(subjects.ALL_PARKED, 1, 100), await inbox.at(seq)) == ([], None)
+
+
+@pytest.mark.feature("G10")
+async def test_what_is_long_past_is_forgotten_but_for_the_most_recent(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of each type in each campaign one stays, whatever its age, and is a source still; one of tomorrow is not it."""
+    await desk.imported(b"email\nann@x.example\nbob@x.example\ncyd@x.example\n", "one")
+    ann, bob, cyd, eve = ({"address": f"{name}@x.example"} for name in ("ann", "bob", "cyd", "eve"))
+    told = [
+        award("oldest", 40, ann, bob, eve),
+        award("old", 30, bob, ann, eve),
+        award("soon", -1, cyd),
+        award("of-May", 50, cyd, campaign="May"),
+        award("of-May-before", 60, ann, campaign="May"),
+        award("visit", 90, bob, type="visit"),
+        award("new", 5, ann, type="call"),
+        award("newer", 4, ann, type="call"),
+    ]
+    await tell(desk, subjects.ACTIVITIES_IN, *told)
+    monkeypatch.setattr(activities, "SLICE", 2)
+    engine = create_engine(desk.settings, "planner")
+    assert await activities.forget(engine, 10) == 2
+    assert await activities.forget(engine, 10) == 0
+    async with engine.connect() as conn:
+        left = await conn.scalar(select(func.count()).select_from(ACTIVITIES))
+        who = await conn.scalar(select(func.count()).select_from(PARTICIPANTS))
+    await engine.dispose()
+    assert (left, who) == (6, 8)
+    mailing = await desk.drafted(["one"])
+    assert await got(desk, mailing) == "ann bob"
+    assert await got(desk, mailing, "May") == "cyd"

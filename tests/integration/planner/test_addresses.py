@@ -1,11 +1,14 @@
 """Addresses of customers: up to three of their own and those of contact persons; a mailing uses those it chooses."""
 
+import json
 from typing import Any
 
 import pytest
 
 from shared.contracts import commands, subjects
 from shared.contracts.mailing import AudienceFrozen
+from shared.eventlog.documents import Documents
+from tests.harness.waiting import until
 from tests.integration.planner.conftest import Desk
 from tests.integration.planner.test_statuses import synced, told
 
@@ -105,3 +108,26 @@ async def _last(desk: Desk, file: bytes) -> str:
     await desk.do(commands.ImportContacts.model_validate(wanted))
     await desk.import_ended(upload)
     return upload
+
+
+async def _customers(desk: Desk) -> dict[str, str]:
+    """Return whose customer the directory says each address is, of those that share one."""
+    stored = await Documents(desk.nc, subjects.PEOPLE).get(subjects.person_page(0))
+    return {row[1]: row[6] for row in json.loads(stored)["people"] if len(row) > 6}
+
+
+@pytest.mark.feature("M1")
+async def test_the_directory_says_who_shares_a_customer(desk: Desk) -> None:
+    """By records and by rows of a file; who has one address shares none; who leaves, shares no more."""
+    await synced(desk, told("1", *ANN[:2]), told("2", "bob@one.example"))
+    await desk.imported(b"email,email2\ncyd@one.example,cyd@two.example\neve@one.example,\n")
+    shared = {*ANN[:2], "cyd@one.example", "cyd@two.example"}
+
+    async def are(wanted: set[str]) -> dict[str, str]:
+        found = await _customers(desk)
+        return found if found.keys() == wanted else {}
+
+    found = await until(lambda: are(shared), 30)
+    assert found[ANN[0]] == found[ANN[1]] != found["cyd@one.example"] == found["cyd@two.example"]
+    await synced(desk, told("1", ANN[0], version=2), told("2", "bob@one.example", "bob@two.example", version=2))
+    await until(lambda: are({"bob@one.example", "bob@two.example", "cyd@one.example", "cyd@two.example"}), 30)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from services.planner.settings import PlannerSettings
 from shared.contracts import commands
 from tests.integration.planner.conftest import Desk
 from tests.integration.planner.test_statuses import synced, told
@@ -13,6 +14,12 @@ LETTER = {
     "subject": "For {{ name }} of {{ account.name | default('nobody') }}",
     "text": "In {{ account.city | default('?') }}",
 }
+
+
+@pytest.fixture
+def planner_settings(planner_settings: PlannerSettings) -> PlannerSettings:
+    """Return settings that know one kind of record more."""
+    return planner_settings.model_copy(update={"record_kinds": "partner"})
 
 
 async def shown(desk: Desk, mailing: str, address: str) -> tuple[str, str]:
@@ -48,7 +55,7 @@ async def test_people_are_addressed_with_what_is_known_of_their_account(desk: De
 
 @pytest.mark.feature("A7")
 async def test_a_list_mixes_kinds_of_records(desk: Desk) -> None:
-    """Contacts, leads, users, accounts and a kind of one's own get one mailing; a rule tells them apart."""
+    """Contacts, leads, users, accounts and a kind that the settings add get one mailing; a rule tells them apart."""
     kinds = ("contact", "lead", "user", "account", "partner")
     await synced(desk, *(told(kind, f"{kind}@one.example", kind=kind) for kind in kinds))
     mailing = await desk.drafted()
@@ -56,3 +63,26 @@ async def test_a_list_mixes_kinds_of_records(desk: Desk) -> None:
     assert (done["recipients"], done["customers"]) == (5, 5)
     found = await desk.ask(commands.CountSegment(rule="kind in ('lead', 'partner')"))
     assert {row["address"] for row in found["rows"]} == {"lead@one.example", "partner@one.example"}
+
+
+@pytest.mark.feature("A7")
+async def test_a_kind_that_nobody_knows_is_left_out_with_the_reason(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Parked where a producer says it, answered where a program does, a rejected row in a file; the others are in."""
+    kinds = ["contact", "lead", "account", "user", "partner"]
+    assert (await desk.ask(commands.Lists()))["kinds"] == kinds
+    known = f"is no kind of record that is known here: {', '.join(kinds)} are (POSTHASTE_RECORD_KINDS)"
+    donor, partner = (told(kind, f"{kind}@one.example", kind=kind) for kind in ("donor", "Partner"))
+    answered = await desk.do(commands.TellContacts(events=[donor, partner]))
+    (problem,) = answered["problems"]
+    assert (answered["taken"], problem["place"], problem["field"]) == (1, 0, "data.kind")
+    assert known in problem["why"]
+    await synced(desk, donor)
+    assert f"parked: 1 of 1 events: event 0, data.kind: Value error, {known}" in caplog.text
+    upload, parts = await desk.upload(b"email,kind\nann@x.example,Lead\nbob@x.example,donor\n")
+    await desk.do(commands.ImportContacts(upload=upload, parts=parts, list="readers"))
+    status = await desk.import_ended(upload)
+    assert (status["added"], status["rejected"]) == (1, 1)
+    (row,) = (await desk.ask(commands.RejectedRows(upload=upload)))["rows"]
+    assert (row["line"], row["column"], row["reason"], row["value"]) == (3, "kind", known, "donor")

@@ -94,7 +94,7 @@ _TEXTS = (
 )
 _texts = st.one_of(st.sampled_from(_TEXTS), st.text(st.characters(codec="utf-8"), min_size=1, max_size=5))
 _literals = _texts.filter(lambda text: text.strip() and "\0" not in text)
-_names = st.sampled_from((*_FIELDS, "email", "domain", "name"))
+_names = st.sampled_from((*_FIELDS, "email", "domain", "name", "person.status"))
 _lists = st.sampled_from(("Customers", "Readers", "Dynamic"))
 _numbers = st.decimals(-1000, 1000, places=1) | st.sampled_from(
     [Decimal(0), Decimal(7), Decimal("999999999999999.999999")]
@@ -132,7 +132,8 @@ _people = st.lists(
         id=st.just(""),
         address=st.sampled_from(["Ann@x.example", "bob@MÜLLER.example", "c_d@sub.x.example"]),
         name=st.sampled_from(["", "Ann", "ANN", "Zoë"]),
-        fields=st.dictionaries(st.sampled_from(_FIELDS), _texts, max_size=4),
+        fields=st.dictionaries(st.sampled_from((*_FIELDS, "person.status")), _texts, max_size=4),
+        status=_literals.map(str.strip) | st.just(""),
         lists=st.frozensets(st.sampled_from(("Customers", "Readers", "Dynamic"))),
         blocked=st.dictionaries(
             st.just("*") | _lists, st.sampled_from(("opted_out", "suppressed", "unconfirmed")), max_size=2
@@ -209,7 +210,8 @@ async def _put(conn: AsyncConnection, people: Sequence[Person]) -> None:
         row = {"id": who.id, "address": who.address, "address_key": key, "provider": "", "name": who.name}
         more = {"fields": fields, "page": 0, "size": 1, "created": at, "updated": at}
         await conn.execute(CONTACTS.insert().values(row | more))
-        await conn.execute(SEARCH.insert().values(contact=who.id, text=searched(who.address, who.name, fields)))
+        text = searched(who.address, who.name, fields, who.status)
+        await conn.execute(SEARCH.insert().values(contact=who.id, text=text))
         for mailing, act, day in who.results:
             at = int(datetime(day.year, day.month, day.day, 9, tzinfo=UTC).timestamp())
             where = {"mailing": mailing, "n": 0, "idx": place, "contact": who.id, "outcome": "rejected"}

@@ -11,6 +11,7 @@ from shared.contracts import commands, subjects
 from shared.contracts.engagement import Hit, HitsRecorded
 from shared.contracts.sending import ChunkPlanned
 from shared.contracts.statuses import CustomerOutcome, StatusesSet
+from shared.eventlog.documents import Documents
 from tests.harness.waiting import until
 from tests.integration.planner.conftest import Desk
 
@@ -133,3 +134,46 @@ async def test_what_the_crm_said_is_not_undone_by_an_older_outcome(desk: Desk) -
     (ann,) = set(chunk.contacts) - {bob}
     await clicked(desk, chunk, ann)
     assert await becomes(desk, campaign, 2) == [(bob, "Written to", "sent"), (ann, "Interested", "clicked")]
+
+
+async def _found(desk: Desk, rule: str) -> list[str]:
+    rows: list[dict[str, Any]] = (await desk.ask(commands.CountSegment(rule=rule)))["rows"]
+    return sorted(row["address"] for row in rows)
+
+
+async def _payload(desk: Desk, chunk: ChunkPlanned) -> dict[str, str]:
+    """Return the status that each address of a chunk is written to with."""
+    stored = await Documents(desk.nc, subjects.PAYLOADS).get(subjects.payload(chunk.mailing, chunk.n))
+    return {row["address"]: row["fields"]["person.status"] for row in map(json.loads, stored.split(b"\n"))}
+
+
+@pytest.mark.feature("M3")
+async def test_rules_and_templates_know_the_status_as_it_is_now(desk: Desk) -> None:
+    """What the CRM said, until a mail sets another one for all addresses of the customer; nothing where none is."""
+    people = [told("1", "ann@one.example", "ann@home.example", status="Lead"), told("2", "bob@two.example")]
+    await synced(desk, *people)
+    lead = "person.status = 'lead'"
+    assert await _found(desk, lead) == ["ann@home.example", "ann@one.example"]
+    assert await _found(desk, "Person.Status is empty") == ["bob@two.example"]
+    opened = await desk.do(commands.OpenCampaign(name="c", lists=["readers"]))
+    wanted = opened | {"name": "m", "account": await desk.account(), "sender_address": "a@example.com"}
+    letter = {"subject": "{{ Person.status }}", "text": "{% if person.status == 'Lead' %}Welcome{% endif %}"}
+    drafted = await desk.do(commands.DraftMailing.model_validate(wanted | letter))
+    seen = await desk.ask(commands.PreviewMailing(mailing=drafted["mailing"], contact="ann@home.example"))
+    assert (seen["subject"], seen["text"].split()[0]) == ("Lead", "Welcome")
+    await desk.do(commands.FreezeAudience(mailing=drafted["mailing"]))
+    await desk.do(commands.ScheduleMailing(mailing=drafted["mailing"]))
+    (first,) = await desk.planned(drafted["mailing"], 1)
+    assert await _payload(desk, first) == {"ann@home.example": "Lead", "ann@one.example": "Lead", "bob@two.example": ""}
+    second = int(now().timestamp())
+    await until(lambda: int(now().timestamp()) > second, 5)  # in the same second the CRM would be right
+    campaign, chunk = await sent(desk, WORDS)
+    assert len(await becomes(desk, campaign, 2)) == 2
+    await until(lambda: _found(desk, "person.status starts with 'written'"), 15)
+    everybody = ["ann@home.example", "ann@one.example", "bob@two.example"]
+    assert await _found(desk, "person.status in ('Written to', 'x')") == everybody
+    assert await _found(desk, f"{lead} or person.status is empty") == []
+    (bob,) = (await desk.ask(commands.CountSegment(rule="email = 'bob@two.example'")))["rows"]
+    await clicked(desk, chunk, bob["contact"])
+    await until(lambda: _found(desk, "person.status = 'Interested'"), 15)
+    assert await _found(desk, "not person.status = 'Written to'") == ["bob@two.example"]

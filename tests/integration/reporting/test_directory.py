@@ -67,6 +67,16 @@ async def test_people_are_known_by_their_pages(people: People) -> None:
     assert await people.known() == [ADA, BOB]
 
 
+async def test_what_is_said_of_a_contact_is_known(people: People, engine: AsyncEngine) -> None:
+    """Whose record it is, which address, who shares the customer: as much as the page says, the rest is empty."""
+    await people.put(0, ADA, (*BOB, "crm", "7", "second", "r1"), ("c3", "eve@example.com", "Eve", "", "", "third"))
+    await people.known()
+    told = select(*(tables.people.c[name] for name in ("contact", "source", "external", "slot", "customer")))
+    async with reading(engine).connect() as conn:
+        rows = [tuple(row) for row in await conn.execute(told.order_by(tables.people.c.contact))]
+    assert rows == [("c1", "", "", "", ""), ("c2", "crm", "7", "second", "r1"), ("c3", "", "", "third", "")]
+
+
 async def test_who_is_missing_from_the_new_page_is_erased(people: People) -> None:
     """A page replaces what was known of it, and nothing else."""
     await people.put(0, ADA, ("c3", "eve@example.com", "Eve"))

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.reporting import pages, queries, tables
+from services.reporting import customers, pages, queries, tables
 from shared.contracts import mailing as events
 from shared.contracts import subjects
 from shared.contracts.campaign import CampaignClosed, CampaignDeleted, CampaignEdited
@@ -342,3 +342,34 @@ async def test_the_last_act_of_a_scope_holds(engine: AsyncEngine, story: Story) 
         ("opted_out", False),
         ("opted_in", True),
     ]
+
+
+@pytest.mark.feature("M1")
+async def test_mails_and_customers_are_counted_apart(engine: AsyncEngine, story: Story) -> None:
+    """A customer with three addresses counts once in each group; whoever was erased is a customer of its own."""
+    story.settled("m1", 1, group("accepted", [2], code=250))
+    story.hit(hit("f9", "m1", 0, 3, link=0, after=9))
+    await project(engine, story.commits)
+    shared = [{"contact": contact, "customer": "r1", "page": 0} for contact in ("p0x0", "p0x1", "p0x2")]
+    async with engine.begin() as writing:
+        await writing.execute(insert(tables.people), [*shared, {"contact": "p1x2", "customer": "", "page": 0}])
+    async with reading(engine).connect() as conn:
+        counted = await customers.counts(conn, "m1")
+        assert await customers.counts(conn, "nothing") is None
+    assert counted is not None
+    assert (counted["mailing"], counted["recipients"]) == ("m1", 10)
+    assert {row["group"]: (row["mails"], row["customers"]) for row in counted["groups"]} == {
+        "pending": (1, 1),
+        "accepted": (3, 2),
+        "deferred": (1, 1),
+        "rejected": (1, 1),
+        "skipped": (1, 1),
+        "in_doubt": (1, 1),
+        "failed": (3, 3),
+        "opened": (1, 1),
+        "clicked": (2, 2),
+        "unsubscribed": (1, 1),
+        "bounced": (0, 0),
+        "complained": (0, 0),
+        "replied": (0, 0),
+    }

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from services.planner.statuses.moving import Change, Fate, Known, Said, Stand, changes
+from services.planner.statuses.moving import Change, Fate, Known, Said, Stand, changes, rank
+from services.planner.statuses.standing import SAID_BY_ITSELF, Word, latest
 from shared.contracts.statuses import ORDER, CustomerOutcome
 
 WORDS: dict[CustomerOutcome, str] = {
@@ -119,3 +120,17 @@ def test_in_whatever_pieces_fates_come_a_status_ends_where_it_ends(seed: int) ->
     assert places == sorted(set(places))
     (end,) = moved([fate(**at)])
     assert stands["ann"].outcome == end.outcome
+
+
+def test_of_all_words_the_last_one_is_the_status() -> None:
+    """In the same second what the customer's system said, then the furthest outcome, in whatever order."""
+    words = [
+        ("ann", Word(5, rank("clicked"), "c1", "Interested")),
+        ("ann", Word(9, rank("sent"), "c2", "Written to")),
+        ("bob", Word(9, rank("removed"), "c1", "No mail")),
+        ("bob", Word(9, SAID_BY_ITSELF, "", "Customer")),
+        ("eve", Word(9, rank("sent"), "c2", "Written to")),
+        ("eve", Word(9, rank("read"), "c1", "Has read")),
+    ]
+    wanted = {"ann": "Written to", "bob": "Customer", "eve": "Has read"}
+    assert latest(words) == latest(reversed(words)) == wanted

@@ -61,6 +61,9 @@ RULES: dict[str, Rule] = {
     "opened any mailing in the last 90 days": Engaged("opened", "", date(2026, 8, 30)),
     "clicked mailing 'dbhqj1pk0kha'": Engaged("clicked", "dbhqj1pk0kha"),
     "opened = 'yes'": Compare("opened", "=", "yes"),
+    "[Person.Status] = 'Interested' and person.status is empty": Every(
+        (Compare("person.status", "=", "Interested"), Empty("person.status"))
+    ),
     "created >= today - 7 days": Compare("created", ">=", date(2026, 11, 21)),
 }
 
@@ -159,6 +162,10 @@ def test_the_text_of_a_contact() -> None:
         "day=2026-11-28t08:00",
         "day@2026-11-28",
     ]
+    assert "person.status=been written to\x1f" in search_text(
+        "a@x.example", "", {"person.status": "x"}, (), "Been Written to"
+    )
+    assert "person.status" not in search_text("a@x.example", "", {"person.status": "x"})
     assert fold("STRASSE") == fold("Straße")
     assert fold("e\u0301") == fold("É")
 

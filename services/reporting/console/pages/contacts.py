@@ -9,7 +9,7 @@ from services.reporting.console import words
 from services.reporting.console.desk import AwayError, Data, RefusedError
 from services.reporting.console.form import Form, Values, made
 from services.reporting.console.frame import Frame, Section, heading, nothing
-from services.reporting.console.html import link, tag
+from services.reporting.console.html import Tag, link, tag
 from services.reporting.console.listing import NONE, Column, Listing
 from services.reporting.console.live import later
 from services.reporting.console.pages.contact_consent import Consent
@@ -31,6 +31,7 @@ _ENCODINGS = (
     ("cp1252", "Windows-1252"),
     ("iso-8859-15", "ISO 8859-15"),
 )
+_HINT = "The first line names the columns. Nothing is imported before you have seen it."
 _DELIMITERS = (("", "Found by itself"), (",", "Comma"), (";", "Semicolon"), ("\t", "Tab"))
 
 
@@ -39,6 +40,7 @@ class _Contacts:
         self._frame = frame
         self._desk = frame.desk
         self._upload: Data = {}
+        self._hint: Tag | None = None
 
     async def draw(self) -> None:
         """Draw the page."""
@@ -52,7 +54,10 @@ class _Contacts:
         await Domains(self._frame).draw()
 
     async def _lists(self) -> None:
-        lists = (await self._desk.read(commands.Lists()))["lists"]
+        found = await self._desk.read(commands.Lists())
+        lists = found["lists"]
+        if self._hint is not None and (kinds := found.get("kinds")):
+            self._hint.say(f"{_HINT} A column “kind” may hold {', '.join(kinds)}.")
         if not lists:
             nothing("No list yet", "Import a CSV file with a column of e-mail addresses: it becomes a list.")
             return
@@ -89,12 +94,7 @@ class _Contacts:
                     aria_describedby="import-hint",
                 )
                 chooser.on("change", self._sent, js_handler=_SEND)
-                tag(
-                    "p",
-                    "The first line names the columns. Nothing is imported before you have seen it.",
-                    "hint",
-                    id="import-hint",
-                )
+                self._hint = tag("p", _HINT, "hint", id="import-hint")
             self._progress = tag("p", "", "under", role="status", hidden=True)
             self._place = tag("div", "", "stack import")
 

@@ -45,7 +45,7 @@ class Numbers:
         self._progress.show(status)
         sent, total = status["sent"], status["total"]
         notes = {
-            "total": words.many(sum(status["left_out"].values()), "left out", "left out") if status["left_out"] else "",
+            "total": _whom(status),
             "to_send": _remaining(status),
             "sent": words.share(sent, total),
             "opened": f"{words.share(status['opened'], sent)} · {words.many(status['read'], 'open')}" if sent else "",
@@ -91,6 +91,13 @@ class Numbers:
         if now - self._spoken_at >= _SPOKEN_EVERY or status["status"] in ("Completed", "Failed", "Cancelled"):
             self._spoken_at = now
             self._heard.say(f"{status['status']}: {words.count(status['sent'])} of {words.count(status['total'])} sent")
+
+
+def _whom(status: Data) -> str:
+    """Return how many customers the recipients are, where some get several mails, and how many were left out."""
+    customers, left_out = status.get("customers"), sum(status["left_out"].values())
+    some = [words.many(customers, "customer")] if customers not in (None, status["recipients"]) else []
+    return " · ".join([*some, *([words.many(left_out, "left out", "left out")] if left_out else [])])
 
 
 def _machines(by: dict[str, int]) -> int:
