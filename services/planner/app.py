@@ -183,7 +183,10 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         ("intake", intake),
         ("directory", directory),
         ("housekeeping", Housekeeping(parts)),
-        ("mail_domains", MailDomains(engine, providers, exchangers_at(settings.dns_server), settings)),
+        (
+            "mail_domains",
+            MailDomains(engine, providers, exchangers_at(settings.dns_server), importer.under_way, settings),
+        ),
     ):
         service.spawn(name, guard.then(worker.run))
 

@@ -1,9 +1,10 @@
 """Whose mailboxes the domains of contacts are, where the table of providers does not say: DNS is asked, and kept.
 
 A domain is of a provider where all its mail exchangers are. Contacts are gone through in the order in which they came,
-a page at a time, and their provider is set; who comes later is seen by the next sweep. Once a day all are gone through
-anew, as domains move; an answer holds for a week. No transaction is open while DNS is asked, and nobody waits for it:
-where it is away contacts stay as they are, in the lane `rest`, it is asked ever more seldom, and a metric says so.
+a page at a time, and their provider is set; who comes later is seen by the next sweep, the end of an import by the one
+after it. Once a day all are gone through anew, as domains move; an answer holds for a week. No transaction is open
+while DNS is asked, and nobody waits for it: where it is away contacts stay as they are, in the lane `rest`, it is asked
+ever more seldom, and a metric says so.
 """
 
 import asyncio
@@ -95,12 +96,18 @@ class MailDomains:
     """Sets the providers of contacts by the mail exchangers of their domains."""
 
     def __init__(
-        self, engine: AsyncEngine, providers: Providers, exchangers: Exchangers, settings: PlannerSettings
+        self,
+        engine: AsyncEngine,
+        providers: Providers,
+        exchangers: Exchangers,
+        importing: Callable[[], Awaitable[object]],
+        settings: PlannerSettings,
     ) -> None:
-        """Take the database, the table, how DNS is asked, and whether and how often it is."""
+        """Take the database, the table, how DNS is asked, what says of an import, whether and how often it is swept."""
         self._engine = engine
         self._providers = providers
         self._exchangers = exchangers
+        self._importing = importing
         self._wanted, self._every = settings.mx_lookups, settings.sweep_seconds
         table = repr((sorted(providers.domains.items()), sorted(providers.suffixes.items())))
         self._known = hashlib.sha256(table.encode()).hexdigest()[:16]
@@ -127,6 +134,8 @@ class MailDomains:
             now = int(clock.now().timestamp())
             place = began = await self._place(now)
             while page := await self._page(place.contact):
+                if await self._importing():  # it has the database to itself; the next sweep goes on here
+                    return True
                 names = {name for _, name, _ in page} - self._providers.domains.keys()
                 kept = await self._kept(names)
                 whose = {name: provider for name, (provider, holds) in kept.items() if holds > now}

@@ -155,9 +155,9 @@ class Importer:
         """Carry out imports for ever, those first that a crash interrupted; of several planners one does it."""
         while True:
             self._wake.clear()
-            if await self._next():
+            if await self.under_way():
                 async with alone(self._engine, "imports") as ours:
-                    while ours and (upload := await self._next()):
+                    while ours and (upload := await self.under_way()):
                         await self.carry_out(upload)
                 await self._freshen()
             with contextlib.suppress(TimeoutError):  # who has the right may have died: look again
@@ -167,12 +167,13 @@ class Importer:
     async def _freshen(self) -> None:
         """Have rules see the new contacts before anybody asks, unless there is another import."""
         try:
-            while await search.freshen(self._engine, _LOOK_S) and not await self._next():
+            while await search.freshen(self._engine, _LOOK_S) and not await self.under_way():
                 pass
         except SQLAlchemyError as error:  # who asks rules calls it, too, and so does housekeeping
             logger.warning("what rules look at is not fresh: %s", error)
 
-    async def _next(self) -> str | None:
+    async def under_way(self) -> str | None:
+        """Return an import that is not at its end, of whichever planner."""
         async with self._reading.connect() as conn:
             return await conn.scalar(select(IMPORTS.c.upload).where(IMPORTS.c.state.in_(UNDER_WAY)).limit(1))
 

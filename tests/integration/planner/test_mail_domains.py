@@ -38,6 +38,7 @@ class Known:
     hosts: dict[str, Sequence[str] | None] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     away: bool = False
+    importing: bool = False
 
     async def __call__(self, name: str) -> Sequence[str] | None:
         """Return the mail exchangers of a domain."""
@@ -56,7 +57,11 @@ async def engine(database: Database) -> AsyncIterator[AsyncEngine]:
 
 def _finder(engine: AsyncEngine, known: Known) -> MailDomains:
     settings = PlannerSettings(secret_keys="s" * 32, address_pepper="p" * 32)
-    return MailDomains(engine, BUILT_IN, known, settings)
+
+    async def importing() -> bool:
+        return known.importing
+
+    return MailDomains(engine, BUILT_IN, known, importing, settings)
 
 
 async def _put(engine: AsyncEngine, *addresses: str) -> None:
@@ -90,6 +95,17 @@ async def test_who_comes_later_is_seen_and_nothing_is_asked_twice(engine: AsyncE
     assert await _finder(engine, known).sweep()
     assert await _providers(engine) == {"a@firm.cz": "gmail", "b@firm.cz": "gmail", "c@other.cz": "seznam"}
     assert sorted(known.asked) == ["firm.cz", "other.cz"]
+
+
+async def test_an_import_has_the_database_to_itself(engine: AsyncEngine) -> None:
+    """Nobody is asked while one is under way; behind it the next sweep goes on."""
+    known = Known({"firm.cz": GOOGLE}, importing=True)
+    await _put(engine, "a@firm.cz")
+    assert await _finder(engine, known).sweep()
+    assert known.asked == []
+    known.importing = False
+    assert await _finder(engine, known).sweep()
+    assert await _providers(engine) == {"a@firm.cz": "gmail"}
 
 
 async def test_without_dns_contacts_stay_and_are_looked_at_later(
