@@ -222,6 +222,7 @@ async def test_a_test_goes_through_the_prompt_lane_with_real_fields(desk: Desk) 
     ]
     assert (await desk.types(mailing)).count("TestSent") == 1
     assert await desk.refused(commands.SendTest(mailing=mailing, to=["nobody"])) == "address_invalid"
+    assert await desk.refused(commands.SendTest(mailing=mailing)) == "no_own_address"
 
 
 @pytest.mark.usefixtures("database")
