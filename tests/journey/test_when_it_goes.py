@@ -81,7 +81,7 @@ async def test_each_goes_out_at_its_time_and_at_its_pace(shop: Marketer, tmp_pat
     await shop.ran("mailing", "schedule", timed, "--at", tokyo, "--zone", "Asia/Tokyo")
     await shop.becomes(timed, lambda status: status["status"] == "Scheduled")
 
-    noon = (12 - now.hour + 12) % 24 - 12  # a zone in which midnight is far away
+    noon = (24 - now.hour) % 24 - 12  # a zone in which midnight is far away
     zone = f"Etc/GMT{-noon:+d}"
     today = (now + timedelta(hours=noon)).date()
     free = DAYS[today.weekday()]
@@ -150,6 +150,32 @@ async def test_each_goes_out_at_its_time_and_at_its_pace(shop: Marketer, tmp_pat
     assert await shop.fails("mailing", "edit", timed, *draft, *letter) == "mailing_started"
     for mailing in (windowed, packet, packets):
         await shop.ran("mailing", "cancel", mailing)
+
+
+@pytest.mark.feature("B12")
+async def test_nobody_is_written_to_at_night_or_too_late(shop: Marketer) -> None:
+    """In the hours of each recipient's own zone; what was not sent before the deadline expires."""
+    now = clock.now()
+    here = (24 - now.hour) % 24 - 12  # noon here, midnight there
+    there = here + 12 if here < 0 else here - 12
+    zones = {"east": f"Etc/GMT{-here:+d}", "west": f"Etc/GMT{-there:+d}"}
+    await shop.told(*({"id": name, "lists": ["Zones"], "fields": {"time_zone": zones[name]}} for name in zones))
+    campaign = await shop.campaign("Zones")
+    mailing = await shop.draft(campaign, recipient_time=True)
+    await shop.fixed(mailing)
+    await shop.ran("mailing", "schedule", mailing, "--hours", "09:00-16:00", "--zone", zones["east"])
+    await shop.becomes(mailing, lambda status: status["sent"] == 1)
+    late = await shop.draft(campaign, limits={"seconds_between": 60})
+    await shop.ran("mailing", "audience", late, "--add", "dora@two.example")
+    ends = (clock.now() + timedelta(seconds=6)).replace(tzinfo=None).isoformat()
+    await shop.done("POST", f"/mailings/{late}/schedule", {"deadline": ends})
+    await shop.completed(late)
+    status = await shop.ran("mailing", "status", late)
+    assert status["sent"] + status["expired"] == 3
+    assert status["expired"] >= 2
+    assert len(shop.arrived(late)) == status["sent"]
+    assert [mail.recipient for mail in shop.arrived(mailing)] == ["east@one.example"]
+    await shop.ran("mailing", "cancel", mailing)
 
 
 @pytest.mark.feature("P2", "P5")

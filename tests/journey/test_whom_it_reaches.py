@@ -77,8 +77,8 @@ async def test_lists_of_all_kinds_are_combined(shop: Marketer, tmp_path: Path) -
 
 def award(activity: str, days: float, campaign: str, *names: str) -> dict[str, Any]:
     """Return a CloudEvent that points were awarded, days ago."""
-    data = {"id": activity, "type": "points awarded", "campaign": campaign}
-    data["participants"] = [{"id": name} for name in names]
+    who = [{"id": name} for name in names]
+    data = {"id": activity, "type": "points awarded", "campaign": campaign, "participants": who}
     event = {"specversion": "1.0", "id": activity, "source": "crm", "type": "activity.happened/1", "data": data}
     return event | {"time": (clock.now() - timedelta(days=days)).isoformat()}
 
@@ -128,6 +128,44 @@ async def test_whoever_had_something_to_do_with_another_campaign(shop: Marketer)
     assert await goes_to("--from", earlier, "--only-on", "Romans") == whom("bea", "eve")
     added = await goes_to("--activity", f"points awarded@{may}", "--helper", "Romans")
     assert added == whom("bea", "bob", "eve", "gus")
+
+
+@pytest.mark.feature("B11")
+async def test_whoever_is_left_out_has_a_reason(shop: Marketer) -> None:
+    """Excluded, mailed too often, twice on the lists, opted out, added or removed by hand; a rule's list is live."""
+    names = ("mia", "ned", "oda", "pia", "quin", "rex")
+    await shop.told(*({"id": name, "lists": ["Left", "Right"]} for name in names), {"id": "staff", "lists": ["Staff"]})
+    await shop.done("PUT", "/lists/Live/rule", {"rule": "on list 'Left' and name != 'Pia'"})
+    campaign = await shop.campaign("Live", "Right", name="Left out")
+    often = await shop.draft(campaign)
+    await shop.ran("mailing", "audience", often, "--no-lists", "--add", "mia@one.example")
+    await shop.ran("mailing", "schedule", often)
+    await shop.completed(often)
+    await shop.told({"id": "ned", "version": 2, "lists": ["Left", "Staff"]})
+    await shop.ran("contacts", "opt-out", "oda@one.example")
+    mailing = await shop.draft(campaign)
+    await shop.done("PUT", f"/mailings/{mailing}/sources", {"sources": {"lists": ["Live"], "exclude": ["Staff"]}})
+    await shop.done("POST", f"/mailings/{mailing}/recipients/remove", {"addresses": ["quin@one.example"]})
+
+    async def capped() -> dict[str, str]:
+        sources = ("--list", "Live", "--exclude", "Staff", "--cap", "1/7")
+        rows = (await shop.ran("mailing", "audience", mailing, *sources))["rows"]
+        found = {row["address"].partition("@")[0]: row["skipped"] for row in rows}
+        return found if found["mia"] and found["oda"] else {}  # facts follow what happened a moment later
+
+    assert await until(capped, 30, every=0.1) == {
+        "mia": "frequency_cap",
+        "ned": "excluded",
+        "oda": "opted_out",
+        "quin": "removed",
+        "rex": "",
+    }
+    await shop.ran("mailing", "schedule", mailing)
+    assert set(await shop.completed(mailing)) == whom("rex")
+    left_out = (await shop.status(mailing))["left_out"]
+    assert left_out == dict.fromkeys(("frequency_cap", "excluded", "opted_out", "removed"), 1)
+    both = await shop.draft(campaign)
+    assert (await shop.fixed(both, lists=["Live", "Right"]))["recipients"] == 5, "one mail an address across lists"
 
 
 @pytest.mark.feature("G7", "A9")
