@@ -12,7 +12,7 @@ from cli.errors import InputError
 from cli.output import pairs, table
 from cli.session import Data, Session
 from shared.contracts import commands
-from shared.contracts.mailing import WinnerRule
+from shared.contracts.mailing_settings import WinnerRule
 
 Version = Annotated[
     list[str],

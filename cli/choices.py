@@ -13,7 +13,7 @@ from cli.session import Session
 from shared.addresses import canonical
 from shared.contracts import commands
 from shared.contracts.commands import Query
-from shared.contracts.mailing import Batch, SendingHours, Span, StopRules
+from shared.contracts.mailing_settings import Batch, SendingHours, Span, StopRules
 from shared.contracts.principals import PERMISSIONS, Permission
 from shared.contracts.statuses import ORDER, StatusMap
 

@@ -8,7 +8,7 @@ from cli.commands import AfterOption, KeyOption, LimitOption, MailingArgument, c
 from cli.errors import InputError
 from cli.session import Session
 from shared.contracts import commands, ranges
-from shared.contracts.mailing import DoubtDecision
+from shared.contracts.mailing_settings import DoubtDecision
 
 app = group("doubt", "Mails in doubt: their last byte was written and no reply came.")
 

@@ -12,7 +12,7 @@ from cli.errors import InputError
 from cli.session import Session, read_file
 from shared.contracts import commands
 from shared.contracts.account import Limits
-from shared.contracts.mailing import DoubtPolicy, Tracking
+from shared.contracts.mailing_settings import DoubtPolicy, Tracking
 
 Name = Annotated[str, typer.Option("--name", help="What people call it.")]
 Campaign = Annotated[str, typer.Option("--campaign", help="Campaign by id or name.")]

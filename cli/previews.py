@@ -10,7 +10,7 @@ from cli.commands import MailingArgument
 from cli.output import table
 from cli.session import Session
 from shared.contracts import commands
-from shared.contracts.mailing import DRAFT_ITSELF
+from shared.contracts.mailing_settings import DRAFT_ITSELF
 
 Contact = Annotated[str, typer.Option("--contact", help="Whose mail: id or address of a contact.")]
 Version = Annotated[str, typer.Option("--version", help="Which version of an A/B test.")]

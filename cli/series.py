@@ -12,7 +12,7 @@ from cli.drafts import Draft
 from cli.errors import InputError
 from cli.session import Session
 from shared.contracts import commands
-from shared.contracts.mailing import LateRule
+from shared.contracts.mailing_settings import LateRule
 
 app = group("series", "Recurring mailings: open, edit, list, stop.")
 

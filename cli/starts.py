@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import choices
-from shared.contracts.mailing import LateRule
+from shared.contracts.mailing_settings import LateRule
 
 At = Annotated[str, typer.Option("--at", help="Local time 2026-12-24T09:00; at once if not given.")]
 Zone = Annotated[str, typer.Option("--zone", help="Time zone of all times here.")]

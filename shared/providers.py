@@ -6,6 +6,7 @@ provider that says nothing else.
 """
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -24,9 +25,11 @@ class Provider(ProviderLimits):
 
     Attributes:
         domains: Its own domains.
+        mx: How the names of its mail exchangers end: a domain whose exchangers are all among them is its, too.
     """
 
     domains: list[str] = Field(default=[])
+    mx: list[str] = Field(default=[])
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,15}$")]
@@ -48,6 +51,7 @@ class Providers:
 
     table: dict[str, Provider]
     domains: dict[str, str]
+    suffixes: dict[str, str]
 
     @classmethod
     def load(cls, file: Path | None = None) -> "Providers":
@@ -60,17 +64,30 @@ class Providers:
         for name, fields in (tomllib.loads(file.read_text()) if file else {}).items():
             raw[name] = raw.get(name, {}) | fields
         table = _TABLE.validate_python(raw)
-        return cls(table, {domain: name for name, provider in table.items() for domain in provider.domains})
+        domains = {domain: name for name, provider in table.items() for domain in provider.domains}
+        return cls(table, domains, {suffix: name for name, provider in table.items() for suffix in provider.mx})
 
     def of_domain(self, domain: str) -> str:
         """Return the provider of a domain in lower case, "" for all but those of the table."""
         return self.domains.get(domain, "")
 
-    def of_mail(self, lane: str, address: str) -> str:
-        """Return whose mail it is: the lane's own provider; in a mixed lane that of the address, else `rest`."""
+    def of_hosts(self, hosts: Iterable[str]) -> str:
+        """Return the provider to which all these mail exchangers belong, "" where there is none."""
+        found = {self._of_host(host.rstrip(".").lower()) for host in hosts}
+        return found.pop() if len(found) == 1 else ""
+
+    def _of_host(self, host: str) -> str:
+        labels = host.split(".")
+        return next((name for at in range(len(labels)) if (name := self.suffixes.get(".".join(labels[at:])))), "")
+
+    def of_mail(self, lane: str, address: str, known: str = "") -> str:
+        """Return whose mail it is: the lane's own provider; in a mixed lane that of the address, else `rest`.
+
+        `known`: what is known of the address from its mail exchangers.
+        """
         if lane not in (REST, PROMPT):
             return lane
-        return self.of_domain(address.rpartition("@")[2].lower()) or REST
+        return known or self.of_domain(address.rpartition("@")[2].lower()) or REST
 
     def limits(self, name: str, of_account: ProviderLimits | None = None) -> ProviderLimits:
         """Return the limits of a provider, with those an account sets for it."""

@@ -5,7 +5,7 @@ from base64 import b64decode
 
 from pydantic import Field, field_validator
 
-from shared.contracts.mailing import Batch
+from shared.contracts.mailing_settings import Batch
 from shared.messaging.http.settings import HttpSettings
 
 
@@ -21,7 +21,9 @@ class PlannerSettings(HttpSettings):
         most_open: Most chunks of a lane whose first pass is open.
         chunk_size: Most recipients of a chunk.
         probe_seconds: How long a sender may take to try an account out.
-        dns_server: Server that the preflight of an account asks, `host` or `host:port`; "" is the machine's resolver.
+        mx_lookups: Whether domains of contacts get the lane of the provider to which their mail exchangers belong.
+        dns_server: Server that is asked for them, and by the preflight of an account, `host` or `host:port`; "" is the
+            machine's resolver.
         soft_bounces: An address is suppressed when so many mailings in 30 days bounced in a way that passes.
         append_unsubscribe: Whether a link to unsubscribe is appended to bodies that have none of their own.
         audit_days: How long the audit remembers who asked for what.
@@ -41,6 +43,7 @@ class PlannerSettings(HttpSettings):
     chunk_size: int = Field(default=500, ge=1, le=500)
     probe_seconds: float = Field(default=30, gt=0)
     dns_server: str = ""
+    mx_lookups: bool = True
     soft_bounces: int = Field(default=5, ge=2, le=100)
     audit_days: int = Field(default=400, ge=1)
     append_unsubscribe: bool = True

@@ -14,6 +14,7 @@ import orjson
 from shared.contracts import mailing as events
 from shared.contracts.account import Limits
 from shared.contracts.envelope import DomainEvent, EventRecord
+from shared.contracts.mailing_settings import DRAFT_ITSELF
 from shared.instants import to_millis
 
 
@@ -86,7 +87,7 @@ def _describe(row: Mailing, event: events.MailingDrafted | events.MailingEdited)
     row.ab_test = ""
     if event.ab_test is not None:
         others = {letter: event.ab_test.versions[letter].subject for letter in sorted(event.ab_test.versions)}
-        versions = {events.DRAFT_ITSELF: event.subject, **others}
+        versions = {DRAFT_ITSELF: event.subject, **others}
         begun = {"by": event.ab_test.by, "versions": versions, "sampled": False, "decides_at": None}
         row.ab_test = orjson.dumps({**begun, "winner": "", "chosen_by": ""}).decode()
 

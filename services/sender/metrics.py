@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import get_args
 
-from services.sender.gates import AccountGate
+from services.sender.gates.gates import AccountGate
 from shared import metrics
 from shared.contracts import ranges
 from shared.contracts.envelope import DomainEvent

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from services.sender.shaping import rules
+from services.sender.shaping.rules import rules
 from shared.settings import Settings
 
 
@@ -16,7 +16,7 @@ class SenderSettings(Settings):
         window: Most recipients one connection has claimed at once.
         retry_first: Seconds until the first retry of a deferred recipient; each further wait is twice as long.
         retry_longest: Longest wait between two tries, in seconds.
-        shaping_rules: File of shaping rules that are tried before the built-in ones (services/sender/shaping.toml).
+        shaping_rules: File of shaping rules that are tried before the built-in ones (shaping/shaping.toml).
         journal_dir: Folder of the local journals, shared by all senders of a machine; default in the data folder.
         hostname: What the sender calls itself in EHLO; "" is the machine's name.
         trust_seconds: For so long a sender that starts waits for the planner's word that the log is the one it knows;

@@ -118,6 +118,7 @@ class PayloadRow(BaseModel):
         lists: Ids of the lists the contact came from and has not left.
         fields: Merge fields the template uses, as text.
         shown: The address that the mail shows, where it goes to another one: a blind copy.
+        provider: Whose mailbox it is, where that is known and the lane is not its own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -129,6 +130,7 @@ class PayloadRow(BaseModel):
     lists: list[str] = []
     fields: dict[str, str] = {}
     shown: str = ""
+    provider: str = ""
 
 
 def encode_rows(rows: list[dict[str, Any]]) -> tuple[bytes, list[bytes]]:

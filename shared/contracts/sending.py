@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict
 
 from shared.contracts.envelope import DomainEvent
-from shared.contracts.mailing import DoubtPolicy, Tracking
+from shared.contracts.mailing_settings import DoubtPolicy, Tracking
 
 Outcome = Literal["accepted", "deferred", "rejected", "skipped", "released", "in_doubt", "expired", "cancelled"]
 ChunkKind = Literal["campaign", "test", "confirmation", "single", "notice", "copy"]

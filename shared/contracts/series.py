@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.envelope import DomainEvent
-from shared.contracts.mailing import LateRule, SendingHours
+from shared.contracts.mailing_settings import LateRule, SendingHours
 from shared.contracts.sources import Sources
 
 

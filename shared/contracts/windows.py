@@ -17,7 +17,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from shared.contracts.days_off import is_off
-from shared.contracts.mailing import MailingScheduled, SendingHours
+from shared.contracts.mailing import MailingScheduled
+from shared.contracts.mailing_settings import SendingHours
 
 HORIZON_DAYS = 400
 LONGEST_DAYS = 8

@@ -14,7 +14,8 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 
-from services.sender.compose import ChunkComposer, compile_content
+from services.sender.mails.compiled import compile_content
+from services.sender.mails.compose import ChunkComposer
 from shared.contracts.content import Content
 from shared.keys import KeyRing
 from shared.tokens import Signer
@@ -71,7 +72,7 @@ def composer() -> ChunkComposer:
         tracking="person",
         domain="mail.example.com",
     )
-    return compiled.for_chunk(3)
+    return ChunkComposer(compiled, 3)
 
 
 def rows(count: int) -> list[dict[str, object]]:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from services.sender import wire
-from services.sender.journal import Journal
-from services.sender.reply import classify
-from services.sender.smtp import Connection, Mail, Result
-from services.sender.transport import Relay, connect
+from services.sender.journal.journal import Journal
+from services.sender.replies.reply import classify
+from services.sender.smtp import wire
+from services.sender.smtp.connection import Connection
+from services.sender.smtp.transport import Relay, connect
+from services.sender.smtp.window import Mail, Result
 
 WINDOW = 25
 

@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 from minijinja import Environment
 
-from services.sender.compose import ChunkComposer, compile_content
+from services.sender.mails.compiled import compile_content
+from services.sender.mails.compose import ChunkComposer
 from shared.contracts.content import Content, Variant
 from shared.keys import KeyRing
 from shared.tokens import Signer
@@ -61,7 +62,7 @@ def composer(what: Content) -> ChunkComposer:
         tracking="person",
         domain="mail.example.com",
     )
-    return made.for_chunk(3)
+    return ChunkComposer(made, 3)
 
 
 def rows(count: int) -> list[dict[str, object]]:

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from services.sender.chunk import Status
+from services.sender.chunks.chunk import Status
 from shared.clock import now
 from shared.contracts import ranges, subjects
 from shared.contracts.consent import OptedOut

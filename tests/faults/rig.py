@@ -16,12 +16,12 @@ from pathlib import Path
 
 from nats.aio.client import Client
 
-from services.sender import wire
-from services.sender.chunk import Status
+from services.sender.chunks.chunk import Status
+from services.sender.smtp import wire
 from shared.contracts import ranges, subjects
 from shared.contracts.account import AccountTested, TlsMode
 from shared.contracts.content import Content
-from shared.contracts.mailing import DoubtPolicy
+from shared.contracts.mailing_settings import DoubtPolicy
 from shared.contracts.relay import AccountPaused
 from shared.contracts.sending import MAIL_DIGEST_BYTES, Group, RecipientsClaimed, RecipientsSettled
 from shared.contracts.subjects import ChunkRef

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from services.sender import wire
-from services.sender.smtp import Connection, Mail, Phase, Result, Timeouts
-from services.sender.transport import Relay, connect
+from services.sender.replies.reply import Phase
+from services.sender.smtp import wire
+from services.sender.smtp.connection import Connection
+from services.sender.smtp.link import Timeouts
+from services.sender.smtp.transport import Relay, connect
+from services.sender.smtp.window import Mail, Result
 from shared.contracts.account import AccountAdded
 from tests.harness.smtp import ScriptedSmtp
 

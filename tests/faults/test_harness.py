@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.sender.transport import Relay, connect
+from services.sender.smtp.transport import Relay, connect
 from tests.faults.sending import SHORT, Notes, free, mail, mails, said
 from tests.harness.smtp import read_log
 

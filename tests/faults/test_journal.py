@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from services.sender import journal
-from services.sender.journal import Evidence, Journal, forget, read_evidence, sweep
-from services.sender.journal_area import MAX_CLAIM, read
+from services.sender.journal import journal
+from services.sender.journal.area import MAX_CLAIM, read
+from services.sender.journal.journal import Evidence, Journal, forget, read_evidence, sweep
 from tests.faults.sending import free, mail, mails, open_to
 from tests.harness.smtp import Act, Phase, ScriptedSmtp, Session
 from tests.harness.waiting import until
@@ -20,9 +20,9 @@ from tests.harness.waiting import until
 CHILD = """
 import asyncio, sys
 from pathlib import Path
-from services.sender.journal import Journal
+from services.sender.journal.journal import Journal
 from tests.faults.sending import free, mail
-from services.sender.transport import Relay, connect
+from services.sender.smtp.transport import Relay, connect
 
 async def main():
     journal = Journal.open(Path(sys.argv[2]), "child", 0)

@@ -18,14 +18,15 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from services.sender.errors import RelayError
-from services.sender.habits import Habits
-from services.sender.journal import Journal, read_evidence
-from services.sender.line import Line
-from services.sender.reply import Phase as At
-from services.sender.smtp import Connection, Timeouts
-from services.sender.transport import Relay, connect
-from services.sender.window import Mail, Result
+from services.sender.journal.journal import Journal, read_evidence
+from services.sender.replies.reply import Phase as At
+from services.sender.smtp.connection import Connection
+from services.sender.smtp.errors import RelayError
+from services.sender.smtp.habits import Habits
+from services.sender.smtp.line import Line
+from services.sender.smtp.link import Timeouts
+from services.sender.smtp.transport import Relay, connect
+from services.sender.smtp.window import Mail, Result
 from tests.faults.sending import ACCOUNT, free, mail
 from tests.harness.smtp import Act, Options, Phase, ScriptedSmtp, Session
 from tests.harness.waiting import until

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from services.sender import transport
-from services.sender.errors import AuthFailed, RelayBusy, RelayError, RelayRefused, RelayUnreachable, TlsFailed
-from services.sender.smtp import Connection
-from services.sender.transport import Relay, connect
+from services.sender.smtp import transport
+from services.sender.smtp.connection import Connection
+from services.sender.smtp.errors import AuthFailed, RelayBusy, RelayError, RelayRefused, RelayUnreachable, TlsFailed
+from services.sender.smtp.transport import Relay, connect
 from shared.contracts.account import TlsMode
 from tests.faults.sending import SHORT, Notes, free, mail, mails, said
 from tests.harness.certificates import Certificate, certificate

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from services.sender.habits import Habits
-from services.sender.journal import Journal
-from services.sender.line import Line
-from services.sender.reach import Address, reach
-from services.sender.smtp import Connection
-from services.sender.transport import Relay, connect
+from services.sender.journal.journal import Journal
+from services.sender.smtp.connection import Connection
+from services.sender.smtp.habits import Habits
+from services.sender.smtp.line import Line
+from services.sender.smtp.reach import Address, reach
+from services.sender.smtp.transport import Relay, connect
 from tests.faults.sending import ACCOUNT, SHORT, Notes, free, mail, mails, said
 from tests.harness.smtp import Act, Options, Phase, ScriptedSmtp, Session
 

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.sender.smtp import Capabilities, Connection, Result
+from services.sender.smtp.connection import Connection
+from services.sender.smtp.link import Capabilities
+from services.sender.smtp.window import Result
 from tests.faults.sending import Notes, free, mails, said
 from tests.harness.smtp import Act, Options, Phase, ScriptedSmtp, Session
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from services.sender.smtp import Timeouts
+from services.sender.smtp.link import Timeouts
 from tests.faults.sending import SHORT, Notes, free, mail, mails, open_to, said
 from tests.harness.smtp import Act, Options, Phase, Script, ScriptedSmtp, Session
 

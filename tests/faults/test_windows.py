@@ -5,7 +5,9 @@ import time
 
 import pytest
 
-from services.sender.smtp import Connection, Result, Timeouts
+from services.sender.smtp.habits import End
+from services.sender.smtp.link import Timeouts
+from services.sender.smtp.window import Result
 from tests.faults.sending import Notes, free, mail, mails, open_to, said
 from tests.harness.smtp import Act, Options, Phase, ScriptedSmtp, Session
 from tests.harness.waiting import until
@@ -200,13 +202,13 @@ async def test_a_guard_that_fails_ends_the_connection(server: ScriptedSmtp) -> N
 async def test_an_owner_is_told_once_that_a_connection_ended(server: ScriptedSmtp) -> None:
     """A pool learns of the loss when it happens, not at the next mail."""
     connection = await open_to(server)
-    lost: list[Connection] = []
+    lost: list[End] = []
     connection.on_lost = lost.append
     for session in list(server.sessions):
         session.close()
     await connection.closed
     connection.abort()
-    assert lost == [connection]
+    assert lost == [connection.end]
 
 
 async def test_quit_says_goodbye(server: ScriptedSmtp) -> None:

@@ -36,6 +36,7 @@ QUICK = {
     "POSTHASTE_RETRY_LONGEST": "1",
     "POSTHASTE_SWEEP_SECONDS": "1",
     "POSTHASTE_QUIET_SECONDS": "3",
+    "POSTHASTE_MX_LOOKUPS": "false",
     # Small chunks, few of them planned ahead: the planner is needed until the end.
     "POSTHASTE_CHUNK_SIZE": "50",
     "POSTHASTE_MOST_OPEN": "6",

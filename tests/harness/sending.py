@@ -18,14 +18,15 @@ from pathlib import Path
 
 from nats.aio.client import Client
 
-from services.sender import chunk as chunks
+from services.sender.chunks import chunk as chunks
 from shared.addresses import domain
 from shared.clock import now
 from shared.contracts import subjects
 from shared.contracts.account import AccountAdded, AccountLimits, AccountTested, Limits, TlsMode
 from shared.contracts.content import Content, encode_rows
 from shared.contracts.envelope import Commit, DomainEvent, Origin
-from shared.contracts.mailing import DoubtPolicy, MailingDrafted, MailingScheduled, SendingStarted
+from shared.contracts.mailing import MailingDrafted, MailingScheduled, SendingStarted
+from shared.contracts.mailing_settings import DoubtPolicy
 from shared.contracts.sending import PAYLOAD_DIGEST_BYTES, ChunkPlanned
 from shared.contracts.subjects import ChunkRef
 from shared.eventlog.documents import Documents

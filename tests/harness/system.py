@@ -13,8 +13,8 @@ from typing import Any, Protocol
 from nats.aio.client import Client as Connection
 
 from deploy.local import Local
-from services.sender import chunk as chunks
-from services.sender.chunk import Status
+from services.sender.chunks import chunk as chunks
+from services.sender.chunks.chunk import Status
 from shared.contracts import commands, subjects
 from shared.contracts.commands import Answer, Command, Query
 from shared.contracts.envelope import Commit

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from services.sender.chunk import Status
+from services.sender.chunks.chunk import Status
 
 
 @dataclass(frozen=True, slots=True)

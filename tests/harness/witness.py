@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from services.sender import wire
-from services.sender.chunk import Status
+from services.sender.chunks.chunk import Status
+from services.sender.smtp import wire
 from shared.contracts import ranges
 from shared.contracts.envelope import Commit
 from shared.contracts.sending import MAIL_DIGEST_BYTES, RecipientsClaimed

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from deploy.local import Local
-from services.sender.headers import date
+from services.sender.mails.headers import date
 from shared.contracts.verdicts import RULES
 from tests.harness.posthaste import Posthaste
 from tests.harness.recipient import browser, links_of

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.sender.suppression import Suppression
+from services.sender.gates.suppression import Suppression
 from shared.contracts.consent import Held, OptedIn, OptedOut, after, moment
 from shared.contracts.envelope import Commit, EventRecord
 

@@ -5,7 +5,7 @@ import timeit
 
 import pytest
 
-from services.sender.spans import Attempt, Phases
+from services.sender.work.spans import Attempt, Phases
 from shared import tracing
 from shared.contracts.sending import Group
 from shared.contracts.subjects import ChunkRef

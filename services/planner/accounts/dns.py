@@ -1,7 +1,7 @@
-"""TXT records of a name, asked of the machine's DNS resolver or of `POSTHASTE_DNS_SERVER`.
+"""TXT and MX records of a name, asked of the machine's DNS resolver or of `POSTHASTE_DNS_SERVER`.
 
-What exists comes back as its texts, what does not as none; a server that does not answer, or no resolver at all, as
-None: nobody knows. Nothing is kept.
+What exists comes back as its texts or hosts, what does not as none; a server that does not answer, or no resolver at
+all, as None: nobody knows. Nothing is kept.
 """
 
 from collections.abc import Sequence
@@ -30,6 +30,18 @@ class Dns:
         except (dns.exception.DNSException, OSError):  # told as unknown
             return None
         return tuple(b"".join(record.strings).decode("utf-8", "replace") for record in answer)
+
+    async def exchangers(self, domain: str) -> Sequence[str] | None:
+        """Return the mail exchangers of a domain, none where it has none or takes no mail (RFC 7505); None as above."""
+        try:
+            answer = await self._resolver().resolve(domain, dns.rdatatype.MX, lifetime=_SECONDS, search=False)
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):  # an answer: there are none
+            return ()
+        except (dns.exception.DNSException, OSError, ValueError):  # nobody knows, or it is no name of DNS
+            return None
+        return tuple(
+            host for record in answer if (host := record.exchange.to_text(omit_final_dot=True)) not in ("", ".")
+        )
 
     async def policy(self, domain: str) -> Sequence[str] | None:
         """Return the TXT records of `_dmarc`, of the domain or of the nearest one above it (RFC 9989: up the tree)."""

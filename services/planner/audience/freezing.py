@@ -29,7 +29,8 @@ from services.planner.contacts.lists import MEMBERS
 from services.planner.facts import SUPPRESSION
 from services.planner.segments import dynamic
 from shared import clock
-from shared.contracts.mailing import AbTest, AudienceFrozen
+from shared.contracts.mailing import AudienceFrozen
+from shared.contracts.mailing_settings import AbTest
 from shared.database import reading
 from shared.eventlog.objects import Objects
 from shared.ids import new_id

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.contracts.mailing import AbTest
+from shared.contracts.mailing_settings import AbTest
 
 _WHOLE = 1 << 64
 

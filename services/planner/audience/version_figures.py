@@ -14,7 +14,7 @@ from services.planner.audience.freezing import Freezer
 from services.planner.audience.frozen_rows import PIECES
 from services.planner.audience.outcomes import RESULTS
 from services.planner.mailings.mailing_state import Mailing
-from shared.contracts.mailing import Figures
+from shared.contracts.mailing_settings import Figures
 from shared.contracts.outcomes import ACCEPTED, NAMES
 from shared.database import reading
 from shared.eventlog.store import EventLog

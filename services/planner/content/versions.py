@@ -15,7 +15,7 @@ from services.planner.content.preheader import as_written
 from services.planner.parts import Parts
 from shared.contracts.commands import AbTestWanted, DraftMailing, Refusal
 from shared.contracts.content import Content
-from shared.contracts.mailing import AbTest, Version
+from shared.contracts.mailing_settings import AbTest, Version
 
 _TEXTS = ("subject", "html", "text")
 

@@ -8,7 +8,7 @@ letters: the draft itself stands.
 from collections.abc import Mapping
 from fractions import Fraction
 
-from shared.contracts.mailing import DRAFT_ITSELF, Figures
+from shared.contracts.mailing_settings import DRAFT_ITSELF, Figures
 
 
 def best(figures: Mapping[str, Figures], by: str) -> str:

@@ -12,11 +12,9 @@ from shared.contracts import windows
 from shared.contracts.account import Limits
 from shared.contracts.envelope import DomainEvent
 from shared.contracts.mailing import (
-    DRAFT_ITSELF,
     ApprovalWithdrawn,
     AudienceFrozen,
     DoubtDecided,
-    DoubtDecision,
     DryRunFinished,
     MailingApproved,
     MailingCancelled,
@@ -40,6 +38,7 @@ from shared.contracts.mailing import (
     WindowOpened,
     WinnerChosen,
 )
+from shared.contracts.mailing_settings import DRAFT_ITSELF, DoubtDecision
 
 Status = Literal[
     "none", "planned", "scheduled", "sending", "waiting", "paused", "failed", "completed", "cancelled", "deleted"

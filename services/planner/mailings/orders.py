@@ -11,7 +11,8 @@ from services.planner.accounts.account import Account
 from services.planner.mailings.campaign import Campaign
 from shared.contracts.account import Limits
 from shared.contracts.commands import Start
-from shared.contracts.mailing import AudienceFrozen, DoubtDecision, DryRunFinished, Figures, MailingDrafted, TestSent
+from shared.contracts.mailing import AudienceFrozen, DryRunFinished, MailingDrafted, TestSent
+from shared.contracts.mailing_settings import DoubtDecision, Figures
 from shared.contracts.sources import Sources
 
 _ANY = Campaign()

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from services.planner.mailings.campaign import Campaign
 from shared.contracts import days_off, windows
 from shared.contracts.commands import Refusal
-from shared.contracts.mailing import MailingScheduled, SendingHours
+from shared.contracts.mailing import MailingScheduled
+from shared.contracts.mailing_settings import SendingHours
 
 LATE = timedelta(minutes=1)
 TOO_LATE = timedelta(minutes=15)

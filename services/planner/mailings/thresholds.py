@@ -7,7 +7,7 @@ What was planned before the last resume does not count: whoever resumed has seen
 
 from typing import NamedTuple
 
-from shared.contracts.mailing import StopRules
+from shared.contracts.mailing_settings import StopRules
 
 FEW_COMPLAINTS = 5
 

@@ -151,7 +151,7 @@ class Planning:
         """
         fields = sorted({field for content in contents for field in (await self.used(content)).fields})
         async with self._reading.connect() as conn:
-            contacts, rows = await _rows(conn, audience, piece.n, fields)
+            contacts, rows = await _rows(conn, audience, piece, fields)
         if len(contacts) != piece.size:  # never plan less than was frozen: nobody would miss the rest
             found = f"{len(contacts)} of {piece.size} recipients"
             raise CacheError(f"the audience in SQL holds {found} of chunk {piece.n} of mailing {mailing}")
@@ -262,17 +262,18 @@ def _trace(plan: Plan, recipients: int, seq: int) -> None:
 
 
 async def _rows(
-    conn: AsyncConnection, audience: int, n: int, fields: Sequence[str]
+    conn: AsyncConnection, audience: int, piece: Piece, fields: Sequence[str]
 ) -> tuple[list[str], list[dict[str, Any]]]:
-    found = await fetch(conn, _rows_sql(conn.dialect), (audience, n))
+    found = await fetch(conn, _rows_sql(conn.dialect), (audience, piece.n))
     contacts: list[str] = []
     rows: list[dict[str, Any]] = []
-    for contact, lists, address, name, key, known in found:
+    for contact, lists, address, name, key, known, provider in found:
         contacts.append(contact)
         if address is None:  # erased since the audience was frozen
             rows.append({"contact": ""})
             continue
-        rows.append(payload_row(contact, (address, name, key), lists.split(","), _used(known, fields)))
+        row = payload_row(contact, (address, name, key), lists.split(","), _used(known, fields))
+        rows.append(row | {"provider": provider} if provider and piece.lane == subjects.REST else row)
     return contacts, rows
 
 
@@ -281,7 +282,7 @@ def _rows_sql(dialect: Dialect) -> str:
     """Return the query for the recipients of a chunk, by its audience and number."""
     r, c = ROWS.c, CONTACTS.c
     wanted = (r.audience == bindparam("audience", type_=r.audience.type)) & (r.n == bindparam("n", type_=r.n.type))
-    columns = (r.contact, r.lists, c.address, c.name, c.address_key, c.fields)
+    columns = (r.contact, r.lists, c.address, c.name, c.address_key, c.fields, c.provider)
     query = select(*columns).outerjoin(CONTACTS, c.id == r.contact).where(wanted).order_by(r.idx)
     return str(query.compile(dialect=dialect))
 

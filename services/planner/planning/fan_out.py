@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from shared.contracts.account import Limits
-from shared.contracts.mailing import Batch
+from shared.contracts.mailing_settings import Batch
 
 
 @dataclass(frozen=True, slots=True)

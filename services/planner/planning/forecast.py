@@ -12,7 +12,8 @@ from datetime import UTC, datetime, time, timedelta
 
 from services.planner.planning import fan_out
 from shared.contracts import windows
-from shared.contracts.mailing import Batch, MailingScheduled
+from shared.contracts.mailing import MailingScheduled
+from shared.contracts.mailing_settings import Batch
 from shared.instants import from_millis, to_millis
 
 DAYS = 400

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from services.reporting.console.desk import Data
 from services.reporting.console.written import TEXTS, kept
-from shared.contracts.mailing import DRAFT_ITSELF
+from shared.contracts.mailing_settings import DRAFT_ITSELF
 
 LETTERS = ("b", "c", "d", "e")
 _SAMPLE = {"percent": 20}

@@ -6,7 +6,7 @@ from shared.contracts.account import Limits
 from shared.contracts.answers.base import Data, Page, Paused
 from shared.contracts.commands.mailings import AbTestWanted
 from shared.contracts.content import AttachedFile, Variant
-from shared.contracts.mailing import Batch, StopRules
+from shared.contracts.mailing_settings import Batch, StopRules
 from shared.contracts.sources import Sources
 
 

@@ -1,7 +1,7 @@
 """Answers about recurring mailings."""
 
 from shared.contracts.answers.base import Data
-from shared.contracts.mailing import LateRule, SendingHours
+from shared.contracts.mailing_settings import LateRule, SendingHours
 from shared.contracts.series import Rhythm
 
 

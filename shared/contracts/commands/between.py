@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from shared.contracts.account import TlsMode
 from shared.contracts.mailbox import MailboxSettings
-from shared.contracts.mailing import Tracking
+from shared.contracts.mailing_settings import Tracking
 
 _MOST_VIEWED = 16_000_000
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.account import Limits
 from shared.contracts.commands.base import Command, Id, Name, Page, Query
-from shared.contracts.mailing import (
+from shared.contracts.mailing_settings import (
     Batch,
     DoubtDecision,
     DoubtPolicy,

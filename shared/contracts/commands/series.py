@@ -6,7 +6,7 @@ from pydantic import Field
 
 from shared.contracts.commands.base import Command, Id, Query
 from shared.contracts.commands.mailings import DraftMailing
-from shared.contracts.mailing import LateRule, SendingHours
+from shared.contracts.mailing_settings import LateRule, SendingHours
 from shared.contracts.series import Rhythm
 from shared.contracts.sources import Sources
 

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from shared.contracts.commands.base import Command, Id, Name, Query
-from shared.contracts.mailing import DRAFT_ITSELF
+from shared.contracts.mailing_settings import DRAFT_ITSELF
 from shared.contracts.tracking_url import NAME as TRACKING_URL_NAME
 
 

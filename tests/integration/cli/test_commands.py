@@ -12,7 +12,7 @@ from cli.main import OFFLINE, program
 from shared.contracts import commands
 from shared.contracts.account import Limits
 from shared.contracts.commands import Refusal
-from shared.contracts.mailing import SendingHours
+from shared.contracts.mailing_settings import SendingHours
 from shared.contracts.sources import OfActivity, Sources
 from shared.eventlog.reader import Reader
 from tests.harness.nats import NatsServer

@@ -209,6 +209,7 @@ def planner_settings(log_streams: NatsServer, tmp_path: Path) -> PlannerSettings
         sweep_seconds=1,
         quiet_seconds=2,
         soft_bounces=3,
+        mx_lookups=False,
     )
 
 

@@ -15,8 +15,8 @@ from services.planner.audience.frozen_rows import AUDIENCES
 from services.planner.mailings.dry_runs import DryRuns, Reach
 from services.planner.planning.chunks import Planning
 from services.planner.settings import PlannerSettings
-from services.sender.contents import Contents
-from services.sender.rehearsals import Rehearsals
+from services.sender.mails.contents import Contents
+from services.sender.mails.rehearsals import Rehearsals
 from shared.contracts import commands, subjects
 from shared.contracts.commands import Rehearsal
 from shared.contracts.mailing import AudienceFrozen, DryRunFinished

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from services.sender.chunk import Status
+from services.sender.chunks.chunk import Status
 from shared.clock import now
 from shared.contracts import subjects
 from shared.contracts.account import AccountTested
@@ -17,10 +17,9 @@ from shared.contracts.mailing import (
     MailingPaused,
     MailingResumed,
     MailingScheduled,
-    SendingHours,
-    Span,
     WindowOpened,
 )
+from shared.contracts.mailing_settings import SendingHours, Span
 from shared.contracts.sending import ChunkParked, RecipientsClaimed
 from shared.eventlog.documents import Documents
 from tests.harness.sending import Sending

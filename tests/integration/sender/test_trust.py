@@ -5,8 +5,8 @@ from pathlib import Path
 
 from nats.aio.client import Client
 
-from services.sender.memory import LogMemory
-from services.sender.trust import Trust
+from services.sender.gates.memory import LogMemory
+from services.sender.gates.trust import Trust
 from shared.clock import now
 from shared.contracts import subjects
 from shared.contracts.commands import Recollection, Word

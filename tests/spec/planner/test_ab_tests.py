@@ -11,17 +11,15 @@ from services.planner.mailings import orders
 from services.planner.mailings.ab_test import best
 from services.planner.mailings.mailing import Mailing, MailingDecider
 from shared.contracts.mailing import (
-    AbTest,
-    Figures,
     MailingCancelled,
     MailingPaused,
     MailingResumed,
     MailingScheduled,
     SampleSent,
     SendingStarted,
-    Version,
     WinnerChosen,
 )
+from shared.contracts.mailing_settings import AbTest, Figures, Version
 from tests.harness.decider_spec import Spec, spec
 from tests.spec.planner.test_planner_mailing import DRAFT, FROZEN, NOON, STARTED, WORKING, schedule
 

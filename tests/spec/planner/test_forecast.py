@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.planner.planning.forecast import Forecast, Lane, Work, foresee
-from shared.contracts.mailing import Batch, MailingScheduled, SendingHours
+from shared.contracts.mailing import MailingScheduled
+from shared.contracts.mailing_settings import Batch, SendingHours
 from tests.spec.planner.test_windows import hours, some_hours, utc, zones
 
 START = utc("2026-06-04 08:00")  # a Thursday

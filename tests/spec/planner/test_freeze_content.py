@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from services.planner.content.freezing import MAX_BODIES, MAX_LINKS, freeze_content, uses
 from services.planner.content.plain_text import text_from_html
-from services.sender.compose import compile_content
+from services.sender.mails.compiled import compile_content
+from services.sender.mails.compose import ChunkComposer
 from shared.contracts.commands import DraftMailing, Refusal
 from shared.contracts.content import Content
 from shared.contracts.template import Placeholder, parse
@@ -148,7 +149,7 @@ def test_what_is_frozen_can_be_compiled(pieces: list[str], subject: str) -> None
             "address_key": "0" * 16,
             "fields": {"first": "A", "company": "B"},
         }
-        assert compiled.for_chunk(0).render(row, 0, 0).message
+        assert ChunkComposer(compiled, 0).render(row, 0, 0).message
 
 
 def test_text_made_from_html_says_the_same() -> None:

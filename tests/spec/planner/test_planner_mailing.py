@@ -24,12 +24,12 @@ from shared.contracts.mailing import (
     MailingScheduled,
     MailingUnscheduled,
     RateChanged,
-    SendingHours,
     SendingStarted,
     TestSent,
     WindowClosed,
     WindowOpened,
 )
+from shared.contracts.mailing_settings import SendingHours
 from tests.harness.decider_spec import Spec, spec
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday

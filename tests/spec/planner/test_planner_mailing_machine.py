@@ -10,7 +10,8 @@ from services.planner.mailings.mailing import FINAL, Mailing, MailingDecider
 from shared.contracts.account import Limits
 from shared.contracts.commands import Refusal, ScheduleMailing
 from shared.contracts.envelope import DomainEvent
-from shared.contracts.mailing import SendingHours, SendingStarted, TestSent, WindowOpened
+from shared.contracts.mailing import SendingStarted, TestSent, WindowOpened
+from shared.contracts.mailing_settings import SendingHours
 from tests.spec.planner.test_planner_mailing import BROKEN, DRAFT, FROZEN, WORKING, draft
 
 START = datetime(2026, 3, 27, 6, tzinfo=UTC)

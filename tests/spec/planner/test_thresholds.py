@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from services.planner.mailings.mailing import MailingDecider
 from services.planner.mailings.orders import Stop
 from services.planner.mailings.thresholds import Tried, why_stop
-from shared.contracts.mailing import MailingDrafted, MailingPaused, MailingResumed, SendingStarted, StopRules
+from shared.contracts.mailing import MailingDrafted, MailingPaused, MailingResumed, SendingStarted
+from shared.contracts.mailing_settings import StopRules
 from tests.harness.decider_spec import spec
 
 DRAFTED = MailingDrafted(campaign="c", name="n", account="a", content="h", subject="s", stop=StopRules())

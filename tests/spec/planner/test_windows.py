@@ -15,15 +15,8 @@ from services.planner.planning.openings import leave
 from shared.contracts import windows
 from shared.contracts.account import AccountAdded, AccountTested
 from shared.contracts.commands import Refusal
-from shared.contracts.mailing import (
-    AudienceFrozen,
-    Batch,
-    MailingDrafted,
-    MailingScheduled,
-    SendingHours,
-    SendingStarted,
-    Span,
-)
+from shared.contracts.mailing import AudienceFrozen, MailingDrafted, MailingScheduled, SendingStarted
+from shared.contracts.mailing_settings import Batch, SendingHours, Span
 from shared.instants import from_millis
 
 TABLE = Path(__file__).with_name("windows.txt")

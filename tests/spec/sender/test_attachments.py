@@ -8,8 +8,10 @@ from email.policy import default
 
 import pytest
 
-from services.sender.compose import CompileError, compile_content
-from services.sender.dkim import DomainKey
+from services.sender.mails.compiled import compile_content
+from services.sender.mails.compose import ChunkComposer
+from services.sender.mails.dkim import DomainKey
+from services.sender.mails.mime import CompileError
 from shared.contracts.content import AttachedFile
 from shared.dkim_keys import SigningKey
 from tests.harness.dkim import ED25519, records, selectors
@@ -48,7 +50,7 @@ def signed(files: list[AttachedFile], **changes: object) -> bytes:
         keys=[key],
         files=STORED,
     )
-    return compiled.for_chunk(3).render(row(), 7, DATE).message.removesuffix(b".\r\n")
+    return ChunkComposer(compiled, 3).render(row(), 7, DATE).message.removesuffix(b".\r\n")
 
 
 @pytest.mark.parametrize("changes", [{}, {"text": ""}, {"html": "", "links": []}])

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.sender.breaker import FIRST, LONGEST, Breaker
+from services.sender.shaping.breaker import FIRST, LONGEST, Breaker
 
 
 def test_while_open_one_alone_tries_after_each_rest() -> None:

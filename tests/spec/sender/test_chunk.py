@@ -7,8 +7,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from services.sender import chunk as chunks
-from services.sender.chunk import Advance, Chunk, Command, Park, Status, Take
+from services.sender.chunks import chunk as chunks
+from services.sender.chunks.chunk import Chunk, Status
+from services.sender.chunks.decisions import Advance, Command, Park, Take, decide
 from shared.contracts import ranges
 from shared.contracts.commands import Refusal
 from shared.contracts.envelope import DomainEvent
@@ -29,7 +30,7 @@ def after(chunk: Chunk, *commands: Command) -> list[DomainEvent]:
     """Carry out `commands` and return what they caused."""
     events: list[DomainEvent] = []
     for command in commands:
-        decided = chunks.decide(chunk, command)
+        decided = decide(chunk, command)
         assert not isinstance(decided, Refusal), decided
         for event in decided:
             chunks.evolve(chunk, event, seq=chunk.seq + 1, recorded_at=T0)
@@ -39,7 +40,7 @@ def after(chunk: Chunk, *commands: Command) -> list[DomainEvent]:
 
 def refused(chunk: Chunk, command: Command) -> str:
     """Return the code with which `command` is refused."""
-    decided = chunks.decide(chunk, command)
+    decided = decide(chunk, command)
     assert isinstance(decided, Refusal)
     return decided.code
 
@@ -218,7 +219,7 @@ class Life(RuleBasedStateMachine):
         self._run(Take(job=1, worker="w0"))
 
     def _run(self, command: Command) -> None:
-        decided = chunks.decide(self.chunk, command)
+        decided = decide(self.chunk, command)
         assert not isinstance(decided, Refusal), decided
         for event in decided:
             chunks.evolve(self.chunk, event, seq=self.chunk.seq + 1, recorded_at=self.now)

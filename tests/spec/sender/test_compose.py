@@ -12,13 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.sender.compose import ChunkComposer, CompileError, Rendered, RenderError, compile_content
-from services.sender.link import Capabilities
-from services.sender.offers import fit
-from services.sender.window import Mail
+from services.sender.mails.compiled import compile_content
+from services.sender.mails.compose import ChunkComposer, Rendered, RenderError
+from services.sender.mails.mime import CompileError
+from services.sender.smtp.link import Capabilities
+from services.sender.smtp.offers import fit
+from services.sender.smtp.window import Mail
 from shared import languages, tokens
 from shared.contracts.content import Content
-from shared.contracts.mailing import Tracking
+from shared.contracts.mailing_settings import Tracking
 from shared.keys import KeyRing
 from shared.tokens import Signer
 
@@ -71,7 +73,7 @@ def composer(
         domain="mail.example.com",
         account="a1",
     )
-    return compiled.for_chunk(n, bounce_domain)
+    return ChunkComposer(compiled, n, bounce_domain)
 
 
 def row(**changes: object) -> dict[str, object]:
@@ -368,7 +370,7 @@ def test_where_mail_comes_back_a_mailbox_unsubscribes_too(lists: list[str]) -> N
     compiled = compile_content(
         content(), mailing="m1", public_url=PUBLIC, signer=SIGNER, tracking="off", domain="d.example"
     )
-    mail = compiled.for_chunk(3, "bounce.example").render(row(lists=lists), 7, DATE)
+    mail = ChunkComposer(compiled, 3, "bounce.example").render(row(lists=lists), 7, DATE)
     field = str(parsed(mail)["List-Unsubscribe"])
     page, mailbox = re.findall(r"<([^<>]+)>", field)
     assert page.startswith(f"{PUBLIC}/u/")
@@ -472,7 +474,7 @@ def test_a_copy_shows_the_customer_and_acts_for_nobody() -> None:
     """The same words to another address; no token of a person stands in it, and no List-Unsubscribe."""
     what = content(html=HTML.replace("</body>", "{{ optOutLink }} {{ webViewUrl }} {{ optInUrl }}</body>"))
     shared = {"mailing": "m1c", "public_url": PUBLIC, "signer": SIGNER, "domain": "mail.example.com", "account": "a1"}
-    made = compile_content(what, tracking="off", copy=True, **shared).for_chunk(3)
+    made = ChunkComposer(compile_content(what, tracking="off", copy=True, **shared), 3)
     mail = made.render(row(address="archive@shop.example", shown="anna@example.com"), 7, DATE)
     assert mail.recipient == b"archive@shop.example"
     parsed = email.message_from_bytes(mail.message, policy=default)

@@ -8,8 +8,9 @@ from dkim.canonicalization import Relaxed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.sender.compose import ChunkComposer, compile_content
-from services.sender.dkim import DomainKey, relaxed_body, relaxed_field
+from services.sender.mails.compiled import compile_content
+from services.sender.mails.compose import ChunkComposer
+from services.sender.mails.dkim import DomainKey, relaxed_body, relaxed_field
 from shared.contracts.content import Content
 from shared.dkim_keys import SigningKey, SigningKeyError
 from tests.harness.dkim import ED25519, RSA, records, selectors
@@ -26,7 +27,7 @@ def composer(what: Content, keys: Sequence[DomainKey] = BOTH) -> ChunkComposer:
     compiled = compile_content(
         what, mailing="m1", public_url=PUBLIC, signer=SIGNER, tracking="person", domain=DOMAIN, keys=keys
     )
-    return compiled.for_chunk(3)
+    return ChunkComposer(compiled, 3)
 
 
 def message(what: Content, keys: Sequence[DomainKey] = BOTH, **changes: object) -> bytes:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from services.sender.compose import RenderError
+from services.sender.mails.compose import RenderError
 from shared.contracts.expressions import Expression, ExpressionError
 from shared.contracts.template import check
 from tests.spec.sender.test_compose import (

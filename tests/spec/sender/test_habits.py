@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from services.sender.habits import BELIEVED, BUSY, End, Habits
-from services.sender.link import Timeouts
-from services.sender.transport import GREETING
+from services.sender.smtp.habits import BELIEVED, BUSY, End, Habits
+from services.sender.smtp.link import Timeouts
+from services.sender.smtp.transport import GREETING
 
 
 @dataclass

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.sender import leases
-from services.sender.leases import LIFE, Most, Row
+from services.sender.limits import leases
+from services.sender.limits.leases import LIFE, Most, Row
 from shared.contracts.subjects import PROMPT
 
 LANES = (PROMPT, "rest", "gmail")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.sender.limits import Rules
+from services.sender.limits.rules import Rules
 from shared.contracts.account import AccountAdded, AccountLimits, ProviderLimits, WarmUp, limits_on
 from shared.providers import BUILT_IN, Providers, merged
 
@@ -36,6 +36,24 @@ def test_the_table_holds_what_large_providers_want() -> None:
     }
     assert BUILT_IN.of_domain("googlemail.com") == "gmail"
     assert not BUILT_IN.of_domain("example.com")
+
+
+@pytest.mark.feature("B4")
+def test_a_domain_is_of_whoever_runs_all_its_mail_exchangers() -> None:
+    """Names end at a label; one that runs elsewhere, or none at all, says nothing."""
+    assert BUILT_IN.of_hosts(["aspmx.l.google.com.", "ALT1.aspmx.L.google.com", "aspmx2.googlemail.com"]) == "gmail"
+    assert BUILT_IN.of_hosts(["firm-cz.mail.protection.outlook.com"]) == "microsoft"
+    assert not BUILT_IN.of_hosts(["mx.notgoogle.com"])
+    assert not BUILT_IN.of_hosts(["aspmx.l.google.com", "mx1.seznam.cz"])
+    assert not BUILT_IN.of_hosts(["aspmx.l.google.com", "mx.firm.cz"])
+    assert not BUILT_IN.of_hosts([])
+
+
+def test_what_the_planner_knows_of_a_mail_says_whose_it_is_in_a_mixed_lane() -> None:
+    """A provider found by mail exchangers counts in `rest`; in a lane of its own the lane does."""
+    assert BUILT_IN.of_mail("rest", "ann@firm.cz", "seznam") == "seznam"
+    assert BUILT_IN.of_mail("gmail", "ann@firm.cz", "seznam") == "gmail"
+    assert BUILT_IN.of_mail("rest", "ann@firm.cz") == "rest"
 
 
 def test_an_operators_file_adds_and_replaces(tmp_path: Path) -> None:

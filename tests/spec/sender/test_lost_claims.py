@@ -1,10 +1,10 @@
 """What journals know of a chunk whose log was restored to before their claims."""
 
-from services.sender import chunk as chunks
-from services.sender.chunk import Advance, Status
-from services.sender.journal import Evidence, Reply
-from services.sender.reply import Phase
-from services.sender.takeover import lost
+from services.sender.chunks.chunk import Status
+from services.sender.chunks.decisions import Advance, decide
+from services.sender.chunks.takeover import lost
+from services.sender.journal.journal import Evidence, Reply
+from services.sender.replies.reply import Phase
 from shared.contracts.commands import Refusal
 from shared.contracts.sending import Group
 from tests.spec.sender.test_chunk import after, taken
@@ -44,6 +44,6 @@ def test_a_refusal_in_a_lost_claim_tells_nothing() -> None:
 
 def test_nobody_is_settled_without_a_claim_for_another_cause() -> None:
     """Accepted without a claim is against the rules, but for what a journal proves."""
-    decided = chunks.decide(taken(), Advance(groups=(Group(outcome="accepted", indexes="0"),)))
+    decided = decide(taken(), Advance(groups=(Group(outcome="accepted", indexes="0"),)))
     assert isinstance(decided, Refusal)
     assert decided.code == "not_open"

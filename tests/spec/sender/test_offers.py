@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from services.sender.link import Capabilities
-from services.sender.offers import OURS, fit
-from services.sender.reply import Phase, classify
-from services.sender.window import Mail, Result
+from services.sender.replies.reply import Phase, classify
+from services.sender.smtp.link import Capabilities
+from services.sender.smtp.offers import OURS, fit
+from services.sender.smtp.window import Mail, Result
 
 PLAIN = Mail(3, b"a@example.com", b"b@example.com", b"Subject: x\r\n\r\nhello\r\n.\r\n")
 UMLAUT = Mail(3, b"a@example.com", "jörg@example.com".encode(), "To: jörg\r\n\r\nx\r\n.\r\n".encode())

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.sender.pacing import AHEAD, BLOCK, HORIZON, Later, Pacing, spacing, window
+from services.sender.limits.pacing import AHEAD, BLOCK, HORIZON, Later, Pacing
+from services.sender.limits.spacing import spacing, window
 from shared.contracts.account import PERIODS, AccountLimits, Limits
 from tests.harness.virtual import run
 

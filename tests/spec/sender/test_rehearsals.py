@@ -6,8 +6,8 @@ import orjson
 import pytest
 
 from services.planner.content.freezing import freeze_content
-from services.sender.contents import Contents
-from services.sender.rehearsals import LATER, Rehearsals, made
+from services.sender.mails.contents import Contents
+from services.sender.mails.rehearsals import LATER, Rehearsals, made
 from shared import clock
 from shared.contracts.commands import DraftMailing, Rehearsal
 from shared.contracts.content import Content

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.sender.reply import Phase
-from services.sender.retry import BackOff, Budget, next_try, pace
-from services.sender.settle import Terms, groups
-from services.sender.window import Result
+from services.sender.chunks.retry import BackOff, Budget, next_try, pace
+from services.sender.chunks.settle import Terms, groups
+from services.sender.replies.reply import Phase
+from services.sender.smtp.window import Result
 
 T = datetime(2026, 11, 27, 21, 34, 56, tzinfo=UTC)
 DAY = 86_400

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.sender.retry_after import LONGEST, retry_after
+from services.sender.replies.retry_after import LONGEST, retry_after
 
 NAMED = (
     ("Greylisted, please try again in 300 seconds", 300),

@@ -5,7 +5,7 @@ from hashlib import sha256
 import orjson
 import pytest
 
-from services.sender.case import Rows
+from services.sender.chunks.rows import Rows
 from shared.contracts.sending import PAYLOAD_DIGEST_BYTES
 
 ANN = orjson.dumps({"contact": "c1", "address": "ann@example.com", "name": "Ann", "address_key": "k", "lists": ["l"]})

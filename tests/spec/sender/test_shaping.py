@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.sender.case import Row
-from services.sender.offers import OURS as NOT_OFFERED
-from services.sender.relay import (
+from services.sender.chunks.rows import Row
+from services.sender.replies.reply import Phase, classify
+from services.sender.shaping.relay import (
     Command,
     PauseAccount,
     RelayDecider,
@@ -18,10 +18,10 @@ from services.sender.relay import (
     SlowProvider,
     SuspendProvider,
 )
-from services.sender.reply import Phase, classify
-from services.sender.shaper import Shaper
-from services.sender.shaping import ACTIONS, Ear, Rule, Said, Strike, begins_anew, parse, rules
-from services.sender.window import Result
+from services.sender.shaping.rules import ACTIONS, Ear, Rule, Said, Strike, begins_anew, parse, rules
+from services.sender.shaping.shaper import Shaper
+from services.sender.smtp.offers import OURS as NOT_OFFERED
+from services.sender.smtp.window import Result
 from shared.contracts.envelope import DomainEvent
 from shared.contracts.relay import (
     EVERYTHING,

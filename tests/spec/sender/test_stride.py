@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.sender.stride import MANY, Crowd, Stride, stride
+from services.sender.work.stride import MANY, Crowd, Stride, stride
 
 VALIDITY = 15.0
 

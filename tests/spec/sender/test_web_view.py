@@ -6,8 +6,9 @@ from base64 import b64encode
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
-from services.sender.compose import END_OF_MESSAGE, compile_content
-from services.sender.web_view import MOST_IMAGES, page_of
+from services.sender.mails.compiled import END_OF_MESSAGE, compile_content
+from services.sender.mails.compose import ChunkComposer
+from services.sender.mails.web_view import MOST_IMAGES, page_of
 from shared.contracts.commands import Viewed
 from shared.contracts.content import AttachedFile, Content
 from shared.keys import KeyRing
@@ -37,7 +38,7 @@ def _mail(html: str = HTML, text: str = "See {{ webViewUrl }}\n", logo: bytes = 
     )
     told = {"mailing": "m1", "public_url": "https://t.example", "domain": "shop.example", "signer": SIGNER}
     compiled = compile_content(content, **told, tracking=tracking, files=files)  # type: ignore[arg-type]  # as a dict
-    return compiled.for_chunk(3).render(ROW, 7, 1_700_000_000).message.removesuffix(END_OF_MESSAGE)
+    return ChunkComposer(compiled, 3).render(ROW, 7, 1_700_000_000).message.removesuffix(END_OF_MESSAGE)
 
 
 def _body(message: bytes, kind: str) -> str:

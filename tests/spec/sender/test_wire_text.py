@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.sender import headers
-from services.sender.headers import HeaderError
-from services.sender.quoted import encode, encode_value
+from services.sender.mails import headers
+from services.sender.mails.headers import HeaderError
+from services.sender.mails.quoted import encode, encode_value
 
 NASTY = [
     "",

@@ -17,7 +17,7 @@ from services.reporting.console.pages.wizard.steps import Step
 from services.reporting.console.written import replaced
 from shared.contracts import commands
 from shared.contracts.commands import Refusal, Start
-from shared.contracts.mailing import Batch
+from shared.contracts.mailing_settings import Batch
 
 if TYPE_CHECKING:
     from services.reporting.console.mount import Console

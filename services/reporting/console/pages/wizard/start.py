@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from services.reporting.console import words
 from services.reporting.console.desk import Data
 from shared.contracts.commands import Start
-from shared.contracts.mailing import SendingHours
+from shared.contracts.mailing_settings import SendingHours
 
 _NAME = "posthaste_start"
 _SECONDS = 30 * 86_400

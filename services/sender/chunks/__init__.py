@@ -1,0 +1,1 @@
+"""One chunk: where its recipients stand, what may be decided about them, and what came back as outcomes."""

@@ -1,0 +1,1 @@
+"""How fast and over how many connections, shared by all senders: rates, slots, connections."""

@@ -1,0 +1,1 @@
+"""Mails as bytes: a template compiled once, filled for each recipient, signed."""

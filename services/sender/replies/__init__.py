@@ -1,0 +1,1 @@
+"""What a reply of a relay means, and what of its text may be kept."""
