@@ -88,7 +88,7 @@ class Marketer:
         return str(reply.json()["code"])
 
     async def told(self, *records: dict[str, Any]) -> None:
-        """Tell of records of the CRM over HTTP, each newer than all before; `id` stands for address and name as well."""
+        """Tell of records of the CRM over HTTP, each newer than all before; `id` is address and name as well."""
         events = []
         for each in records:
             event = {"specversion": "1.0", "id": each["id"], "source": "crm", "type": "contact.upserted/1"}
