@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.local import Local
+from tests.harness.hooked import SECRET
 from tests.harness.installations import Quick, running
 from tests.harness.marketer import PACKET, Marketer, at_work
 from tests.harness.posthaste import Posthaste
@@ -30,9 +31,10 @@ async def posthaste(local: Local) -> Posthaste:
 async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Marketer]:
     """Yield a marketer at one installation for all tests of this folder that ask for it: each has lists of its own."""
     folder = tmp_path_factory.mktemp("shop") / "data"
-    packets = {"POSTHASTE_BATCH_SIZE": str(PACKET), "POSTHASTE_BATCH_MINUTES": "60"}
+    told = {"POSTHASTE_BATCH_SIZE": str(PACKET), "POSTHASTE_BATCH_MINUTES": "60"}
+    told |= {"POSTHASTE_NOTIFY_SECRET": SECRET, "POSTHASTE_NOTIFY_PRIVATE": "true"}
     async with (
-        running(folder, script=lambda _session, _phase: None, extra=packets) as system,
+        running(folder, script=lambda _session, _phase: None, extra=told) as system,
         at_work(system) as marketer,
     ):
         yield marketer

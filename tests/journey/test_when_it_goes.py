@@ -1,5 +1,7 @@
 """When mails go out, through which account, and what becomes of each; by command line and HTTP, up to the sink."""
 
+import asyncio
+import json
 from collections import Counter
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 
 from shared import clock
+from tests.harness.hooked import Told, signature
 from tests.harness.marketer import LETTER, PACKET, Marketer, body_of, read
 from tests.harness.recipient import browser, links_of, read_by_a_person
 from tests.harness.smtp import Accepted, Phase, ScriptedSmtp, Session
@@ -274,6 +277,40 @@ async def test_each_recipient_has_a_status_and_a_cause(shop: Marketer) -> None:
     await until(given_up, 60, every=0.2)
     await shop.completed(brief)
     assert await stands(brief) == {"busy-1": ("Failed", "expired")}
+
+
+@pytest.mark.feature("G4", "G5")
+async def test_who_is_named_is_told_of_the_end_by_mail_and_by_webhook(shop: Marketer, tmp_path: Path) -> None:
+    """Once each, with the totals, and with what the relay said against whom it refused; so says the report."""
+    await shop.told({"id": "kai", "lists": ["End"]}, {"id": "reject-2", "lists": ["End"]})
+    (tmp_path / "end.txt").write_text("Hello")
+    letter = ("--from", "news@shop.example", "--subject", "Hi", "--text", str(tmp_path / "end.txt"))
+    told = Told(refuses=0)
+    async with await asyncio.start_server(told.answer, "127.0.0.1", 0) as server:
+        url = f"http://localhost:{server.sockets[0].getsockname()[1]}/hook"
+        notify = ("--notify", "boss@shop.example", "--notify-url", url)
+        of = ("--name", "The end", "--campaign", await shop.campaign("End"), "--account", "relay")
+        mailing = (await shop.ran("mailing", "draft", *of, *letter, *notify))["mailing"]
+        await shop.ran("mailing", "audience", mailing)
+        await shop.ran("mailing", "schedule", mailing)
+        await shop.completed(mailing)
+        await until(lambda: told.came, 30)
+    ((headers, body),) = told.came
+    assert headers["webhook-signature"] == signature(headers["webhook-id"], headers["webhook-timestamp"], body)
+    said = json.loads(body)
+    assert (said["type"], said["data"]["mailing"]) == ("mailing.completed", mailing)
+    assert said["data"]["totals"] == {"accepted": 1, "rejected": 1}
+    assert said["data"]["errors"] == [{"reply": "550 5.1.1 User unknown", "recipients": 1}]
+
+    def notices() -> list[Accepted]:
+        return [mail for mail in shop.system.relay.accepted if mail.recipient == "boss@shop.example"]
+
+    (notice,) = await until(notices, 30)
+    assert read(notice)["Subject"] == "Completed: The end"
+    assert "1 x 550 5.1.1 User unknown" in body_of(read(notice))
+    rows = (await shop.ran("mailing", "recipients", mailing, "--outcome", "rejected"))["rows"]
+    assert [(row["address"], row["text"]) for row in rows] == [("reject-2@one.example", "User unknown")]
+    assert (await shop.status(mailing))["rejected"] == 1
 
 
 @pytest.mark.feature("B21")
