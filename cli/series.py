@@ -14,7 +14,7 @@ from cli.session import Session
 from shared.contracts import commands
 from shared.contracts.mailing_settings import LateRule
 
-app = group("series", "Recurring mailings: open, edit, list, stop.")
+app = group("series", "Recurring mailings: open, edit, list, show, stop.")
 
 SeriesArgument = Annotated[str, typer.Argument(help="Id of the recurring mailing.")]
 Every = Annotated[Literal["day", "week", "month"], typer.Option("--every", help="How often it comes round.")]
@@ -107,6 +107,17 @@ async def list_(session: Session) -> None:
     columns = {"series": "Id", "name": "Name", "next_at": "Next", "made": "Made", "skipped": "Skipped"}
     columns |= {"last_mailing": "Last mailing", "last_reason": "Last skipped", "reason": "Stopped for"}
     session.out.rows(answer, "series", columns, empty="None yet: posthaste series open --help")
+
+
+@command(app, "show")
+async def show(session: Session, series: SeriesArgument) -> None:
+    """Show what became of its last times.
+
+    Example: `posthaste series show s4w8k2m0x9qd`
+    """
+    answer = await session.ask(commands.ShowSeries(series=series))
+    columns = {"at": "Time", "mailing": "Mailing", "reason": "Skipped"}
+    session.out.rows(answer, "times", columns, empty="It did not come round yet.")
 
 
 @command(app, "stop")

@@ -20,6 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.database import is_postgresql
 
 Row = tuple[Any, ...]
+_BY_INDEX = "SELECT " + ", ".join(
+    f"set_config('enable_{plan}', 'off', true)" for plan in ("seqscan", "hashjoin", "mergejoin")
+)
 _STATEMENTS = 64  # kept compiled: compiling one takes as long as fifty rows
 
 
@@ -32,6 +35,14 @@ def from_arrays(statement: Any, table: Table, names: Sequence[str]) -> Any:  # n
     """Return the insert that takes its rows from one array a column (PostgreSQL)."""
     columns = [func.unnest(bindparam(f"p_{name}", type_=ARRAY(table.c[name].type))) for name in names]
     return statement.from_select(list(names), select(*columns))
+
+
+def inserting(dialect: Dialect, table: Table, names: Sequence[str]) -> Any:  # noqa: ANN401 - as above
+    """Return the insert that takes its rows as `run_at_once` gives them."""
+    statement = insert_into(dialect, table)
+    if dialect.name == "postgresql":
+        return from_arrays(statement, table, names)
+    return statement.values({name: bindparam(name, type_=table.c[name].type) for name in names})
 
 
 async def append_rows(conn: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
@@ -48,11 +59,7 @@ async def append_rows(conn: AsyncConnection, table: Table, rows: Sequence[Row]) 
 async def insert_absent(conn: AsyncConnection, table: Table, names: Sequence[str], rows: Sequence[Row]) -> None:
     """Insert rows whose key is not there yet; those that are there stay as they are."""
     if rows:
-        sql = _absent(conn.dialect, table, tuple(names))
-        if is_postgresql(conn):
-            await conn.exec_driver_sql(sql, columns_of(rows))
-        else:
-            await run_many(conn, sql, rows)
+        await run_at_once(conn, _absent(conn.dialect, table, tuple(names)), rows)
 
 
 async def update_rows(conn: AsyncConnection, table: Table, names: Sequence[str], rows: Sequence[Row]) -> None:
@@ -60,6 +67,7 @@ async def update_rows(conn: AsyncConnection, table: Table, names: Sequence[str],
     if rows:
         sql = _update(conn.dialect, table, tuple(names))
         if is_postgresql(conn):
+            await by_index(conn)
             await conn.exec_driver_sql(sql, columns_of(rows))
         else:
             await run_many(conn, sql, [(*row[1:], row[0]) for row in rows])
@@ -77,6 +85,24 @@ async def run_many(conn: AsyncConnection, sql: str, rows: Sequence[Row]) -> None
     elif rows:
         with _told(sql):
             await (await _driver(conn)).executemany(sql, rows)
+
+
+async def run_at_once(conn: AsyncConnection, sql: str, rows: Sequence[Row]) -> None:
+    """Run a statement made from `inserting`: PostgreSQL is given all rows, SQLite one after the other."""
+    if rows and is_postgresql(conn):
+        await conn.exec_driver_sql(sql, columns_of(rows))
+    else:
+        await run_many(conn, sql, rows)
+
+
+async def by_index(conn: AsyncConnection) -> None:
+    """Have PostgreSQL find the few rows this transaction asks for by index.
+
+    It would read whole tables until there are statistics, which come long after the first rows; and no count of what
+    an array or a page holds is ever good.
+    """
+    if is_postgresql(conn):
+        await conn.exec_driver_sql(_BY_INDEX)
 
 
 async def fetch(conn: AsyncConnection, sql: str, parameters: Row) -> Iterable[Any]:
@@ -121,10 +147,7 @@ def _replacing(dialect: Dialect, table: Table) -> str:
 
 @lru_cache(_STATEMENTS)
 def _absent(dialect: Dialect, table: Table, names: tuple[str, ...]) -> str:
-    if dialect.name != "postgresql":
-        return f"{_plain(dialect, table, names)} ON CONFLICT DO NOTHING"
-    statement = from_arrays(insert_into(dialect, table), table, names).on_conflict_do_nothing()
-    return str(statement.compile(dialect=dialect))
+    return str(inserting(dialect, table, names).on_conflict_do_nothing().compile(dialect=dialect))
 
 
 @lru_cache(_STATEMENTS)

@@ -115,6 +115,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(commands.OpenSeries, "planner", "POST", "/series", "send"),
     Endpoint(commands.EditSeries, "planner", "PUT", "/series/{series}", "send"),
     Endpoint(commands.StopSeries, "planner", "POST", "/series/{series}/stop", "send"),
+    Endpoint(commands.ShowSeries, "planner", "GET", "/series/{series}", "view"),
     Endpoint(commands.AllSeries, "planner", "GET", "/series", "view"),
     Endpoint(commands.PauseMailing, "planner", "POST", f"{_MAILING}/pause", "send"),
     Endpoint(commands.ResumeMailing, "planner", "POST", f"{_MAILING}/resume", "send"),

@@ -138,6 +138,7 @@ EXAMPLES: dict[type[Command | Query], dict[str, Any]] = {
     commands.OpenSeries: _SERIES,
     commands.EditSeries: _SERIES | {"series": "s4w8k2m0x9qd"},
     commands.StopSeries: {"series": "s4w8k2m0x9qd"},
+    commands.ShowSeries: {"series": "s4w8k2m0x9qd"},
     commands.AllSeries: {},
     commands.PauseMailing: _MAILING | {"reason": "a wrong price"},
     commands.ResumeMailing: _MAILING,

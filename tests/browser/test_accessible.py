@@ -6,6 +6,7 @@ from importlib.resources import files
 import pytest
 
 from services.reporting.console.pages.wizard.steps import STEPS
+from shared.contracts import commands
 from tests.browser.conftest import ANN, Open
 from tests.browser.site import DESK, PHONE, Site
 from tests.browser.stock import Stock
@@ -28,6 +29,8 @@ _PAGES = (
     "/campaigns/new",
     "/mailings/new",
     "/mails/new",
+    "/series",
+    "/series/new",
 )
 _OF_SENT = ("", "/audience", "/follow-up")
 _OF_PLANNED = ("", *(f"/{step}" for step, _ in STEPS))
@@ -45,6 +48,16 @@ async def test_axe_finds_nothing_serious_and_every_page_fits_a_phone(window: Ope
     await site.sign_in(ANN)
     of_all, of_sent, of_planned = (_PAGES, _OF_SENT, _OF_PLANNED) if scheme == "light" else _DARK
     paths = {path: path.strip("/").replace("/", "-") or "mailings" for path in of_all}
+    if scheme == "light":
+        own = next(
+            one for one in (await stock.ask(commands.Campaigns()))["campaigns"] if one["campaign"] == stock.campaign
+        )
+        paths |= {
+            f"/campaigns/{own['campaign']}/edit": "campaign-edit",
+            f"/accounts/{stock.account}/edit": "account-edit",
+            f"/lists/{own['lists'][0]}/confirmation": "list-confirmation",
+            f"/series/new?mailing={stock.planned}": "series-new-like",
+        }
     paths |= {f"/mailings/{stock.sent}{part}": f"mailings-sent{part.replace('/', '-')}" for part in of_sent}
     paths |= {f"/mailings/{stock.planned}{part}": f"mailings-planned{part.replace('/', '-')}" for part in of_planned}
     for path, name in paths.items():

@@ -1,7 +1,8 @@
-"""A list by a rule on the page of contacts: counted, wrong with its place, given to a list."""
+"""The page of contacts: lists by a rule, what people told, domains that are not mailed, lists that ask first."""
 
 import pytest
 
+from shared.contracts import commands
 from tests.browser.conftest import ANN, Open
 from tests.browser.stock import Stock
 
@@ -29,3 +30,52 @@ async def test_a_rule_is_counted_and_made_a_list(window: Open, stock: Stock) -> 
     await page.get_by_role("button", name="Give it to the list").click()
     await page.get_by_text("Saved. The rule finds").wait_for()
     await page.get_by_role("table", name="Lists").get_by_text("By a rule").wait_for()
+
+
+@pytest.mark.feature("A15", "B11")
+async def test_what_people_told_is_recorded_and_domains_are_left_alone(window: Open, stock: Stock) -> None:
+    """Subscribed to a list that comes to demand a confirmation; unsubscribed for good; a domain blocked and let go."""
+    await stock.do(commands.RuleList(list="Joiners", rule="email contains 'nobody at all'"))
+    site = await window()
+    page = site.page
+    await site.sign_in(ANN)
+    await site.goto("/contacts")
+    await page.get_by_label("E-mail address").fill("joins@shop.example")
+    await page.get_by_role("button", name="Show").click()
+    await page.get_by_text("No act: mail was neither").wait_for()
+    await page.get_by_label("About").select_option(label="All mail")
+    await page.get_by_role("button", name="Subscribe", exact=True).click()
+    await page.get_by_text("Choose a list to subscribe to.").wait_for()
+    await page.get_by_label("About").select_option(label="Joiners")
+    await page.get_by_role("button", name="Subscribe", exact=True).click()
+    await page.get_by_text("Is on the list now.").wait_for()
+    await page.get_by_label("About").select_option(label="All mail")
+    await page.get_by_role("button", name="Unsubscribe", exact=True).click()
+    await page.get_by_text("Unsubscribed. 2 acts").wait_for()
+    await page.get_by_label("About").select_option(label="Joiners")
+    await page.get_by_role("button", name="Subscribe", exact=True).click()
+    await page.locator(".problem", has_text="opted out of all mail").wait_for()
+
+    await page.get_by_role("textbox", name="Domain").fill("no domain")
+    await page.get_by_role("button", name="Mail nobody there").click()
+    await page.locator(".problem", has_text="This is no domain").wait_for()
+    await page.get_by_role("textbox", name="Domain").fill("rival.example")
+    await page.get_by_role("button", name="Mail nobody there").click()
+    await page.get_by_role("rowheader", name="rival.example").wait_for()
+    await site.shot("contacts-acts")
+    await page.get_by_role("button", name="Mail rival.example again").click()
+    await page.get_by_text("None: every domain is mailed.").wait_for()
+
+    await page.get_by_role("link", name="Joiners: whoever joins is on it").click()
+    await site.drawn()
+    await page.locator("summary", has_text="Texts of your own").click()
+    await page.locator("[name=html]").fill("<p>Really?</p>")
+    await page.get_by_role("button", name="Demand a confirmation").click()
+    await page.locator(".problem", has_text="needs {{ optInUrl }}").wait_for()
+    await page.locator("[name=html]").fill("<p>Really? {{ optInLink }}</p>")
+    await site.shot("list-confirmation")
+    await page.get_by_role("button", name="Demand a confirmation").click()
+    await page.get_by_role("link", name="Joiners: whoever joins has to confirm").click()
+    await site.drawn()
+    await page.get_by_role("button", name="Demand none any more").click()
+    await page.get_by_role("link", name="Joiners: whoever joins is on it").wait_for()

@@ -41,6 +41,8 @@ async def test_where_there_is_nothing_it_says_what_to_do(empty: tuple[Local, Sit
         ("/mailboxes", "No mailbox yet"),
         ("/parked", "Nothing is parked"),
         ("/campaigns/new", "There is no list yet"),
+        ("/series", "No recurring mailing yet"),
+        ("/series/new", "There is no mailing yet"),
         ("/mailings/new", "There is no campaign yet"),
         ("/mails/new", "No account works yet"),
     ):
@@ -89,7 +91,14 @@ async def test_who_may_only_look_sees_no_buttons(window: Open, stock: Stock) -> 
     assert await page.get_by_role("button", name="Test").count() == 0
     await site.goto("/contacts")
     assert await page.get_by_label("CSV file").count() == 0
-    for path in ("/access", "/parked", "/mailings/new", "/mails/new", f"/mailings/{stock.planned}/content"):
+    for path in (
+        "/access",
+        "/parked",
+        "/mailings/new",
+        "/mails/new",
+        "/series/new",
+        f"/mailings/{stock.planned}/content",
+    ):
         await site.goto(path)
         await page.get_by_role("heading", name="Not for you to see").wait_for()
     await site.shot("viewer-access")

@@ -35,9 +35,9 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.planner.contacts.incoming import Incoming, pack_fields, size_of
-from services.planner.schema import METADATA, insert, values_of
+from services.planner.schema import METADATA, insert
 from shared import clock
-from shared.bulk import append_rows, fetch, insert_into, run_many, update_rows
+from shared.bulk import append_rows, by_index, fetch, inserting, run_at_once, run_many, update_rows
 from shared.database import is_postgresql
 
 PAGE = 256
@@ -177,8 +177,7 @@ async def _known(conn: AsyncConnection, keys: list[str]) -> dict[str, _Known]:
     given: Any = orjson.dumps(keys).decode()
     if is_postgresql(conn):
         given = keys
-        # Statistics come long after the first rows: it would take one contact for all, and read the whole table.
-        await conn.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        await by_index(conn)
     rows = await fetch(conn, known_sql(conn.dialect), (given,))
     return {row[0]: _Known(*row[1:]) for row in rows}
 
@@ -246,11 +245,11 @@ async def mark_pages_of(conn: AsyncConnection, contacts: Collection[str]) -> Non
 
 
 async def _mark(conn: AsyncConnection, marks: Table, pages: Collection[int]) -> None:
-    await run_many(conn, _mark_sql(conn.dialect, marks), [(page, 1) for page in sorted(pages)])
+    await run_at_once(conn, _mark_sql(conn.dialect, marks), [(page, 1) for page in sorted(pages)])
 
 
 @lru_cache(4)
 def _mark_sql(dialect: Dialect, marks: Table) -> str:
-    mark = insert_into(dialect, marks).values(values_of(marks, "page", "changes"))
+    mark = inserting(dialect, marks, ("page", "changes"))
     count = {"changes": marks.c.changes + mark.excluded.changes}
     return str(mark.on_conflict_do_update(index_elements=[marks.c.page], set_=count).compile(dialect=dialect))

@@ -17,7 +17,7 @@ from services.planner.contacts.address_kinds import flags
 from services.planner.contacts.contacts import CONTACTS, PAGE, UNREAD_PAGES
 from services.planner.contacts.search_text import search_text
 from services.planner.schema import METADATA
-from shared.bulk import append_rows, update_rows
+from shared.bulk import append_rows, by_index, update_rows
 from shared.database import in_turn, reading
 
 SEARCH = Table(
@@ -61,6 +61,7 @@ async def _write(conn: AsyncConnection, pages: list[int]) -> None:
     c, s = CONTACTS.c, SEARCH.c
     query = select(c.id, c.address, c.name, c.fields, s.text).outerjoin(SEARCH, s.contact == c.id)
     new, changed = list[tuple[str, str]](), list[tuple[str, str]]()
+    await by_index(conn)
     for contact, address, name, fields, known in await conn.execute(query.where(c.page.in_(pages)).order_by(c.id)):
         text = searched(address, name, fields)
         if text != known:

@@ -1,5 +1,6 @@
 """The requests about recurring mailings. What one drafts is tried before it is recorded, as if it came round now."""
 
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,10 +12,12 @@ from services.planner.parts import Parts
 from shared import clock
 from shared.contracts import commands, subjects
 from shared.contracts.commands import Answer, Attachment, Refusal
-from shared.contracts.series import SeriesEdited, SeriesOpened
+from shared.contracts.series import OccurrenceMade, OccurrenceSkipped, SeriesEdited, SeriesOpened
 from shared.eventlog.handling import handle
 
 Result = Answer | Refusal
+_TIMES = 100
+_NOTHING = {"mailing": "", "waits": False, "reason": ""}
 
 
 async def open_series(parts: Parts, wanted: commands.OpenSeries, act: Act) -> Result:
@@ -82,6 +85,26 @@ async def all_series(parts: Parts, _: commands.AllSeries) -> Result:
     return Answer(ok=True, data={"series": ordered})
 
 
+async def show_series(parts: Parts, wanted: commands.ShowSeries) -> Result:
+    """Show one."""
+    decider, state, times = SeriesDecider(), Series(), deque[dict[str, Any]](maxlen=_TIMES)
+    for commit in await parts.log.load(subjects.series(wanted.series)):
+        for record in commit.events:
+            state = decider.evolve(state, record.event)
+            if isinstance(record.event, OccurrenceMade | OccurrenceSkipped):
+                times.appendleft(_NOTHING | record.event.model_dump(mode="json"))
+    if state.settings is None:
+        return series.NO_SERIES
+    draft = commands.DraftMailing.model_validate_json(await parts.contents.get(state.settings.draft))
+    sources = state.settings.sources
+    told = {
+        "draft": draft.model_dump(mode="json"),
+        "sources": sources.model_dump(mode="json") if sources else None,
+        "times": list(times),
+    }
+    return Answer(ok=True, data=_row(wanted.series, state) | told)
+
+
 def _row(name: str, state: Series) -> dict[str, Any]:
     assert state.settings is not None  # noqa: S101 - its first event says what it is
     shown = state.settings.model_dump(mode="json", exclude={"draft", "since", "sources"})
@@ -108,4 +131,7 @@ HANDLERS: dict[type[commands.Command], Callable[[Parts, Any, Act], Awaitable[Res
     commands.EditSeries: edit_series,
     commands.StopSeries: stop_series,
 }
-QUERIES: dict[type[commands.Query], Callable[[Parts, Any], Awaitable[Result]]] = {commands.AllSeries: all_series}
+QUERIES: dict[type[commands.Query], Callable[[Parts, Any], Awaitable[Result]]] = {
+    commands.AllSeries: all_series,
+    commands.ShowSeries: show_series,
+}

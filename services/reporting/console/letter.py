@@ -1,5 +1,7 @@
 """What a mail says, to be written: subject, HTML and text with a preview beside them, on every page that has them."""
 
+from collections.abc import Callable
+
 from services.reporting.console.desk import Data
 from services.reporting.console.form import Form, Values
 from services.reporting.console.html import tag
@@ -11,10 +13,12 @@ SAMPLE = """<p>Hello {{ name | default("there") }},</p>
 """What a mailing says before somebody wrote it."""
 
 
-def letter_fields(form: Form, said: Data) -> None:
-    """Add the fields."""
+def letter_fields(form: Form, said: Data, below: Callable[[], None] | None = None) -> None:
+    """Add the fields; `below` draws what stands below the subject."""
     hint = "Placeholders work: {{ name }}"
     form.text("subject", "Subject", said.get("subject", ""), required=True, maxlength=900, hint=hint)
+    if below is not None:
+        below()
     form.area("html", "HTML", said.get("html", ""), rows=14, spellcheck=False, classes="code-field")
     form.area("text", "Text", said.get("text", ""), rows=5, hint="Made from the HTML if empty.")
 
@@ -36,7 +40,7 @@ class PreviewCard:
 
     def sample(self, said: Data) -> None:
         """Show it with sample values."""
-        self._show(said, "With sample values, and without images from elsewhere. A test mail shows it as it is.")
+        self._show(said, "With sample values, and without images. A test mail shows it as it is.")
 
     def real(self, said: Data) -> None:
         """Show it as somebody would get it."""

@@ -29,6 +29,12 @@ _REASONS = {
     "not_on_helper_list": "not on the helper list",
     "frequency_cap": "got enough mails lately",
 }
+_SKIPS = {
+    "missed": "it was missed, and only the last one counts",
+    "late": "it was found too late",
+    "nobody_new": "nobody was new",
+    "audience_empty": "nobody would have got it",
+}
 _TONES = {
     "Planned": "plain",
     "Scheduled": "violet",
@@ -53,6 +59,11 @@ def count(number: float) -> str:
 def many(number: int, one: str, more: str = "") -> str:
     """Return `1 mail`, `2 mails`."""
     return f"{count(number)} {one if number == 1 else more or one + 's'}"
+
+
+def size(octets: int) -> str:
+    """Return a size as `1.4 MB`, `3.2 kB`."""
+    return f"{octets / 1_000_000:.1f} MB" if octets >= 100_000 else f"{octets / 1000:.1f} kB"
 
 
 def share(part: float, whole: float) -> str:
@@ -87,6 +98,11 @@ def cause(outcome: str) -> str:
 def reason(code: str) -> str:
     """Return why somebody is left out."""
     return _REASONS.get(code, code.replace("_", " "))
+
+
+def skip(code: str) -> str:
+    """Return why a time of a recurring mailing was left out, or why it ended."""
+    return _SKIPS.get(code, code.replace("_", " "))
 
 
 def duration(seconds: float) -> str:

@@ -77,7 +77,7 @@ from shared.contracts.answers.recipients import (
     RecipientsPage,
     Rejudged,
 )
-from shared.contracts.answers.series import SeriesDone, SeriesRows
+from shared.contracts.answers.series import SeriesDone, SeriesRows, SeriesShown
 from shared.contracts.answers.templates import (
     FindingRows,
     MailSent,
@@ -126,6 +126,7 @@ DATA: dict[type[Command | Query], type[Data]] = {
     commands.EditSeries: SeriesDone,
     commands.StopSeries: SeriesDone,
     commands.AllSeries: SeriesRows,
+    commands.ShowSeries: SeriesShown,
     commands.PauseMailing: MailingDone,
     commands.ResumeMailing: MailingDone,
     commands.CancelMailing: MailingDone,

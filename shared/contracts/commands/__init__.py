@@ -150,7 +150,7 @@ from shared.contracts.commands.reports import (
     Timeline,
     VerifyLedger,
 )
-from shared.contracts.commands.series import AllSeries, EditSeries, OpenSeries, StopSeries
+from shared.contracts.commands.series import AllSeries, EditSeries, OpenSeries, ShowSeries, StopSeries
 from shared.contracts.commands.templates import (
     DeleteTemplate,
     DeleteTrackingUrl,
@@ -281,6 +281,7 @@ __all__ = (
     "SendMail",
     "SendTest",
     "SetPassword",
+    "ShowSeries",
     "ShowTemplate",
     "Start",
     "StartDryRun",

@@ -45,6 +45,14 @@ class StopSeries(Command):
     series: Id
 
 
+class ShowSeries(Query):
+    """One recurring mailing: what it makes, as it was asked for, and what became of its last times, newest first."""
+
+    NAME: ClassVar[str] = "series.show"
+
+    series: Id
+
+
 class AllSeries(Query):
     """All recurring mailings, with what was made of each and when it comes round next."""
 

@@ -91,6 +91,9 @@ async def test_a_mailing_is_made_when_it_comes_round_and_once(desk: Desk) -> Non
     assert shown["next_at"] == (made.at + timedelta(days=1)).isoformat().replace("+00:00", "Z")
     assert (await desk.do(commands.StopSeries(series=series)))["next_at"] == ""
     assert len(await _told(desk, series, 1)) == 1
+    shown = await desk.ask(commands.ShowSeries(series=series))
+    assert (shown["stopped"], shown["draft"]["name"], shown["sources"]) == (True, "News", None)
+    assert [(row["mailing"], row["reason"]) for row in shown["times"]] == [(made.mailing, "")]
 
 
 @pytest.mark.feature("B12")

@@ -18,17 +18,31 @@ def register(console: "Console") -> None:
         contacts,
         follow_up,
         health,
+        list_confirmation,
         mailboxes,
         mailing,
         mailings,
         me,
         parked,
+        series,
         single_mail,
         templates,
         wizard,
     )
 
-    work = (mailings, campaign, wizard, mailing, audience, follow_up, templates, single_mail, contacts)
+    work = (
+        mailings,
+        campaign,
+        wizard,
+        mailing,
+        audience,
+        follow_up,
+        series,
+        templates,
+        single_mail,
+        contacts,
+        list_confirmation,
+    )
     for page in (*work, accounts, mailboxes, health, parked, access, me):
         page.register(console)
 

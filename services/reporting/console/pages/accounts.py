@@ -3,18 +3,19 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
+from services.reporting.console.account_lines import providers_told, warm_up_told
 from services.reporting.console.desk import Data
 from services.reporting.console.form import Form, Values, made
 from services.reporting.console.frame import Frame, Section, heading, nothing
-from services.reporting.console.html import pill, tag
+from services.reporting.console.html import link, pill, tag
+from services.reporting.console.pages import account_form
+from services.reporting.console.pages.account_form import ALIASES, TLS, account_fields, account_of
 from shared.contracts import commands
-from shared.contracts.account import PERIODS, AccountLimits, Limits
+from shared.contracts.account import PERIODS, Limits
 from shared.contracts.commands import Refusal
 
 if TYPE_CHECKING:
     from services.reporting.console.mount import Console
-
-_TLS = (("starttls", "STARTTLS"), ("implicit", "TLS from the start"), ("none", "None: in clear"))
 
 
 def limits_of(values: Values) -> Limits:
@@ -52,12 +53,20 @@ class _Accounts:
                 tag("h2", account["name"])
                 state, tone = _state(account)
                 pill(state, tone)
+                if self._desk.may("administer"):
+                    link("Edit", f"/accounts/{account['account']}/edit", "quiet", aria_label=f"Edit {account['name']}")
             with tag("dl", "", "facts"):
                 _fact("Server", f"{account['host']}:{account['port']}")
-                _fact("Encryption", dict(_TLS)[account["tls"]])
+                _fact("Encryption", dict(TLS)[account["tls"]])
                 _fact("User", account["username"] or "none")
                 _fact("Sends as", ", ".join(account["senders"]))
                 _fact("Limits", _limits(account))
+                if account["warm_up"]:
+                    _fact("Warm-up", f"from {account['warm_up']['starts_on']}: {warm_up_told(account['warm_up'])}")
+                if account["providers"]:
+                    _fact("Single providers", providers_told(account["providers"]).replace("\n", "; "))
+                if account["bounce_domain"]:
+                    _fact("Return paths", account["bounce_domain"])
             if account["detail"]:
                 tag("p", account["detail"], "said")
             for line in _shaping(account):
@@ -82,41 +91,16 @@ class _Accounts:
     def _new(self) -> None:
         with tag("section", "", "card", aria_labelledby="new-account"):
             tag("h2", "Add an account", id="new-account")
-            form = Form(lambda values: self._add(form, values), aliases={"limits": "per_hour"})
+            form = Form(lambda values: self._add(form, values), aliases=ALIASES)
             with form:
-                form.text("name", "Name", required=True, maxlength=200, hint="What people call it here.")
-                with tag("div", "", "pair"):
-                    form.text("host", "Server", required=True, maxlength=253, placeholder="smtp.example.com")
-                    form.text("port", "Port", 587, required=True, type="number", min=1, max=65535)
-                form.choice("tls", "Encryption", _TLS, required=True)
-                with tag("div", "", "pair"):
-                    form.text("username", "User", autocomplete="off")
-                    form.text("password", "Password", type="password", autocomplete="new-password")
-                hint = "The addresses that may stand as sender, separated by commas."
-                form.text("senders", "Sender addresses", required=True, hint=hint)
-                with tag("div", "", "pair"):
-                    form.text("per_second", "Mails a second at most", type="number", min=1)
-                    form.text("per_minute", "Mails a minute at most", type="number", min=1)
-                with tag("div", "", "pair"):
-                    form.text("per_hour", "Mails an hour at most", type="number", min=1)
-                    hint = "Spread over the day: 2,400 are one in 36 seconds."
-                    form.text("per_day", "Mails a day at most", type="number", min=1, hint=hint)
-                with tag("div", "", "pair"):
-                    form.text("seconds_between", "Seconds between mails", type="number", min=0, step="any")
-                    form.text("messages", "Mails over one connection", type="number", min=1)
-                form.text("connections", "Connections at a time", 10, required=True, type="number", min=1, max=200)
+                account_fields(form, {})
                 form.buttons("Add the account")
 
     async def _add(self, form: Form, values: Values) -> Refusal | None:
-        fields = values.given("name", "host", "port", "tls", "username", "connections")
-        senders = [part.strip() for part in values["senders"].split(",") if part.strip()]
-        command = made(
-            commands.AddAccount,
-            senders=senders,
-            password=values.raw("password"),
-            limits=AccountLimits.model_validate(values.given(*AccountLimits.model_fields)),
-            **fields,
-        )
+        fields = account_of(values)
+        if isinstance(fields, Refusal):
+            return fields
+        command = made(commands.AddAccount, password=values.raw("password"), **fields)
         answer = await self._desk.tell(command, form.id)
         if answer.refusal is None:
             self._frame.say(f"{values['name']} was added. Test it before use.")
@@ -165,3 +149,9 @@ def register(console: "Console") -> None:
     @console.page("/accounts", "Accounts")
     async def _(frame: Frame) -> None:
         await _Accounts(frame).draw()
+
+    @console.page("/accounts/{account}/edit", "Edit account", "administer", here="/accounts")
+    async def _(frame: Frame, account: str) -> None:
+        with tag("nav", "", "crumbs", aria_label="Back"):
+            link("← Accounts", "/accounts")
+        await account_form.draw_edit(frame, account)

@@ -6,7 +6,7 @@ from nicegui import ui
 
 from services.reporting.console import words
 from services.reporting.console.desk import Data
-from services.reporting.console.form import Form, Values, made
+from services.reporting.console.form import Form, Values, made, more
 from services.reporting.console.frame import Frame, heading, nothing
 from services.reporting.console.html import tag
 from shared.contracts import commands
@@ -23,6 +23,13 @@ _OUTCOMES = {
     "read": "Read",
     "clicked": "Clicked",
     "removed": "Opted out or complained",
+}
+_UTM = {
+    "utm_source": "Who sends the visitor, such as newsletter.",
+    "utm_medium": "By what, such as email.",
+    "utm_campaign": "Of which campaign.",
+    "utm_term": "",
+    "utm_content": "",
 }
 _ENDS = {"close": commands.CloseCampaign, "delete": commands.DeleteCampaign}
 
@@ -51,6 +58,7 @@ class _Campaign:
             text = "A second person approves of each mailing"
             form.box("approval", "Approval", text, checked=bool(known.get("approval")))
             _statuses(form, known.get("statuses", {}))
+            self._utm = _utm(form, known.get("utm", {}))
             if not known:
                 form.buttons("Open the campaign")
                 return
@@ -77,8 +85,8 @@ class _Campaign:
         }
         fields["approval"] = values["approval"] == "yes"
         fields["statuses"] = {outcome: word for outcome in ORDER if (word := values[f"status_{outcome}"])}
-        if self._known:  # what the form does not show stays as it is
-            fields["utm"] = self._known["utm"]
+        fields["utm"] = values.given(*self._utm)
+        if self._known:
             command = made(commands.EditCampaign, campaign=self._known["campaign"], **fields)
             return await self._desk.tell(command, self._form.id)
         return await self._desk.tell(made(commands.OpenCampaign, **fields), self._form.id)
@@ -86,11 +94,21 @@ class _Campaign:
 
 def _statuses(form: Form, mapping: Data) -> None:
     """Draw the statuses that outcomes set."""
-    with tag("details", "", "more", open="" if mapping else None):
-        tag("summary", "Statuses of customers")
+    with more("Statuses of customers", shown=bool(mapping)):
         tag("p", "What an outcome makes of a customer, in your own words. Left empty, it changes nothing.", "hint")
         for outcome in ORDER:
             form.text(f"status_{outcome}", _OUTCOMES[outcome], mapping.get(outcome, ""), maxlength=80)
+
+
+def _utm(form: Form, given: Data) -> list[str]:
+    """Draw the parameters of links; return their names: those that everybody knows, and others it has."""
+    with more("Parameters of links (UTM)", shown=bool(given)):
+        tag("p", "Links of its mailings get them where they have them not. Left empty, they get none.", "hint")
+        names = [*_UTM, *(name for name in given if name not in _UTM)]
+        for name in names:
+            hint = _UTM.get(name, "")
+            form.text(name, name, given.get(name, ""), maxlength=200, hint=hint, spellcheck=False)
+    return names
 
 
 def _held(one: Data) -> str:

@@ -8,6 +8,7 @@ from services.reporting.console.form import Form, Values
 from services.reporting.console.frame import Frame
 from services.reporting.console.html import pill, tag
 from services.reporting.console.listing import NONE, Column, Listing
+from services.reporting.console.pages.contact_acts import Acts
 from shared.contracts import commands
 from shared.contracts.commands import Refusal
 
@@ -33,24 +34,31 @@ class Consent:
                 hint = "Also of people who were erased: acts are kept under a keyed hash of the address."
                 form.text("consent_address", "E-mail address", required=True, type="email", maxlength=320, hint=hint)
                 form.buttons("Show")
-            self._said = tag("p", "", "under", role="status", hidden=True)
+            self._said = tag("p", "", "under spaced", role="status", hidden=True)
             self._place = tag("div", "", "stack")
 
     async def _look(self, values: Values) -> Refusal | None:
+        await self._show(values["consent_address"])
+        return None
+
+    async def _show(self, address: str, before: str = "") -> None:
+        """Show what there is of an address; `before` is what was just done."""
         self._place.clear()
         try:
-            found = await self._desk.read(commands.ConsentHistory(address=values["consent_address"]))
+            found = await self._desk.read(commands.ConsentHistory(address=address))
         except RefusedError as error:  # said where it was asked
             self._tell(str(error))
-            return None
+            return
         acts = found["acts"]
-        self._tell(words.many(len(acts), "act") if acts else "No act: mail was neither asked for nor refused.")
+        said = words.many(len(acts), "act") if acts else "No act: mail was neither asked for nor refused."
+        self._tell(f"{before} {said}".strip())
         if acts:
             with self._place:
                 listing = Listing("Consent", _COLUMNS, "cards")
                 listing.fill([[partial(part, self, act) for part in _PARTS] for act in acts])
-        await self._statuses(values["consent_address"])
-        return None
+        await self._statuses(address)
+        with self._place:
+            await Acts(self._desk, address, partial(self._show, address)).draw(acts)
 
     async def _statuses(self, address: str) -> None:
         """Draw what campaigns made of the person."""

@@ -1,5 +1,6 @@
 """Contacts: the lists there are, and a file on its way into one: upload, preview, columns, progress, rejected rows."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nicegui.events import GenericEventArguments
@@ -8,10 +9,11 @@ from services.reporting.console import words
 from services.reporting.console.desk import AwayError, Data, RefusedError
 from services.reporting.console.form import Form, Values, made
 from services.reporting.console.frame import Frame, Section, heading, nothing
-from services.reporting.console.html import tag
+from services.reporting.console.html import link, tag
 from services.reporting.console.listing import NONE, Column, Listing
 from services.reporting.console.live import later
 from services.reporting.console.pages.contact_consent import Consent
+from services.reporting.console.pages.contact_domains import Domains
 from services.reporting.console.pages.contact_rule import Rule
 from shared.contracts import commands
 from shared.contracts.commands import Refusal
@@ -47,6 +49,7 @@ class _Contacts:
         await self._section.draw()
         Rule(self._frame, self._section)
         Consent(self._frame)
+        await Domains(self._frame).draw()
 
     async def _lists(self) -> None:
         lists = (await self._desk.read(commands.Lists()))["lists"]
@@ -59,12 +62,18 @@ class _Contacts:
             Column("Rule", "wide"),
             Column("Contacts", "number"),
         )
-        listing = Listing("Lists", columns)
-        joins = {True: "has to confirm", False: NONE}
-        rows = [
-            (one["name"], joins[one["confirmed"]], one["rule"] or NONE, words.count(one["members"])) for one in lists
-        ]
-        listing.fill(rows)
+        listing = Listing("Lists", columns, "cards")
+        listing.fill(
+            (one["name"], partial(self._joins, one), one["rule"] or NONE, words.count(one["members"])) for one in lists
+        )
+
+    def _joins(self, one: Data) -> None:
+        said = "has to confirm" if one["confirmed"] else "is on it"
+        if self._desk.may("edit"):
+            label = f"{one['name']}: whoever joins {said}"
+            link(said, f"/lists/{one['id']}/confirmation", aria_label=label)
+        else:
+            tag("span", said)
 
     def _import_card(self) -> None:
         with tag("section", "", "card", aria_labelledby="import-title"):
@@ -103,7 +112,7 @@ class _Contacts:
             self._progress.say(said)
             return
         self._upload = news["body"] | {"name": news["name"], "size": news["size"]}
-        self._progress.say(f"{news['name']}, {_size(news['size'])}")
+        self._progress.say(f"{news['name']}, {words.size(news['size'])}")
         await self._preview({})
 
     async def _preview(self, options: dict[str, str]) -> None:
@@ -227,10 +236,6 @@ class _Contacts:
 
 def _told(problem: object) -> str:
     return str(problem.get("message", problem)) if isinstance(problem, dict) else str(problem)
-
-
-def _size(octets: int) -> str:
-    return f"{octets / 1_000_000:.1f} MB" if octets >= 100_000 else f"{octets / 1000:.1f} kB"
 
 
 def register(console: "Console") -> None:

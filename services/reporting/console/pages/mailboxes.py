@@ -8,17 +8,18 @@ from services.reporting.console.desk import Data
 from services.reporting.console.dialog import Question, dialog_button
 from services.reporting.console.form import Form, Values, made
 from services.reporting.console.frame import Frame, Section, heading, nothing
-from services.reporting.console.html import pill, tag
+from services.reporting.console.html import link, pill, tag
+from services.reporting.console.pages import mailbox_form
+from services.reporting.console.pages.mailbox_form import SECURITY, mailbox_fields, mailbox_of
 from shared.contracts import commands
 from shared.contracts.commands import Refusal
 
 if TYPE_CHECKING:
     from services.reporting.console.mount import Console
 
-_SECURITY = (("tls", "TLS from the start"), ("starttls", "STARTTLS"), ("none", "None: in clear"))
 _PAUSED = (
-    "It is not tried again by itself, so that the account is not locked. Set the right password on the command line "
-    "(posthaste mailbox edit NAME --password), or mend the account and test it here: a good test ends the pause."
+    "It is not tried again by itself, so that the account is not locked. Set the right password here, "
+    "or mend the account and test it: a good test ends the pause."
 )
 _STATES = {
     "new": ("Not read yet", "amber", "No tracker looked at it yet. If that stays so, no tracker is running."),
@@ -60,7 +61,7 @@ class _Mailboxes:
                 tag("h2", mailbox["name"])
                 pill(label, tone)
             with tag("dl", "", "facts"):
-                _fact("Server", f"{mailbox['host']}:{mailbox['port']}, {dict(_SECURITY)[mailbox['security']]}")
+                _fact("Server", f"{mailbox['host']}:{mailbox['port']}, {dict(SECURITY)[mailbox['security']]}")
                 _fact("User", mailbox["username"])
                 _fact("Folders", ", ".join(mailbox["folders"]))
                 _fact("What was read goes to", mailbox["target"] or "stays where it is")
@@ -76,6 +77,8 @@ class _Mailboxes:
         with tag("div", "", "actions"):
             test = tag("button", "Test", "button small", type="button", aria_label=f"Test {mailbox['name']}")
             test.on("click", partial(self._test, mailbox))
+            href = f"/mailboxes/{mailbox['mailbox']}/edit"
+            link("Edit", href, "button small", aria_label=f"Edit {mailbox['name']}")
             text = (
                 f"{mailbox['name']} is read no more, its password forgotten. Mails in it, and what came of them, stay."
             )
@@ -101,28 +104,11 @@ class _Mailboxes:
             tag("h2", "Add a mailbox", id="new-mailbox")
             form = Form(lambda values: self._add(form, values))
             with form:
-                form.text("name", "Name", required=True, maxlength=200, hint="What people call it here.")
-                with tag("div", "", "pair"):
-                    form.text("host", "Server", required=True, maxlength=253, placeholder="imap.example.com")
-                    form.text("port", "Port", 993, required=True, type="number", min=1, max=65535)
-                form.choice("security", "Encryption", _SECURITY, required=True)
-                with tag("div", "", "pair"):
-                    form.text("username", "User", required=True, autocomplete="off")
-                    form.text("password", "Password", required=True, type="password", autocomplete="new-password")
-                hint = "Separated by commas."
-                form.text("folders", "Folders to read", "INBOX", required=True, hint=hint)
-                with tag("div", "", "pair"):
-                    form.text("since", "Leave alone what came before", type="date")
-                    form.text("target", "Move what was read to", maxlength=250, hint="Empty: it stays where it is.")
-                hint = "What people of ours sent to recipients by their mail programs is taken in from there."
-                form.text("sent", "Folder of sent mail", maxlength=250, hint=hint)
-                form.text("interval", "Seconds between looks", 300, required=True, type="number", min=5, max=86_400)
+                mailbox_fields(form, {})
                 form.buttons("Add the mailbox")
 
     async def _add(self, form: Form, values: Values) -> Refusal | None:
-        fields = values.given("name", "host", "port", "security", "username", "since", "target", "interval", "sent")
-        folders = [part.strip() for part in values["folders"].split(",") if part.strip()]
-        command = made(commands.AddMailbox, folders=folders, password=values.raw("password"), **fields)
+        command = made(commands.AddMailbox, password=values.raw("password"), **mailbox_of(values))
         answer = await self._desk.tell(command, form.id)
         if answer.refusal is None:
             self._frame.say(f"{values['name']} was added and is read from now on.")
@@ -146,3 +132,9 @@ def register(console: "Console") -> None:
     @console.page("/mailboxes", "Mailboxes", "administer")
     async def _(frame: Frame) -> None:
         await _Mailboxes(frame).draw()
+
+    @console.page("/mailboxes/{mailbox}/edit", "Edit mailbox", "administer", here="/mailboxes")
+    async def _(frame: Frame, mailbox: str) -> None:
+        with tag("nav", "", "crumbs", aria_label="Back"):
+            link("← Mailboxes", "/mailboxes")
+        await mailbox_form.draw_edit(frame, mailbox)

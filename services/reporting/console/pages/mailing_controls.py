@@ -40,6 +40,8 @@ class Controls:
                     f"/mailings/{self._mailing}/follow-up?group=not_opened",
                     "button",
                 )
+            if desk.may("send"):
+                link("Make it recurring", f"/series/new?mailing={self._mailing}", "button")
             if desk.may("delete") and state in ("Planned", "Completed", "Cancelled", "Failed"):
                 text = "It disappears from the lists. Its history and its ledger are kept."
                 question = Question("Delete this mailing?", text, "Delete it", "danger")

@@ -103,14 +103,10 @@ class Recipients:
 
     async def refresh(self) -> None:
         """Read the page that is shown, and draw it if it changed."""
-        query = commands.Recipients(
-            mailing=self._mailing,
-            outcome=self._outcome,
-            search=self._search,
-            after=self._cursors[-1],
-            limit=_PAGE,
-        )
+        query = self._wanted()
         found = await self._desk.read(query)
+        if query != self._wanted():  # something else was asked for meanwhile, whose answer is drawn
+            return
         self._next = found["next"] if len(found["rows"]) == _PAGE else ""
         self._pages()
         if found["rows"] == self._rows:
@@ -120,6 +116,15 @@ class Recipients:
         self._listing.wrap.put(hidden=None if found["rows"] else True)
         self._empty.say("" if found["rows"] else self._why_empty())
         self._empty.put(hidden=True if found["rows"] else None)
+
+    def _wanted(self) -> commands.Recipients:
+        return commands.Recipients(
+            mailing=self._mailing,
+            outcome=self._outcome,
+            search=self._search,
+            after=self._cursors[-1],
+            limit=_PAGE,
+        )
 
     def _pages(self) -> None:
         self._before.put(disabled=True if len(self._cursors) == 1 else None)

@@ -65,6 +65,8 @@ class _Mailings:
                 if campaigns:
                     link("New mailing", "/mailings/new", "button primary")
                 link("New campaign", "/campaigns/new", "button")
+            if mailings:
+                link("Recurring mailings", "/series", "button")
             if campaigns and self._desk.may("send"):
                 link("A single mail", "/mails/new", "button")
 

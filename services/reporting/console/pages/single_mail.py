@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING
 from nicegui import ui
 
 from services.reporting.console.desk import Data
-from services.reporting.console.form import Form, Values, made
+from services.reporting.console.form import Form, Values, made, more
 from services.reporting.console.frame import Frame, heading, nothing
+from services.reporting.console.headers import HINT, headers_of
 from services.reporting.console.html import link, tag
 from services.reporting.console.letter import PreviewCard, letter_fields, letter_of
 from services.reporting.console.outcome import Outcome
 from shared.contracts import commands
 from shared.contracts.commands import Refusal
+from shared.languages import known
 
 if TYPE_CHECKING:
     from services.reporting.console.mount import Console
@@ -73,19 +75,32 @@ class _Mail:
                 form.choice("account", "Account", names, names[0][0], required=True)
                 form.text("reply_to", "Answers go to", type="email")
             letter_fields(form, self._said)
+            self._details(form)
             text = "Send it also to somebody who is out of all mail. That is recorded, with your name."
             form.box("although_removed", "Insist", text)
             form.buttons(("send", "Send it"), ("preview", "Preview"))
         self._outcome = Outcome(self._desk)
+
+    def _details(self, form: Form) -> None:
+        with more("Language, time zone, header fields"):
+            with tag("div", "", "pair"):
+                spoken = [("", "As the browser likes"), *((one.code, one.name) for one in known().values())]
+                form.choice("language", "Unsubscribe link and pages", spoken)
+                hint = "Such as Europe/Athens; UTC if empty."
+                form.text("zone", "Time zone of {{ today }} and {{ now }}", maxlength=64, hint=hint)
+            form.area("headers", "Further header fields", rows=3, hint=HINT, spellcheck=False)
 
     async def _submit(self, values: Values) -> Refusal | None:
         letter = letter_of(values)
         if values["do"] == "preview":
             self._preview.sample(letter)
             return None
-        fields = values.given("to", "account", "sender_name", "sender_address", "reply_to")
+        headers = headers_of(values.raw("headers"))
+        if isinstance(headers, Refusal):
+            return headers
+        fields = values.given("to", "account", "sender_name", "sender_address", "reply_to", "language", "zone")
         insists = values["although_removed"] == "yes"
-        command = made(commands.SendMail, **fields, **letter, although_removed=insists)
+        command = made(commands.SendMail, **fields, **letter, headers=headers, although_removed=insists)
         answer = await self._desk.tell(command, self._form.id)
         if answer.refusal is None:
             self._outcome.follow(answer.data["mail"])

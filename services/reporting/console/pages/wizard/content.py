@@ -14,6 +14,8 @@ from services.reporting.console.html import link, tag
 from services.reporting.console.letter import PreviewCard, letter_fields, letter_of
 from services.reporting.console.outcome import Outcome
 from services.reporting.console.pages.wizard.ab_test import AbTest
+from services.reporting.console.pages.wizard.details import detail_fields, details_of, preheader_field
+from services.reporting.console.pages.wizard.files import Files
 from services.reporting.console.pages.wizard.steps import Step
 from services.reporting.console.wordings import (
     LETTERS,
@@ -59,7 +61,7 @@ class _Content:
                     await self._take()
                     self._form = Form(self._save, "wide", aliases={name: name for name in TEXTS})
                     with self._form as form:
-                        letter_fields(form, said)
+                        self._fields(form, said)
                         removes = [("remove", "Leave this out")] if self._wording.query else []
                         form.buttons(("next", "Save and go on"), ("save", "Save"), ("preview", "Preview"), *removes)
                 AbTest(self._step, self._found).draw()
@@ -72,6 +74,16 @@ class _Content:
         self._preview.sample(said)
         if self._contact:
             await self._show_as(Values([("contact", self._contact)]))
+
+    def _fields(self, form: Form, said: Data) -> None:
+        """Draw the letter; what is said once for all wordings stands with the one of the draft."""
+        if self._wording.query:
+            letter_fields(form, said)
+            return
+        letter_fields(form, said, lambda: preheader_field(form, self._found))
+        self._files = Files(self._desk, self._found["attachments"])
+        self._files.draw(form)
+        detail_fields(form, self._found)
 
     async def _said(self) -> Data:
         """Return what the fields begin with: the template that was chosen, else what was written."""
@@ -117,12 +129,23 @@ class _Content:
         if values["do"] == "preview":
             self._preview.sample(letter)
             return None
-        leaves = values["do"] == "remove"
-        changes = self._wording.removed(self._found) if leaves else self._wording.changes(self._found, letter)
-        refusal = await replaced(self._desk, self._found, self._form.id, **changes)
+        if self._wording.query:
+            leaves = values["do"] == "remove"
+            changes = self._wording.removed(self._found) if leaves else self._wording.changes(self._found, letter)
+            refusal = await replaced(self._desk, self._found, self._form.id, **changes)
+        else:
+            refusal = await self._draft(values, letter)
         if refusal is None:
             self._after(values)
         return refusal
+
+    async def _draft(self, values: Values, letter: Data) -> Refusal | None:
+        details = details_of(values)
+        if isinstance(details, Refusal):
+            return details
+        changes = {**letter, **details, "attachments": self._files.said(values)}
+        refusal = await replaced(self._desk, self._found, self._form.id, **changes)
+        return refusal and self._files.placed(refusal, values)
 
     def _after(self, values: Values) -> None:
         if values["do"] == "save":

@@ -1,19 +1,20 @@
-"""Fourth step: when it goes out and how fast, and who is told how it ends.
+"""Fourth step: when it goes out and how fast, when it stops by itself, and who is told how it ends.
 
-Rate, batches and notices belong to the mailing and are saved. The start is tried out, so that what is wrong with it is
-said here; it is set by the last step.
+What belongs to the mailing is saved. The start is tried out, so that what is wrong with it is said here; it is set by
+the last step.
 """
 
 from typing import TYPE_CHECKING
 
-from services.reporting.console import words
 from services.reporting.console.desk import Data, RefusedError
 from services.reporting.console.form import Form, Values, made, more, words_of
 from services.reporting.console.frame import Frame
+from services.reporting.console.hours import ALIASES, hours_fields, hours_of, hours_problem
 from services.reporting.console.html import tag
 from services.reporting.console.pages.accounts import limits_of
 from services.reporting.console.pages.wizard import start
 from services.reporting.console.pages.wizard.steps import Step
+from services.reporting.console.pages.wizard.stopping import stop_fields, stop_of
 from services.reporting.console.written import replaced
 from shared.contracts import commands
 from shared.contracts.commands import Refusal, Start
@@ -23,24 +24,12 @@ if TYPE_CHECKING:
     from services.reporting.console.mount import Console
 
 _LEAD = "When it starts by itself, within which hours, and how fast. Nothing is set before the last step."
-_DAYS = tuple((str(day), name) for day, name in enumerate(words.DAYS))
 _LATE = (
     ("send", "It goes out all the same"),
     ("ask", "It waits for somebody to resume it"),
     ("skip", "It is cancelled"),
 )
-_ALIASES = {
-    "hours": "from",
-    "hours.start": "from",
-    "hours.end": "until",
-    "hours.more": "from_2",
-    "hours.weekdays": "days",
-    "hours.holidays": "holidays",
-    "hours.closed": "closed",
-    "deadline": "not_after",
-    "batch.size": "size",
-    "batch.minutes": "minutes",
-}
+_ALIASES = {**ALIASES, "deadline": "not_after", "batch.size": "size", "batch.minutes": "minutes"}
 
 
 class _Schedule:
@@ -60,6 +49,7 @@ class _Schedule:
             self._hours(form, chosen)
             self._rate(form)
             self._end(form, chosen)
+            stop_fields(form, self._found)
             self._told(form)
             form.buttons(("next", "Save and go on"), ("save", "Save"))
 
@@ -74,21 +64,8 @@ class _Schedule:
         form.box("recipient_time", "Whose time", text, checked=self._found["recipient_time"])
 
     def _hours(self, form: Form, chosen: Start) -> None:
-        hours = chosen.hours
-        with more("Sending hours, days, holidays", shown=hours is not None):
-            spans = [hours, *hours.more] if hours else []
-            for place, (label, suffix) in enumerate((("", ""), (" once more", "_2"))):
-                span = spans[place] if place < len(spans) else None
-                with tag("div", "", "pair"):
-                    form.text(f"from{suffix}", f"From{label}", f"{span.start:%H:%M}" if span else "", type="time")
-                    form.text(f"until{suffix}", f"Until{label}", f"{span.end:%H:%M}" if span else "", type="time")
-            days = [str(day) for day in hours.weekdays] if hours else [day for day, _ in _DAYS]
-            form.checks("days", "Only on", _DAYS, days, classes="line")
-            with tag("div", "", "pair"):
-                holidays = " ".join(hours.holidays) if hours else ""
-                form.text("holidays", "Not on public holidays of", holidays, hint="Countries, or parts: CZ, DE-BY.")
-                closed = " ".join(f"{day}" for day in hours.closed) if hours else ""
-                form.text("closed", "Not on these dates either", closed, hint="Such as 2026-12-31.")
+        with more("Sending hours, days, holidays", shown=chosen.hours is not None):
+            hours_fields(form, chosen.hours)
 
     def _rate(self, form: Form) -> None:
         limits, batch = self._found["limits"], self._found["batch"] or {}
@@ -118,14 +95,15 @@ class _Schedule:
             form.text("notify_url", "By a webhook", url, type="url", placeholder="https://")
 
     async def _submit(self, values: Values) -> Refusal | None:
-        if bool(values["from"]) != bool(values["until"]):
-            return Refusal(code="invalid", message="Give both hours, or none.", field="from")
+        if (problem := hours_problem(values)) is not None:
+            return problem
         wanted = _start_of(self._step.mailing, values)
         if len(start.encoded(wanted)) > start.LARGEST:
             return Refusal(code="invalid", message="These are too many dates to be kept here.", field="hours.closed")
         size = {"size": values["size"], **values.given("minutes")}
         changes = {
             "limits": limits_of(values),
+            "stop": stop_of(values),
             "batch": made(Batch, **size) if values["size"] or values["minutes"] else None,
             "recipient_time": values["recipient_time"] == "yes",
             "notify": words_of(values["notify"]),
@@ -148,15 +126,11 @@ class _Schedule:
 
 def _start_of(mailing: str, values: Values) -> Start:
     """Return the start that a form holds."""
-    days = [int(day) for day in values.all("days")]
-    holidays, closed = words_of(values["holidays"].upper()), words_of(values["closed"])
-    second = bool(values["from_2"] or values["until_2"])
-    hours = None
-    if values["from"] or second or len(days) < len(_DAYS) or holidays or closed:
-        more_spans = [{"start": values["from_2"], "end": values["until_2"]}] if second else []
-        span = {"start": values["from"] or "00:00", "end": values["until"] or "00:00"}
-        hours = {**span, "more": more_spans, "weekdays": days, "holidays": holidays, "closed": closed}
-    fields = {**values.given("at", "zone", "late"), "deadline": values["not_after"] or None, "hours": hours}
+    fields = {
+        **values.given("at", "zone", "late"),
+        "deadline": values["not_after"] or None,
+        "hours": hours_of(values),
+    }
     wanted: Start = made(Start, mailing=mailing, **fields)
     return wanted
 
