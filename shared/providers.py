@@ -2,7 +2,7 @@
 
 The table of this program (providers.toml) under the operator's file of the same form, where there is one
 (`POSTHASTE_PROVIDERS_FILE`). A provider named there is added, or its fields are replaced. `default` holds for every
-provider that says nothing else.
+provider that says nothing else, `domain` for each domain by itself that is no provider's.
 """
 
 import tomllib
@@ -17,6 +17,8 @@ from shared.contracts.account import ProviderLimits
 from shared.contracts.subjects import PROMPT, REST
 
 DEFAULT = "default"
+DOMAIN = "domain"
+"""Stands in the table for each domain by itself, of those in the lane `rest` that are no provider's."""
 _BUILT_IN = Path(__file__).with_suffix(".toml")
 
 
@@ -91,7 +93,7 @@ class Providers:
 
     def limits(self, name: str, of_account: ProviderLimits | None = None) -> ProviderLimits:
         """Return the limits of a provider, with those an account sets for it."""
-        return merged(self.table.get(DEFAULT), self.table.get(name), of_account)
+        return merged(self.table.get(DEFAULT) if name != DOMAIN else None, self.table.get(name), of_account)
 
 
 BUILT_IN = Providers.load()

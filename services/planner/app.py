@@ -13,7 +13,6 @@ from faststream.nats import NatsRouter
 from faststream.nats.message import NatsMessage
 
 from services.planner import handlers, queries
-from services.planner.accounts.dns import Dns
 from services.planner.audience.freezing import Freezer
 from services.planner.audience.outcome_facts import OutcomeFacts
 from services.planner.audience.version_figures import VersionFigures
@@ -23,7 +22,7 @@ from services.planner.census import Census
 from services.planner.consent.opt_ins import OptIns
 from services.planner.consent.suppressor import Suppressor
 from services.planner.contacts.directory import Directory
-from services.planner.contacts.mail_domains import MailDomains
+from services.planner.contacts.mail_domains import MailDomains, exchangers_at
 from services.planner.facts import FILTERS, Facts
 from services.planner.guard import Guard
 from services.planner.housekeeping import Housekeeping
@@ -184,7 +183,7 @@ async def start(service: Service, settings: PlannerSettings) -> None:
         ("intake", intake),
         ("directory", directory),
         ("housekeeping", Housekeeping(parts)),
-        ("mail_domains", MailDomains(engine, providers, Dns(settings.dns_server).exchangers, settings)),
+        ("mail_domains", MailDomains(engine, providers, exchangers_at(settings.dns_server), settings)),
     ):
         service.spawn(name, guard.then(worker.run))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from services.sender.gates.gates import AccountGate, Gates
 from services.sender.limits.connections import Connections
+from services.sender.limits.domains import Domains
 from services.sender.limits.leases import Most
 from services.sender.limits.pacing import Clock
 from services.sender.limits.rules import Rules, least
@@ -49,22 +50,32 @@ class Accounts:
     pacing: Bucket
     rules: Rules
     worker: str
+    clock: Clock
     keep: Callable[[asyncio.Task[None]], None]
     habits: defaultdict[tuple[str, int], Habits] = field(default_factory=lambda: defaultdict(Habits))
     connections: dict[str, Connections] = field(default_factory=dict)
+    domains: dict[str, Domains] = field(default_factory=dict)
     breakers: defaultdict[str, Breaker] = field(default_factory=lambda: defaultdict(Breaker))
 
-    def shared(self, account: AccountGate, clock: Clock) -> Connections:
+    def domains_of(self, account: AccountGate) -> Domains:
+        """Return what is known of the domains to which the account's mail goes."""
+        if (found := self.domains.get(account.account)) is None:
+            connections = self.shared(account)
+            found = self.domains[account.account] = Domains(connections.share, self.clock.now)
+        return found
+
+    def shared(self, account: AccountGate) -> Connections:
         """Return the account's connections in this process, all lanes together."""
         if (found := self.connections.get(account.account)) is None:
             found = self.connections[account.account] = Connections(
                 bucket=self.pacing,
-                clock=clock,
+                clock=self.clock,
                 account=account.account,
                 holder=self.worker,
                 most=lambda: Most(
                     account.settings.connections, lambda lane: self.rules.connections(account.settings, lane)
                 ),
+                shares=lambda: self.rules.paced(account.settings).domain is not None,
             )
             self.keep(asyncio.create_task(found.run()))
         return found

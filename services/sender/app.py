@@ -71,22 +71,12 @@ class Sender:
         self.log = EventLog(service.nc, budget=600.0)
         self.gates = Gates(self.log.load)
         self.draining = Draining()
-        self.accounts = Accounts(
-            log=self.log,
-            gates=self.gates,
-            settings=settings,
-            keys=KeyRing.of(settings.secret_keys, settings.address_pepper),
-            secrets=Bucket(service.nc, subjects.SECRETS),
-            pacing=Bucket(service.nc, subjects.PACING),
-            rules=Rules(Providers.load(settings.providers_file)),
-            worker=new_id(6),
-            keep=self._keep,
-        )
 
     async def start(self) -> None:
         """Read the views up to now, then open a lane for every account and lane."""
         service = self.service
         self.clock = await leading(service.nc)
+        self.accounts = self._accounts()
         self.journals = self.settings.journal_dir or self.settings.data_dir / "journals"
         self.journals.mkdir(parents=True, exist_ok=True)
         self.memory = LogMemory(self.journals)
@@ -119,6 +109,21 @@ class Sender:
         rehearsals = Rehearsals(of_views, self.accounts.bounce_domain)
         service.include(handlers(WebView(self.log, payloads, of_views), rehearsals, self.accounts))
 
+    def _accounts(self) -> Accounts:
+        nc, settings = self.service.nc, self.settings
+        return Accounts(
+            log=self.log,
+            gates=self.gates,
+            settings=settings,
+            keys=KeyRing.of(settings.secret_keys, settings.address_pepper),
+            secrets=Bucket(nc, subjects.SECRETS),
+            pacing=Bucket(nc, subjects.PACING),
+            rules=Rules(Providers.load(settings.providers_file)),
+            worker=new_id(6),
+            clock=self.clock,
+            keep=self._keep,
+        )
+
     def _attendant(self, confirmation: Confirmation, content: Objects, payloads: Documents) -> Attendant:
         settings, jobs, rates = self.settings, Reader(self.service.nc, subjects.JOBS), self.accounts.rules
         return Attendant(
@@ -138,6 +143,7 @@ class Sender:
                 settings.ack_wait,
                 rates,
                 ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="signing"),
+                self.accounts.domains_of,
             ),
             draining=self.draining,
             journals=self.journals,

@@ -98,6 +98,7 @@ async def test_killed_at_any_step_every_recipient_is_planned_once(
         address_pepper="p" * 32,
         sweep_seconds=1,
         quiet_seconds=2,
+        mx_lookups=False,
     )
     async with supervised(settings, nc, step + LATER.get(step, "")) as (desk, supervisor):
         await nc.jetstream().publish(

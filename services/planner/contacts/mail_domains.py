@@ -199,3 +199,14 @@ class MailDomains:
         """Forget domains of which nobody has an address any more: they were not met in this round."""
         async with self._engine.begin() as conn:
             await conn.execute(delete(MAIL_DOMAINS).where(MAIL_DOMAINS.c.holds < place.began))
+
+
+def exchangers_at(server: str) -> Exchangers:
+    """Return what asks DNS at `server` (see accounts/dns.py)."""
+
+    async def exchangers(name: str) -> Sequence[str] | None:
+        from services.planner.accounts.dns import Dns  # noqa: PLC0415 - a tenth of the planner's start
+
+        return await Dns(server).exchangers(name)
+
+    return exchangers

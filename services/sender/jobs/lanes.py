@@ -92,7 +92,7 @@ class Lanes:
             lane=lane,
             new_line=new_line,
             most_lines=lambda: accounts.rules.connections(account.settings, lane),
-            connections=accounts.shared(account, attendant.clock),
+            connections=accounts.shared(account),
             attendant=attendant,
             timers=self.timers,
             draining=attendant.draining,

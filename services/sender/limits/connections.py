@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from services.sender.limits import leases
+from services.sender.limits.domains import Share
 from services.sender.limits.leases import Most
 from services.sender.limits.pacing import Bucket, Clock
 from services.sender.smtp.line import IDLE, Line
@@ -23,21 +24,31 @@ PATIENCE = 2.0
 """Seconds that a job at hand waits for a connection."""
 LOOK = 0.25
 TICK = 1.0
+KNOWN = leases.LIFE / 2 + 2 * TICK
+"""Seconds after which all others know of a sender that joined: as often each reads the table anew."""
 
 
 @dataclass(slots=True)
 class Connections:
-    """See the module. `most` is asked anew each time: limits change while everything runs."""
+    """See the module; `most` and `shares` are asked anew each time: limits change while everything runs.
+
+    Attributes:
+        shares: Whether something else is shared by the number of senders: then our row stands while we have nothing.
+    """
 
     bucket: Bucket
     clock: Clock
     account: str
     holder: str
     most: Callable[[], Most]
+    shares: Callable[[], bool] = bool
     busy: dict[int, str] = field(default_factory=dict)
     idle: dict[int, tuple[str, Line, float]] = field(default_factory=dict)
     waiting: Counter[str] = field(default_factory=Counter)
     row: leases.Row = field(default_factory=lambda: leases.Row(0.0))
+    others: dict[str, leases.Row] = field(default_factory=dict)
+    joined: float = 0.0
+    closing: bool = False
     renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -77,12 +88,21 @@ class Connections:
             for lane, line, since in list(self.idle.values()):
                 if now - since > IDLE or self._beyond(lane):
                     await self._drop(line)
-            renew = self.row.until - now < leases.LIFE / 2 and (self.busy or self.idle or self.row.total)
+            wanted = self.busy or self.idle or self.row.total or self.shares()
+            renew = self.row.until - now < leases.LIFE / 2 and wanted
             if renew or self.row.total > len(self.busy) + len(self.idle) or self.row.starving:
                 await self._renew()
 
+    def share(self) -> Share:
+        """Return which part of what is shared by number is ours."""
+        now = self.clock.now()
+        senders = sorted([self.holder, *(holder for holder, row in self.others.items() if row.until > now)])
+        since = self.joined + KNOWN if len(senders) > 1 else 0.0
+        return Share(senders.index(self.holder), len(senders), since)
+
     async def close(self) -> None:
         """Give everything back."""
+        self.closing = True
         for _, line, _ in list(self.idle.values()):
             await self._drop(line)
         await self._renew()
@@ -123,17 +143,18 @@ class Connections:
                     entry = await self.bucket.get(key)
                     now = self.clock.now()
                     rows = leases.read(entry[0] if entry else None, now)
-                    rows.pop(self.holder, None)
-                    used = self._used()
-                    mine = leases.row(rows.values(), used, used + self.waiting, self.most(), now)
-                    if mine.total or mine.starving:
+                    joined = self.joined if rows.pop(self.holder, None) is not None else now
+                    used, others = self._used(), [row for row in rows.values() if row.total or row.starving]
+                    mine = leases.row(others, used, used + self.waiting, self.most(), now)
+                    if mine.total or mine.starving or (self.shares() and not self.closing):
                         rows[self.holder] = mine
                     swapped = await self.bucket.swap(key, leases.write(rows), entry[1] if entry else 0)
                 except EventLogError as error:  # asked again at the next tick, or by who needs one
                     logger.warning("connections cannot be shared: %s", error, extra={"account": self.account})
                     return
                 if swapped is not None:
-                    self.row = mine
+                    self.row, self.joined = rows.pop(self.holder, mine), joined
+                    self.others = rows
                     self.changed.set()
                     return
 

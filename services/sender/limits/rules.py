@@ -6,11 +6,22 @@ beside these (slowing.py), so it only ever lowers a rate.
 
 from dataclasses import dataclass, field
 
+from services.sender.limits.domains import DomainLimit
+from services.sender.limits.spacing import spacing
 from shared.contracts.account import AccountSettings, Limits, ProviderLimits
 from shared.contracts.subjects import PROMPT, REST
-from shared.providers import DEFAULT, Providers
+from shared.providers import DEFAULT, DOMAIN, Providers
 
 _KEPT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """What is paced in an account: providers by name, and each domain of the lane `rest` by itself."""
+
+    account: AccountSettings
+    providers: dict[str, ProviderLimits]
+    domain: DomainLimit | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,23 +29,28 @@ class Rules:
     """What is known of providers."""
 
     providers: Providers
-    _paced: dict[int, tuple[AccountSettings, dict[str, ProviderLimits]]] = field(default_factory=dict)
+    _paced: dict[int, Paced] = field(default_factory=dict)
 
     def of_provider(self, account: AccountSettings, provider: str) -> ProviderLimits:
         """Return the limits of a provider in an account."""
         return self.providers.limits(provider, account.providers.get(provider))
 
-    def paced(self, account: AccountSettings) -> dict[str, ProviderLimits]:
-        """Return the providers whose rate is limited in an account; asked at every half-window, so it is kept."""
+    def paced(self, account: AccountSettings) -> Paced:
+        """Return what is paced in an account; asked at every half-window, so it is kept."""
         kept = self._paced.get(id(account))
-        if kept is None or kept[0] is not account:
+        if kept is None or kept.account is not account:
             if len(self._paced) > _KEPT:
                 self._paced.clear()
-            kept = self._paced[id(account)] = (account, self._limited(account))
-        return kept[1]
+            kept = self._paced[id(account)] = Paced(account, self._limited(account), self._of_domain(account))
+        return kept
+
+    def _of_domain(self, account: AccountSettings) -> DomainLimit | None:
+        limits = self.of_provider(account, DOMAIN)
+        found = DomainLimit(spacing(limits), limits.connections)
+        return found if found != DomainLimit(None, None) else None
 
     def _limited(self, account: AccountSettings) -> dict[str, ProviderLimits]:
-        names = (self.providers.table.keys() | account.providers.keys()) - {DEFAULT}
+        names = (self.providers.table.keys() | account.providers.keys()) - {DEFAULT, DOMAIN}
         found = {name: self.of_provider(account, name) for name in names}
         return {name: limits for name, limits in found.items() if limited(limits)}
 

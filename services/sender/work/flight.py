@@ -24,6 +24,7 @@ from shared.providers import BUILT_IN, Providers
 
 CLAIM_OVER = "claim over"
 SLOT_VOID = "slot void"
+DOMAIN_FULL = "domain full"
 DRAINING = "draining"
 WINDOW_CLOSED = "window closed"
 SUSPENDED = "suspended"
@@ -135,6 +136,7 @@ class Guard:
         gates_seen: Version of the gates, and `consent_seen` that of consent, of which the half-window was held free.
         begun: Whose envelope is out.
         timed: Time alone may forbid a mail, with no news of the gates.
+        departs: Asked of each right before its envelope where domains are limited.
     """
 
     watch: Watch
@@ -144,6 +146,7 @@ class Guard:
     consent_seen: int = -1
     begun: set[int] = field(default_factory=set)
     timed: bool = False
+    departs: Callable[[int], bool] | None = None
 
     def __call__(self, index: int) -> str | None:
         """Return the reason to hold recipient `index` back."""
@@ -151,9 +154,11 @@ class Guard:
         if boot_seconds() > self.valid_until:
             return CLAIM_OVER
         # A slot is kept by when the envelope goes out: how long the relay takes over it is not our rate.
-        if self.slots and index not in self.begun:
-            if watch.server_now() > self.slots[index].void_after:
+        if (self.slots or self.departs) and index not in self.begun:
+            if self.slots and watch.server_now() > self.slots[index].void_after:
                 return SLOT_VOID
+            if self.departs is not None and not self.departs(index):
+                return DOMAIN_FULL
             self.begun.add(index)
         news = watch.gates.version != self.gates_seen
         if (news or self.timed or watch.draining.asked) and (why := watch.closed()):

@@ -1,10 +1,13 @@
 """What all workers of a process share."""
 
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from services.sender.chunks.retry import BackOff
 from services.sender.gates.confirm import Confirmation
+from services.sender.gates.gates import AccountGate
+from services.sender.limits.domains import Domains
 from services.sender.limits.pacing import Pacing
 from services.sender.limits.rules import Rules
 from services.sender.shaping.shaper import Shaper
@@ -19,6 +22,7 @@ class Means:
         window: Most recipients claimed at once.
         validity: Seconds of a claim.
         signing: Where mails are signed, beside the event loop.
+        domains: What is known of the domains to which an account's mail goes.
         crowd: Who is at work.
     """
 
@@ -30,4 +34,5 @@ class Means:
     validity: float
     rules: Rules
     signing: Executor
+    domains: Callable[[AccountGate], Domains]
     crowd: Crowd = field(default_factory=Crowd)

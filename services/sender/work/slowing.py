@@ -23,10 +23,16 @@ class Turn:
 
 @dataclass(slots=True)
 class Turns:
-    """Turns in order; `reopens`: when the first suspension ends that keeps somebody here."""
+    """Turns in order.
+
+    Attributes:
+        reopens: When the first suspension ends that keeps somebody here.
+        due: Server time at which a domain has room for somebody of whom there is no turn now.
+    """
 
     turns: list[Turn] = field(default_factory=list)
     reopens: datetime | None = None
+    due: float | None = None
 
 
 def turns_of(indexes: Sequence[int]) -> list[Turn]:
@@ -41,14 +47,20 @@ def shaped_turns(  # noqa: PLR0917 - all it goes by
     now: datetime,
     most: int,
     paced: Collection[str] = (),
+    fits: Callable[[int], bool] | None = None,
 ) -> Turns:
-    """Return whom of `chunk` to claim next, at most `most` a turn; `paced`: providers with a rate of their own."""
+    """Return whom of `chunk` to claim next, at most `most` a turn.
+
+    `paced`: providers with a rate of their own. `fits`: whether the domain of somebody whom nothing slows has room.
+    """
     names = {index: provider(index) for index in chunk.having(Status.PENDING, Status.DEFERRED)}
     present = set(names.values())
     held = {name: event for name in present if (event := account.held(name, now)) is not None}
     slow = sorted(name for name in present - held.keys() if name in paced or account.slow(name, now) is not None)
     free = present - held.keys() - set(slow)
-    found = Turns(turns_of(chunk.claimable(now, most, lambda index: names[index] in free)))
+    found = Turns(
+        turns_of(chunk.claimable(now, most, lambda index: names[index] in free and (fits is None or fits(index))))
+    )
     for name in slow:
         if few := chunk.claimable(now, most, partial(_is_of, names, name)):
             found.turns.append(Turn(few, name))

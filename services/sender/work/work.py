@@ -26,9 +26,10 @@ from services.sender.smtp.errors import RelayError, RelayUnreachable
 from services.sender.smtp.line import Line
 from services.sender.smtp.window import Mail, Result
 from services.sender.work.choice import Choice
-from services.sender.work.flight import CLAIM_OVER, SUSPENDED, Flight, Guard, Watch
+from services.sender.work.flight import CLAIM_OVER, DOMAIN_FULL, SUSPENDED, Flight, Guard, Watch
 from services.sender.work.means import Means
 from services.sender.work.preparing import Prepared, prepare
+from services.sender.work.slowing import Turns
 from services.sender.work.spans import Attempt, Phases
 from shared import tracing
 from shared.clock import boot_seconds, now
@@ -41,6 +42,9 @@ CLAIM_AHEAD = 0.5
 
 PACING = "pacing"
 """Why a work rests whose next slot is far."""
+
+MOMENT = 0.5
+"""Seconds for which a work waits for room at a domain; others may have its connection if it takes longer."""
 
 BARREN_CONNECTIONS = 3
 """So many connections in a row that ended without an answer, or with 421 alone: the relay is taken to be down."""
@@ -96,6 +100,7 @@ class Work:
             settled = True
         finally:
             self.means.crowd.working -= 1
+            self.choice.left()
             failed = not settled or self.rest.trouble is not None
             self.attempt.ended(failed=failed, takeovers=self.case.chunk.takeovers)
         return self.rest
@@ -134,6 +139,7 @@ class Work:
         step("window.answered")
         self.attempt.flown(flight.phases, len(flight.mails))
         self._collect(results)
+        self.choice.landed(flight.claimed, flight.guard.begun)
         self.spent.append(flight.witness)
         await self.means.shaper.heard(self.case.ref, results, self.case.rows)
         self.case.rows.drop(flight.claimed)
@@ -159,8 +165,8 @@ class Work:
                 break
             found = self.choice.turns()
             if not found.turns:
-                if found.reopens is not None:
-                    self.rest = Rest(SUSPENDED, at=found.reopens)
+                if await self._comes_soon(found):
+                    continue
                 break
             indexes, slots = await self.choice.reserve(found.turns)
             asked = boot_seconds()
@@ -176,6 +182,7 @@ class Work:
                 asked += boot_seconds() - reserved
             prepared, skipped = await prepare(self.case, self.composer, self.means, indexes, slots)
             self.groups += skipped
+            prepared = self.choice.admit(prepared)
             if not prepared.mails:
                 await self._settle()
                 continue
@@ -185,6 +192,18 @@ class Work:
             if flight is not None:
                 return flight
         return None
+
+    async def _comes_soon(self, found: Turns) -> bool:
+        """Wait where a domain has room in a moment; else rest until it has, or until a suspension ends."""
+        wait = None if found.due is None else found.due - self.watch.server_now()
+        if wait is not None and wait <= MOMENT:
+            await asyncio.sleep(wait)
+            return True
+        due = None if found.due is None else datetime.fromtimestamp(found.due, UTC)
+        instants = [at for at in (due, found.reopens) if at is not None]
+        if instants:
+            self.rest = Rest(SUSPENDED if due is None else DOMAIN_FULL, at=min(instants))
+        return False
 
     async def _claim_rendered(self, prepared: Prepared) -> Flight | None:
         """Claim and confirm; None when all were skipped, or nothing may go out after all."""
@@ -212,10 +231,14 @@ class Work:
             return None
         watch = self.watch
         guard = Guard(
-            *(watch, valid_until, prepared.slots, watch.gates.version, watch.suppression.version), timed=watch.timed
+            *(watch, valid_until, prepared.slots, watch.gates.version, watch.suppression.version),
+            timed=watch.timed,
+            departs=self.choice.departs if self.choice.limits_domains else None,
         )
         send, skipped = self.watch.sift(indexes)
         self.groups += skipped
+        if len(send) < len(indexes):
+            self.choice.landed(set(indexes).difference(send))
         if not send:
             self.spent.append(witness)
             return None
@@ -251,6 +274,7 @@ class Work:
 
     def _give_back(self, indexes: Sequence[int], witness: Claim) -> None:
         self.spent.append(witness)
+        self.choice.landed(indexes)
         self.groups.append(Group(outcome="released", indexes=ranges.pack(indexes), until=self.rest.at))
 
     async def _settle(self, prepared: Prepared | None = None) -> None:

@@ -139,7 +139,7 @@ async def house(
     """Yield both services, ready."""
     lay(tmp_path / "data")
     common = {"nats_url": log_streams.url, "data_dir": tmp_path / "data"} | SECRETS | http_settings
-    planner = PlannerSettings(http_port=free_port(), sweep_seconds=1, **common)
+    planner = PlannerSettings(http_port=free_port(), sweep_seconds=1, mx_lookups=False, **common)
     reporting = ReportingSettings(http_port=free_port(), **common)
     urls = {"planner": f"http://127.0.0.1:{planner.http_port}", "reporting": f"http://127.0.0.1:{reporting.http_port}"}
     house = House(nc, EventLog(nc), urls)

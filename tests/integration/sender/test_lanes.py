@@ -1,7 +1,13 @@
-"""Every lane the planner uses is worked, also those nobody knew of when the sender started."""
+"""Every lane the planner uses is worked, also those nobody knew of when the sender started; in `rest`, by domain."""
 
+import asyncio
+
+import pytest
+
+from shared.contracts import subjects
+from shared.contracts.account import AccountEdited, ProviderLimits
 from tests.harness.sending import Sending
-from tests.harness.smtp import ScriptedSmtp
+from tests.harness.smtp import Act, Phase, ScriptedSmtp, Session
 
 
 async def test_the_lane_of_a_large_provider_is_worked(sending: Sending, relay: ScriptedSmtp) -> None:
@@ -13,3 +19,33 @@ async def test_the_lane_of_a_large_provider_is_worked(sending: Sending, relay: S
     after = await sending.plan("m1", 1, ["bob@seznam.example"], lane="seznam")
     assert await sending.finished(after, timeout=45) == {"accepted": 1}
     assert len(relay.accepted) == 2
+
+
+@pytest.mark.feature("B4")
+async def test_one_connection_at_a_time_carries_mail_for_a_domain(sending: Sending, relay: ScriptedSmtp) -> None:
+    """Four chunks hold mail for it, four connections are at work: only one of them has any of it under way."""
+    under_way: set[Session] = set()
+    most = 0
+
+    def script(session: Session, phase: Phase) -> Act | bytes | None:
+        nonlocal most
+        busy = session.recipient.endswith("@busy.example")
+        if phase == "rcpt" and busy:
+            under_way.add(session)
+            most = max(most, len(under_way))
+        elif phase == "dot" and busy:
+            asyncio.get_running_loop().call_later(0.015, under_way.discard, session)  # before its answer
+        return None
+
+    relay.script, relay.slow = script, 0.02
+    account = {"name": "relay", "host": "127.0.0.1", "port": relay.port, "tls": "none", "senders": ["news@example.com"]}
+    limits = {"domain": ProviderLimits(connections=1)}
+    edited = AccountEdited.model_validate(account | {"connections": 4, "providers": limits})
+    await sending.append(subjects.account(sending.account), edited)
+    await sending.start_mailing("m1")
+    chunks = [[f"slow-{n}x{i}@{'busy' if i % 2 else f'd{n}x{i}'}.example" for i in range(40)] for n in range(4)]
+    refs = [await sending.plan("m1", n, some) for n, some in enumerate(chunks)]
+    sending.start_sender()
+    assert await sending.finished(*refs, timeout=90) == {"accepted": 160}
+    assert most == 1
+    assert len({mail.recipient for mail in relay.accepted}) == 160

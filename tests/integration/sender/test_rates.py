@@ -2,6 +2,7 @@
 
 import itertools
 import signal
+import time
 
 import pytest
 
@@ -86,6 +87,23 @@ async def test_a_provider_is_paced_among_others(sending: Sending, relay: Scripte
     slow = [mail.at for mail in relay.accepted if mail.recipient.endswith("gmail.com")]
     assert most_in(slow, 1.0) <= 2
     assert max(slow) - min(slow) >= 3.5
+
+
+@pytest.mark.feature("B4")
+async def test_a_domain_in_rest_keeps_its_limits_and_the_others_go_on(sending: Sending, relay: ScriptedSmtp) -> None:
+    """Two a second and one connection for each domain: one with many mails keeps that, others do not wait for it."""
+    relay.slow = 0.05
+    await edit(sending, relay, providers={"domain": ProviderLimits(per_second=2, connections=1)})
+    await sending.start_mailing("m1")
+    chunks = [[f"slow-{n}x{i}@{'busy.example' if i < 3 else f'd{n}x{i}.example'}" for i in range(23)] for n in range(4)]
+    refs = [await sending.plan("m1", n, some) for n, some in enumerate(chunks)]
+    began = time.time()
+    sending.start_sender()
+    assert await sending.finished(*refs, timeout=100) == {"accepted": 92}
+    last = max(mail.at for mail in relay.accepted if mail.recipient.endswith("@busy.example"))
+    assert last - began >= 5  # twelve mails, of which the first two may go at once
+    assert max(mail.at for mail in relay.accepted if not mail.recipient.endswith("@busy.example")) < last
+    assert len({mail.recipient for mail in relay.accepted}) == 92
 
 
 async def test_connections_are_shared_by_all_lanes_and_senders(sending: Sending, relay: ScriptedSmtp) -> None:

@@ -85,9 +85,9 @@ def test_limits_of_a_lane() -> None:
     assert rules.messages(own, "gmail") == 70
     few = own.model_copy(update={"limits": AccountLimits(messages=60)})
     assert [rules.messages(few, lane) for lane in lanes] == [60, 60, 60]
-    assert rules.paced(ACCOUNT) == {}
+    assert rules.paced(ACCOUNT).providers == {}
     slow = ACCOUNT.model_copy(update={"providers": {"gmail": ProviderLimits(per_minute=9)}})
-    assert rules.paced(slow) == {"gmail": ProviderLimits(connections=5, messages=50, per_minute=9)}
+    assert rules.paced(slow).providers == {"gmail": ProviderLimits(connections=5, messages=50, per_minute=9)}
 
 
 def test_a_warm_up_lowers_the_limit_of_the_day() -> None:

@@ -218,3 +218,17 @@ async def test_what_we_refuse_ourselves_says_nothing_of_a_relay() -> None:
     assert not orders
     await shaper.heard(ref, [replace(result, reason="")], rows)
     assert len(orders) == 1
+
+
+async def test_what_is_said_of_a_mail_counts_for_the_provider_whose_it_is_known_to_be() -> None:
+    """In `rest` a domain tells nothing of who runs its mail exchangers; the payload does."""
+    rule = Rule(name="slow", action="slow", codes=("4",))
+    orders: list[Command] = []
+
+    async def say(_account: str, command: Command) -> None:
+        orders.append(command)
+
+    rows = [Row({"address": "ann@firm.cz", "provider": "gmail"}), Row({"address": "bob@gmail.com"})]
+    shaper = Shaper([rule], say)
+    await shaper.heard(ChunkRef("acc1", "rest", "m1", 0), [Result(0, Phase.RCPT, 421, "4.7.0", "slow down")], rows)
+    assert [each.provider for each in orders if isinstance(each, SlowProvider)] == ["gmail"]
