@@ -90,12 +90,12 @@ async def audience(
 
     `posthaste mailing audience b7k2m9x0q3fd --show --only skipped --csv left-out.csv`
     """
+    if add:  # first: they may be all there is
+        await session.ask(commands.AddRecipients(mailing=mailing, addresses=add))
     if of_list or earlier or activity or helper or only_on or exclude or cap or no_lists or addresses:
         sources = _sources((of_list, earlier, activity, exclude), (helper, only_on), cap, no_lists=no_lists)
         sources = sources.model_copy(update={"addresses": _addresses(addresses)})
         await session.ask(commands.ChooseSources(mailing=mailing, sources=sources))
-    if add:
-        await session.ask(commands.AddRecipients(mailing=mailing, addresses=add))
     if remove:
         await session.ask(commands.RemoveRecipients(mailing=mailing, addresses=remove))
     if not show and not after:

@@ -23,6 +23,9 @@ async def send(
     html: Annotated[Path | None, typer.Option("--html", help="File with the HTML body.")] = None,
     text: Annotated[Path | None, typer.Option("--text", help="File with the text body.")] = None,
     template: Annotated[str, typer.Option("--template", help="Template by id or name, for what is not given.")] = "",
+    reply_to: Annotated[str, typer.Option("--reply-to", help="Where answers go.")] = "",
+    language: Annotated[str, typer.Option("--language", help="Code of the language of links and pages, e.g. el.")] = "",
+    zone: Annotated[str, typer.Option("--zone", help="Time zone of {{ today }} and {{ now }}; else UTC.")] = "",
     although_removed: Annotated[
         bool, typer.Option("--although-removed", help="Also to somebody no mail may go to; that is recorded.")
     ] = False,
@@ -42,6 +45,9 @@ async def send(
         html=read_file(html) if html else "",
         text=read_file(text) if text else "",
         template=await choices.template_id(session, template),
+        reply_to=reply_to,
+        language=language,
+        zone=zone,
         although_removed=although_removed,
     )
     answer = await session.ask(wanted, key=key)

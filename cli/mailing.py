@@ -48,7 +48,7 @@ async def edit(session: Session, mailing: MailingArgument, given: Draft, key: Ke
 async def test(
     session: Session,
     mailing: MailingArgument,
-    to: Annotated[list[str], typer.Option("--to", help="Test address; repeatable, at most 20.")],
+    to: Annotated[list[str], typer.Option("--to", help="Test address; repeatable, at most 20.")] = [],  # noqa: B006
     key: KeyOption = "",
 ) -> None:
     """Send it to test addresses, before everything else that waits.

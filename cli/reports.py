@@ -111,15 +111,16 @@ def _when(at: str, zone: str) -> str:
 async def list_mailings(
     session: Session,
     campaign: Annotated[str, typer.Option("--campaign", help="Only those of this campaign (id).")] = "",
+    limit: Annotated[int, typer.Option("--limit", min=0, max=1000, help="Only the last so many; 0: all.")] = 0,
 ) -> None:
     """List mailings, newest first.
 
-    Example: `posthaste mailing list`
+    Examples: `posthaste mailing list`, `posthaste mailing list --campaign c3k8v1q9z2mt --limit 50`
     """
     columns = {"mailing": "Id", "name": "Name", "status": "Status", "total": "Total", "sent": "Sent"}
     columns |= {"failed": "Failed", "opened": "Opened", "clicked": "Clicked", "unsubscribed": "Unsubscribed"}
     columns |= {"bounced": "Bounced", "complained": "Complained"}
-    answer = await session.ask(commands.Mailings(campaign=campaign))
+    answer = await session.ask(commands.Mailings(campaign=campaign, limit=limit))
     session.out.rows(answer, "mailings", columns, empty="No mailing yet: posthaste mailing draft --help")
 
 

@@ -1,7 +1,6 @@
 """`posthaste template`: templates that are kept; those of other systems made ours, and any looked over."""
 
 import sys
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -15,10 +14,9 @@ from cli.session import Session, read_file
 from shared.contracts import commands
 from shared.contracts.lint import Finding, lint
 from shared.contracts.plain_braces import convert
+from shared.record_fields import record_fields
 
 app = group("template", "Templates: kept under a name, imported from other systems, looked over.")
-
-RECORD_FIELDS = Path(__file__).parents[1] / "shared" / "record_fields.toml"
 
 _File = Annotated[Path, typer.Argument(metavar="FILE", help="The template: a subject, HTML or text.")]
 _Map = Annotated[
@@ -48,18 +46,15 @@ def import_(
     """Write a template with single braces in our spelling to standard output.
 
     `{Person.firstName}` becomes a field (shared/record_fields.toml says which, --map adds to it), `{optOutUrl}` and its
-    like become ours, `{trackingUrl:ID}` the target that --link gives. Exit code 1 where the target of one is missing.
+    like become ours, `{trackingUrl:ID}` the target that --link gives, or the tracking URL that is named so.
 
     Example: `posthaste template import mail.html --map Account.name=company --link 42=https://example.com > new.html`
     """
-    known = tomllib.loads(RECORD_FIELDS.read_text(encoding="utf-8"))["fields"]
-    fields = known | {name.lower(): ours for name, ours in _pairs(renamed, "--map").items()}
+    fields = record_fields() | {name.lower(): ours for name, ours in _pairs(renamed, "--map").items()}
     done = convert(file.read_text(encoding="utf-8"), fields, _pairs(link, "--link"))
     sys.stdout.write(done.source)
-    for name in done.unknown:
-        _notes().print(f"There is no target for trackingUrl:{name}: give --link {name}=https://...", style="red")
-    if done.unknown:
-        raise typer.Exit(1)
+    for name in done.named:
+        _notes().print(f"It links by name: posthaste tracking-url save --name {name} --url https://...", soft_wrap=True)
 
 
 @app.command("lint")
@@ -101,6 +96,9 @@ async def save(
     html: _Html = None,
     text: _Text = None,
     replace: Annotated[str, typer.Option("--replace", help="Template by id or name whose place it takes.")] = "",
+    single_braces: Annotated[
+        bool, typer.Option("--single-braces", help="It was written for another system: {Person.firstName}.")
+    ] = False,
     key: KeyOption = "",
 ) -> None:
     """Keep a template for mailings (`mailing draft --template`) and single mails (`mail send --template`).
@@ -113,6 +111,7 @@ async def save(
         subject=subject,
         html=read_file(html) if html else "",
         text=read_file(text) if text else "",
+        single_braces=single_braces,
     )
     answer = await session.ask(wanted, key=key)
     session.out.done(answer, f"Kept as {answer['template']}.")

@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.planner.accounts.account import AccountDecider
+from services.planner.accounts.account import Account, AccountDecider
 from services.planner.consent import returns
 from services.planner.mailings.mailing import MailingDecider
 from services.planner.notices import notice_facts
@@ -35,7 +35,7 @@ from services.planner.notices.notice_facts import NOTICES
 from services.planner.schema import METADATA, insert
 from shared.bulk import replace_rows
 from shared.contracts import account, consent, feedback, mailing, ranges, relay, subjects
-from shared.contracts.account import AccountEdited
+from shared.contracts.account import AccountEdited, AccountTested
 from shared.contracts.consent import BLOCKING, Act, AddressSuppressed, Held, OptInRequested, after, moment
 from shared.contracts.envelope import Commit, DomainEvent
 from shared.contracts.mailing import DoubtDecided, MailingCancelled, MailingResumed, RateChanged, WindowOpened
@@ -263,32 +263,39 @@ async def _mailings(conn: AsyncConnection, commits: Sequence[Commit]) -> None:
 async def _accounts(conn: AsyncConnection, commits: Sequence[Commit]) -> None:
     if not commits:
         return
-    decider = AccountDecider()
     rows = await _known(conn, ACCOUNTS, {_id(commit) for commit in commits})
-    states = {name: type(decider.initial()).model_validate_json(row["state"]) for name, row in rows.items()}
+    states = {name: Account.model_validate_json(row["state"]) for name, row in rows.items()}
     for commit in sorted(commits, key=lambda commit: commit.seq):
         name = _id(commit)
         row = rows.setdefault(name, {"id": name, "paused": "", "retry": 0})
-        state = states.setdefault(name, decider.initial())
+        state = states.get(name, Account())
         for record in commit.events:
-            match record.event:
-                case AccountPaused():
-                    row["paused"] = record.event.reason
-                case AccountReleased():
-                    row |= {"paused": "", "retry": commit.seq}
-                case AccountEdited():  # whoever waits for a slot may have one sooner
-                    row["retry"] = commit.seq
-                    states[name] = state = decider.evolve(state, record.event)
-                case ProviderSlowed() | ProviderSuspended() | ProviderReleased():
-                    states[name] = state = state.shaped(record.event)
-                    if isinstance(record.event, ProviderReleased) and record.event.what == "suspended":
-                        row["retry"] = commit.seq
-                case _:
-                    states[name] = state = decider.evolve(state, record.event)
+            state = _heard(row, state, record.event, commit.seq)
+        states[name] = state
         row["seq"] = commit.seq
     for name, row in rows.items():
         row["state"] = states[name].model_dump_json()
     await _upsert(conn, ACCOUNTS, rows.values())
+
+
+def _heard(row: dict[str, Any], state: Account, event: DomainEvent, seq: int) -> Account:
+    """Return an account after an event about it or its relay; what is beside its state is put into its row."""
+    match event:
+        case AccountPaused():
+            row["paused"] = event.reason
+            return state
+        case AccountReleased():
+            row |= {"paused": "", "retry": seq}
+            return state
+        case ProviderSlowed() | ProviderSuspended() | ProviderReleased():
+            if isinstance(event, ProviderReleased) and event.what == "suspended":
+                row["retry"] = seq
+            return state.shaped(event)
+        case AccountEdited():  # whoever waits for a slot may have one sooner
+            row["retry"] = seq
+        case AccountTested(working=True):  # its senders let it go when they hear of it
+            row["paused"] = ""
+    return AccountDecider().evolve(state, event)
 
 
 def _chunk_key(commit: Commit) -> tuple[str, int]:

@@ -113,8 +113,12 @@ async def import_contacts(parts: Parts, wanted: commands.ImportContacts, act: Ac
 
 
 async def send_test(parts: Parts, wanted: commands.SendTest, act: Act) -> Result:
-    """Plan a test mail to each address."""
-    for place, address in enumerate(wanted.to):
+    """Plan a test mail to each address; without any, to whoever asks."""
+    to = wanted.to or await administration.own_address(parts, act.principal)
+    if not to:
+        message = "Name an address: only people who signed in have one of their own."
+        return Refusal(code="no_own_address", message=message, field="to")
+    for place, address in enumerate(to):
         if refusal := _bad_address(address, f"to.{place}"):
             return refusal
     state = await parts.mailing(wanted.mailing)
@@ -123,7 +127,7 @@ async def send_test(parts: Parts, wanted: commands.SendTest, act: Act) -> Result
     if refusal := (await parts.account_of(state)).refusal():
         return refusal
     campaign = await parts.campaign(state.draft.campaign)
-    to = list(dict.fromkeys(parse(address) for address in wanted.to))
+    to = list(dict.fromkeys(map(parse, to)))
     sample = Sample(wanted.mailing, state, to, campaign.opened.lists if campaign.opened else [])
     sent = await parts.test_mails.send(sample, act.origin(wanted.mailing))
     if isinstance(sent, Refusal):

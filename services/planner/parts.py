@@ -48,6 +48,9 @@ C = TypeVar("C")
 Ask = Callable[[str, bytes], Awaitable[bytes | None]]
 
 
+_FACTS_S = 10.0
+
+
 class Nudged(Protocol):
     """What works by itself, and can be told that there is something new."""
 
@@ -101,8 +104,13 @@ class Parts:
         return _folded(CampaignDecider(), await self.log.load(subjects.campaign(campaign)))
 
     async def account(self, account: str) -> Account:
-        """Return an account as the log has it."""
-        return _folded(AccountDecider(), await self.log.load(subjects.account(account)))
+        """Return an account as the log has it, and why its senders hold it, if they do, as the facts have it."""
+        commits = await self.log.load(subjects.account(account))
+        state = _folded(AccountDecider(), commits)
+        if state.working:
+            await self.facts_at(commits[-1].seq, _FACTS_S)  # a good test ends what its senders held it for
+            state = state.model_copy(update={"held": await self.board.pause_of(account)})
+        return state
 
     async def principal(self, who: str) -> Standing:
         """Return where a principal stands, as the log has it."""

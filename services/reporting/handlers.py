@@ -101,7 +101,7 @@ def _register_counts(router: CommandRouter, reports: Reports) -> None:
     @router.query(commands.Mailings)
     async def _(query: commands.Mailings, caller: Caller) -> Answer | Refusal:
         async def read(conn: AsyncConnection) -> Data:
-            return {"mailings": await queries.mailings(conn, query.campaign, clock.now().timestamp())}
+            return {"mailings": await queries.mailings(conn, query.campaign, clock.now().timestamp(), query.limit)}
 
         return await reports.answer(caller, read)
 

@@ -82,13 +82,14 @@ async def campaigns(conn: AsyncConnection) -> list[Data]:
     ]
 
 
-async def mailings(conn: AsyncConnection, campaign: str, now: float) -> list[Data]:
-    """Return the mailings (of one campaign, or all) that are not deleted, newest first."""
+async def mailings(conn: AsyncConnection, campaign: str, now: float, limit: int = 0) -> list[Data]:
+    """Return the mailings (of one campaign, or all) that are not deleted, newest first; `limit`: only so many."""
     table = tables.mailings.c
     query = select(tables.mailings).where(table.drafted_at > 0, table.deleted == 0)
     if campaign:
         query = query.where(table.campaign == campaign)
-    rows = (await conn.execute(query.order_by(table.drafted_at.desc(), table.mailing))).all()
+    query = query.order_by(table.drafted_at.desc(), table.mailing).limit(limit or None)
+    rows = (await conn.execute(query)).all()
     return [data for start in range(0, len(rows), _IN_ONE) for data in await _told(conn, rows[start:][:_IN_ONE], now)]
 
 

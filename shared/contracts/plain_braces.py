@@ -1,7 +1,8 @@
 """Templates of systems that write placeholders in single braces, as ours: `{Person.firstName}`, `{trackingUrl:ID}`.
 
-In comes the source with what its names stand for here, out go the source in our spelling and the names nobody knows. A
-brace of a style sheet is no placeholder: only fields of records and the names below are. Pure.
+In comes the source with what its names stand for here, out go the source in our spelling and the tracking URLs that
+stand in it by name now, as nobody gave their target. A brace of a style sheet is no placeholder: only fields of records
+and the names below are. Pure.
 """
 
 import re
@@ -28,10 +29,10 @@ _BRACES = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """A template in our spelling; `unknown`: links by name whose target nobody gave, in order."""
+    """A template in our spelling; `named`: the tracking URLs that stand in it by name, in order."""
 
     source: str
-    unknown: tuple[str, ...]
+    named: tuple[str, ...]
 
 
 def convert(source: str, fields: Mapping[str, str], links: Mapping[str, str]) -> Converted:
@@ -40,9 +41,9 @@ def convert(source: str, fields: Mapping[str, str], links: Mapping[str, str]) ->
     Args:
         source: Subject, HTML or text.
         fields: Name of a record's field in lower case (`person.firstname`) -> ours.
-        links: Id of a tracking URL -> its target.
+        links: Id of a tracking URL -> its target; one without becomes a named tracking URL of ours.
     """
-    unknown: dict[str, None] = {}
+    named: dict[str, None] = {}
 
     def written(match: re.Match[str]) -> str:
         dotted = match["dotted"] or match["field"]
@@ -53,10 +54,10 @@ def convert(source: str, fields: Mapping[str, str], links: Mapping[str, str]) ->
             return f"{{{{ {fields.get(dotted.lower(), dotted.lower())} }}}}"
         if match["link"]:
             if match["link"] not in links:
-                unknown[match["link"]] = None
-                return match[0]
+                named[match["link"]] = None
+                return f"{{{{ trackingUrl:{match['link']} }}}}"
             return links[match["link"]]
         special = SPECIAL.get(match["special"].lower())
         return f"{{{{ {special} }}}}" if special else match[0]
 
-    return Converted(_BRACES.sub(written, source), tuple(unknown))
+    return Converted(_BRACES.sub(written, source), tuple(named))

@@ -144,7 +144,7 @@ async def test_a_start_is_chosen_left_taken_up_and_approved_by_somebody_else(win
 
 @pytest.mark.feature("A6", "A13")
 async def test_a_template_is_kept_used_in_two_languages_and_deleted(window: Open, stock: Stock) -> None:
-    """Wrong syntax stands at its field with its line; a draft takes it, in another language as well."""
+    """Wrong syntax stands at its field with its line; that of another system is made ours; a draft takes it twice."""
     mailing = await stock.draft("Two languages")
     site = await window()
     page = site.page
@@ -155,7 +155,8 @@ async def test_a_template_is_kept_used_in_two_languages_and_deleted(window: Open
     await page.get_by_label("HTML").fill("<p>Hello</p>\n<p>{{ name</p>")
     await page.get_by_role("button", name="Save", exact=True).click()
     await page.locator(".problem", has_text="line 2").wait_for()
-    await page.get_by_label("HTML").fill("<p>Hello {{ name }}</p>\n" + IMAGE)
+    await page.get_by_label("HTML").fill("<p>Hello {Person.name}</p>\n" + IMAGE)
+    await page.get_by_label("It was written for another system").check()
     await page.get_by_role("button", name="Preview and look it over").click()
     await page.frame_locator("iframe").get_by_text("Hello Ann Example").wait_for()
     await page.get_by_role("button", name="HTML, line 2").first.click()
@@ -184,6 +185,7 @@ async def test_a_template_is_kept_used_in_two_languages_and_deleted(window: Open
     await site.shot("wizard-language")
     written = await stock.ask(commands.Draft(mailing=mailing))
     assert written["variants"]["de"]["subject"] == "For {{ name }}"
+    assert written["variants"]["de"]["html"].startswith("<p>Hello {{ name }}</p>")
     assert written["subject"] == "Hello {{ name }}"
 
     await site.goto("/templates")

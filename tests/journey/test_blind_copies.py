@@ -51,7 +51,8 @@ async def test_every_accepted_mail_is_copied_once(local: Local, posthaste: Posth
     await ran("account", "test", "relay")
     await ran("contacts", "import", str(people), "--list", "Readers")
     await ran("campaign", "open", "--name", "Spring", "--list", "Readers")
-    draft = ("--campaign", "Spring", "--account", "relay", "--from", "news@shop.example", "--subject", "Hi {{ name }}")
+    draft = ["--campaign", "Spring", "--account", "relay", "--from", "The shop <news@shop.example>"]
+    draft += ["--subject", "Hi {{ name }}", "--reply-to", "help@shop.example", "--attach", str(people)]
     wrong = await posthaste("mailing", "draft", "--name", "x", *draft, "--html", str(html), "--blind-copy", "archive")
     assert wrong.code == 2
     assert "blind_copy" in wrong.error
@@ -70,6 +71,9 @@ async def test_every_accepted_mail_is_copied_once(local: Local, posthaste: Posth
     assert set(copies) == {"Ann <ann@one.example>", "Bob <bob@two.example>"}
     copy = copies["Ann <ann@one.example>"]
     assert (copy["Subject"], copy["List-Unsubscribe"]) == ("Hi Ann", None)
+    assert (copy["From"], copy["Reply-To"]) == ("The shop <news@shop.example>", "help@shop.example")
+    (attached,) = copy.iter_attachments()
+    assert (attached.get_filename(), attached.get_content().strip()) == ("people.csv", PEOPLE.strip())
     body = copy.get_body(("html",))
     assert body is not None
     said = body.get_content()

@@ -85,7 +85,7 @@ async def test_a_mailing_travels_from_csv_to_report(local: Local, posthaste: Pos
     )
     mailing = drafted["mailing"]
     frozen = await ran(posthaste, "mailing", "audience", mailing)
-    assert frozen["recipients"] == 5
+    assert frozen["recipients"] == len([row for row in frozen["rows"] if not row["skipped"]]) == 5
     await ran(posthaste, "mailing", "test", mailing, "--to", "me@shop.example")
     await ran(posthaste, "mailing", "schedule", mailing)
 
@@ -95,6 +95,9 @@ async def test_a_mailing_travels_from_csv_to_report(local: Local, posthaste: Pos
 
     status = await until(completed, 60, every=0.3)
     assert (status["total"], status["sent"], status["rejected"], status["failed"]) == (5, 4, 1, 1)
+
+    rows = (await ran(posthaste, "mailing", "recipients", mailing))["rows"]
+    assert sorted(row["status"] for row in rows) == ["Failed", *["Sent"] * 4]
 
     pixel, click, leave = links_of(local.folder.path / "mails", "Bob@two.example")
     await read_by_a_person(status["last_sent"])
@@ -145,6 +148,12 @@ async def test_a_mailing_travels_from_csv_to_report(local: Local, posthaste: Pos
     assert came == {"ann@one": 2, "bob@two": 1, "eve@five": 2}
     made = await ran(posthaste, "mailing", "list-from", mailing, "--list", "Got June")
     assert made["contacts"] == 3
+    await ran(posthaste, "campaign", "open", "--name", "Follow-up", "--list", "Got June")
+    draft[1] = "Follow-up"
+    wanted = ("--name", "July", *draft, "--subject", "Hi", "--html", str(html))
+    follow = (await ran(posthaste, "mailing", "draft", *wanted))["mailing"]
+    frozen = await ran(posthaste, "mailing", "audience", follow)
+    assert {row["address"].lower() for row in frozen["rows"]} == {row["address"].lower() for row in unread["rows"]}
     out = tmp_path / "left out.csv"
     await ran(posthaste, "mailing", "audience", mailing, "--show", "--csv", str(out))
     assert len(out.read_text("utf-8").splitlines()) == 4

@@ -1,6 +1,8 @@
 """Rows of features and the tests that cite them."""
 
-from tests.features import ROOT, citations, main, proofs, rows
+import pytest
+
+from tests.features import ROOT, citations, main, problems, proofs, rows
 
 MODULE = """
 import pytest
@@ -20,8 +22,31 @@ def test_citations_are_read_from_tests_and_modules() -> None:
 
 
 def test_every_built_row_has_a_test_that_cites_it() -> None:
-    """And no test cites a row that nobody knows."""
+    """A journey among them where it is what people do; and no test cites a row that nobody knows."""
     assert main() == 0
+
+
+@pytest.mark.parametrize(
+    ("row", "built", "tests", "wrong"),
+    [
+        ("P3", True, ["tests/journey/test_a.py::test_b", "tests/spec/test_c.py"], ""),
+        ("P3", True, ["tests/spec/test_c.py", "tests/browser/test_d.py"], "P3 is what people do"),
+        ("B13", True, ["tests/spec/test_c.py"], "B13 is what people do"),
+        ("B1", True, ["tests/spec/test_c.py"], ""),
+        ("P3", True, [], "P3 is built"),
+        ("P3", False, ["tests/spec/test_c.py"], ""),
+        ("P3", False, [], ""),
+    ],
+)
+def test_a_row_that_is_not_proved_is_named(row: str, built: bool, tests: list[str], wrong: str) -> None:  # noqa: FBT001
+    """What people do wants a journey, the rest any test, what is open nothing."""
+    found = problems({row: ("words", built)}, {row: tests} if tests else {})
+    assert [each.startswith(wrong) for each in found] == [True] * bool(wrong)
+
+
+def test_a_test_that_cites_nothing_known_is_named() -> None:
+    """Another row than there are."""
+    assert problems({}, {"Z1": ["tests/spec/test_c.py"]}) == ["Z1 is cited by tests/spec/test_c.py, and is no row here"]
 
 
 def test_the_document_has_all_rows() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.contracts.lint import CLIPPED, lint
-from shared.contracts.plain_braces import convert
+from shared.contracts.plain_braces import Converted, convert
 from shared.contracts.template import check
 
 GOOD = '<p>Hello {{ first }}</p><a href="https://shop.example/a?b=1">x</a><a href="{{ optOutUrl }}">y</a>'
@@ -72,6 +72,6 @@ def test_single_braces_become_ours() -> None:
         "{{ first_name }} {{ account.name }} {{ email }} {{ optOutUrl }} {{ optOutLink }} {{ today }} https://a.example"
     )
     assert done.source == ours + style
-    assert done.unknown == ()
+    assert done.named == ()
     assert check({"text": done.source}, {"first_name", "account.name"}) == []
-    assert convert("{trackingUrl:9}", {}, {}).unknown == ("9",)
+    assert convert("{trackingUrl:9}", {}, {}) == Converted("{{ trackingUrl:9 }}", ("9",))

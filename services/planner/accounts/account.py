@@ -35,6 +35,7 @@ class Account(BaseModel):
     Attributes:
         slowed: What senders said of providers that get less, by provider; whether it still holds is a matter of time.
         suspended: The same of those that get nothing, "" for the account as a whole.
+        held: Why senders hold it: what its relay says against it. Whoever asks puts it in (`Parts.account`).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -43,6 +44,7 @@ class Account(BaseModel):
     tested: AccountTested | None = None
     slowed: dict[str, ProviderSlowed] = {}
     suspended: dict[str, ProviderSuspended] = {}
+    held: str = ""
 
     def shaped(self, event: DomainEvent) -> "Account":
         """Return the account after what a sender said of one of its providers."""
@@ -78,6 +80,9 @@ class Account(BaseModel):
             return Refusal(code="account_not_tested", message="Test the account before it is used.", field="account")
         if not self.tested.working:
             message = f"The last test of the account failed: {self.tested.detail}"
+            return Refusal(code="account_not_working", message=message, field="account")
+        if self.held:
+            message = f"Its relay refuses the account: {self.held}. Mend that, then test the account."
             return Refusal(code="account_not_working", message=message, field="account")
         if sender is not None and canonical(sender) not in map(canonical, self.added.senders):
             return Refusal(

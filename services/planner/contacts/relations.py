@@ -1,9 +1,9 @@
 """Relations: a record (a person) belongs to another of its source (an account), whose fields it can be addressed with.
 
-What is known of accounts stands here, for an account needs no address. Its name and fields are laid over the contacts
-of its people as `account.<field>`, so templates, rules and previews know them as any other field. `note` says in the
-transaction of intake what is to be laid anew, whichever of the two came first; `settle` does it, some records at a
-time, and goes on where a crash stopped it.
+What is known of accounts stands here, for an account needs no address; one that has any counts as its own. Its name
+and fields are laid over the contacts of its people, and its own, as `account.<field>`: templates, rules and previews
+know them as any field. `note` says in the transaction of intake what is to be laid anew, whichever of the two came
+first; `settle` does it, some records at a time, and goes on where a crash stopped it.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -59,7 +59,8 @@ async def note(conn: AsyncConnection, told: Iterable[tuple[str, str, ContactUpse
     if not news:
         return
     people = await _there(conn, RELATIONS, news)
-    rows = [(record, account, 1, "[]") for record, (account, _) in news.items() if account or record in people]
+    whose = {record: account or (record if data.kind == ACCOUNT else "") for record, (account, data) in news.items()}
+    rows = [(record, account, 1, "[]") for record, account in whose.items() if account or record in people]
     put = insert(conn, RELATIONS).values(values_of(RELATIONS, "record", "account", "owing", "given"))
     moved = {"account": put.excluded.account, "owing": put.excluded.owing}
     await execute_many(conn, put.on_conflict_do_update(index_elements=["record"], set_=moved), rows)
@@ -74,8 +75,8 @@ async def note(conn: AsyncConnection, told: Iterable[tuple[str, str, ContactUpse
     newer = {"fields": put.excluded.fields}
     await execute_many(conn, put.on_conflict_do_update(index_elements=["record"], set_=newer), changed)
     if changed:
-        whose = RELATIONS.c.account.in_([record for record, _ in changed])
-        await conn.execute(update(RELATIONS).where(whose).values(owing=1))
+        theirs = RELATIONS.c.account.in_([record for record, _ in changed])
+        await conn.execute(update(RELATIONS).where(theirs).values(owing=1))
 
 
 async def settle(engine: AsyncEngine) -> bool:

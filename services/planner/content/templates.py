@@ -18,10 +18,12 @@ from shared.contracts import commands, subjects
 from shared.contracts.commands import Answer, DraftMailing, LanguageVariant, Refusal, SendMail
 from shared.contracts.content import TemplateText
 from shared.contracts.envelope import Commit
+from shared.contracts.plain_braces import convert
 from shared.contracts.saved_template import TemplateSaved
 from shared.contracts.template import TemplateError, parse
 from shared.contracts.tracking_url import without
 from shared.eventlog.handling import handle
+from shared.record_fields import record_fields
 
 Result = Answer | Refusal
 W = TypeVar("W", DraftMailing, SendMail, LanguageVariant)
@@ -31,6 +33,9 @@ _TEXTS = ("subject", "html", "text")
 
 async def save(parts: Parts, wanted: commands.SaveTemplate, act: Act) -> Result:
     """Check its syntax and keep it."""
+    if wanted.single_braces:
+        ours = {field: convert(getattr(wanted, field), record_fields(), {}).source for field in _TEXTS}
+        wanted = wanted.model_copy(update=ours)
     for field in _TEXTS:
         try:
             parse(without(getattr(wanted, field)), html=field == "html")

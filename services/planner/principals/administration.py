@@ -125,6 +125,13 @@ async def users(parts: Parts, _: commands.Users) -> Result:
     return Answer(ok=True, data={"users": found})
 
 
+async def own_address(parts: Parts, who: str) -> list[str]:
+    """Return the address of a person, nothing for a token or a NATS user."""
+    state = await parts.principal(who)
+    record = await parts.records.get(who, state.record) if state.active and state.kind == "user" else None
+    return [record.email] if record else []
+
+
 async def _all(parts: Parts, kind: Literal["user", "token"]) -> list[tuple[str, Standing, Record]]:
     found = []
     for who, standing in (await parts.principals.standings()).items():

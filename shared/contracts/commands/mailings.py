@@ -176,12 +176,12 @@ class EditMailing(DraftMailing):
 
 
 class SendTest(Command):
-    """Send the mailing to test addresses, through the prompt lane."""
+    """Send the mailing to test addresses, or to whoever asks, through the prompt lane."""
 
     NAME: ClassVar[str] = "mailing.test"
 
     mailing: Id
-    to: list[str] = Field(min_length=1, max_length=20)
+    to: list[str] = Field(default=[], max_length=20)
 
 
 class Start(BaseModel):

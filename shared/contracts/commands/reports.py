@@ -14,11 +14,12 @@ class Campaigns(Query):
 
 
 class Mailings(Query):
-    """All mailings, newest first -> {mailings: [...]} each as in `Status`."""
+    """All mailings, newest first -> {mailings: [...]} each as in `Status`; `limit`: only so many of them, 0 for all."""
 
     NAME: ClassVar[str] = "mailing.list"
 
     campaign: str = ""
+    limit: int = Field(default=0, ge=0, le=1_000)
 
 
 class Status(Query):

@@ -54,7 +54,10 @@ class SendMail(Command):
 
 
 class SaveTemplate(Command):
-    """Keep a template under a name, for mailings and single mails; with `template` it replaces that one as a whole."""
+    """Keep a template under a name, for mailings and single mails; with `template` it replaces that one as a whole.
+
+    `single_braces`: it was written for a system that spells placeholders `{Person.firstName}`, and is kept in ours.
+    """
 
     NAME: ClassVar[str] = "template.save"
 
@@ -63,6 +66,7 @@ class SaveTemplate(Command):
     subject: str = Field(default="", max_length=900)
     html: str = Field(default="", max_length=2_000_000)
     text: str = Field(default="", max_length=2_000_000)
+    single_braces: bool = False
 
 
 class DeleteTemplate(Command):

@@ -32,7 +32,8 @@ _CODES: dict[HTTPStatus, str] = {
         campaign_fixed mailing_deleted mailing_exists mailing_started mailing_running mailing_not_running
         mailing_not_paused mailing_completed audience_missing audience_empty audience_fixed not_in_doubt
         decided_meanwhile cannot_redrive not_suppressed key_retired selector_used
-        user_exists token_revoked token_lost no_password log_restored cursor_lost recipient_removed""",
+        user_exists token_revoked token_lost no_password no_own_address
+        log_restored cursor_lost recipient_removed""",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large body_too_large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "media_type_unsupported",
     HTTPStatus.UNPROCESSABLE_ENTITY: """

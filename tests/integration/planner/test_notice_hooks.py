@@ -1,12 +1,8 @@
 """Webhooks: signed, told until the URL says 2xx, never to what is not public."""
 
 import asyncio
-import hashlib
-import hmac
 import json
-from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -23,34 +19,13 @@ from shared.contracts import commands, subjects
 from shared.contracts.mailing import MailingDrafted, MailingFailed
 from shared.database import create_tables
 from tests.harness.databases import Database
+from tests.harness.hooked import SECRET, Told, signature
 from tests.harness.waiting import until
 from tests.integration.planner.conftest import Desk
 from tests.integration.planner.test_running import sending
 
 NOBODY: Any = None
 """A log and contents that are not asked for anything."""
-KEY = b"k" * 32
-SECRET = "whsec_" + b64encode(KEY).decode()
-
-
-@dataclass
-class Told:
-    """A server that says 500 to the first request and 204 to the others; headers and bodies of what came."""
-
-    port: int = 0
-    came: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Take one request."""
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        fields = (line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
-        headers = {name.lower(): value for name, value in fields}
-        body = await reader.readexactly(int(headers["content-length"]))
-        self.came.append((headers, body))
-        status = b"204 No Content" if len(self.came) > 1 else b"500 Oops"
-        writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        await writer.drain()
-        writer.close()
 
 
 @pytest.fixture
@@ -84,8 +59,7 @@ async def test_a_url_is_told_until_it_takes_it_once(desk: Desk, told: Told) -> N
     name, at = headers["webhook-id"], headers["webhook-timestamp"]
     assert first["webhook-id"] == name
     assert headers["host"] == f"localhost:{told.port}"
-    expected = hmac.digest(b64decode(SECRET[6:]), f"{name}.{at}.".encode() + body, hashlib.sha256)
-    assert headers["webhook-signature"] == "v1," + b64encode(expected).decode()
+    assert headers["webhook-signature"] == signature(name, at, body)
     said = json.loads(body)
     assert said["type"] == "mailing.completed"
     assert said["data"]["totals"] == {"accepted": 10}

@@ -53,6 +53,16 @@ async def test_people_are_addressed_with_what_is_known_of_their_account(desk: De
     assert await shown(desk, mailing, "ann@one.example") == ("For Ann of nobody", "In ?")
 
 
+@pytest.mark.feature("A6", "A7")
+async def test_an_account_that_has_an_address_is_its_own(desk: Desk) -> None:
+    """It is addressed as its people are; when it becomes a person without an account it is so no more."""
+    await synced(desk, told("g", "office@g.example", kind="account", name="Globex", fields={"city": "Oslo"}))
+    mailing = await desk.drafted(html="", **LETTER)
+    assert await shown(desk, mailing, "office@g.example") == ("For Globex of Globex", "In Oslo")
+    await synced(desk, told("g", "office@g.example", version=2, name="Globex"))
+    assert await shown(desk, mailing, "office@g.example") == ("For Globex of nobody", "In ?")
+
+
 @pytest.mark.feature("A7")
 async def test_a_list_mixes_kinds_of_records(desk: Desk) -> None:
     """Contacts, leads, users, accounts and a kind that the settings add get one mailing; a rule tells them apart."""

@@ -109,6 +109,12 @@ async def test_a_paused_account_fails_its_mailings_until_they_are_resumed(desk: 
     await until(held)
     await desk.happened(mailing, "MailingFailed")
     before = await desk.hints(mailing)
+    assert await desk.refused(commands.ResumeMailing(mailing=mailing)) == "account_not_working"
+    other = await desk.drafted(account=await desk.account())
+    draft = await desk.ask(commands.Draft(mailing=other))
+    wanted = draft | {"account": account}
+    del wanted["mailing"]
+    assert await desk.refused(commands.DraftMailing.model_validate(wanted)) == "account_not_working"
     await desk.write(subjects.relay(account), AccountReleased())
     await desk.facts_seen(subjects.relay(account))
     await desk.do(commands.ResumeMailing(mailing=mailing))
@@ -222,6 +228,7 @@ async def test_a_test_goes_through_the_prompt_lane_with_real_fields(desk: Desk) 
     ]
     assert (await desk.types(mailing)).count("TestSent") == 1
     assert await desk.refused(commands.SendTest(mailing=mailing, to=["nobody"])) == "address_invalid"
+    assert await desk.refused(commands.SendTest(mailing=mailing)) == "no_own_address"
 
 
 @pytest.mark.usefixtures("database")

@@ -52,6 +52,21 @@ async def test_a_kept_template_is_what_a_draft_does_not_say(desk: Desk) -> None:
     assert await desk.refused(commands.SaveTemplate(template=template, name="again")) == "template_unknown"
 
 
+@pytest.mark.feature("A6")
+async def test_a_template_of_another_system_is_kept_as_ours(desk: Desk) -> None:
+    """Single braces are rewritten where it is said that they stand there, and only there."""
+    said = {
+        "subject": "For {Person.firstName}",
+        "html": "<style>p{top}</style>{optOutLink} {trackingUrl:42}",
+        "text": "",
+    }
+    ours = {"subject": "For {{ first_name }}", "html": "<style>p{top}</style>{{ optOutLink }} {{ trackingUrl:42 }}"}
+    for single, wanted in ((True, ours), (False, said)):
+        kept = await desk.do(commands.SaveTemplate(name="Letter", **said, single_braces=single))
+        shown = await desk.ask(commands.ShowTemplate(template=kept["template"]))
+        assert {name: shown[name] for name in ("subject", "html", "text")} == {"text": ""} | wanted
+
+
 @pytest.mark.feature("F2")
 async def test_a_single_mail_goes_to_one_person_and_to_a_removed_one_when_somebody_insists(desk: Desk) -> None:
     """One chunk in the prompt lane with the fields of the contact; the plan keeps that somebody insisted."""

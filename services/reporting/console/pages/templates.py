@@ -19,7 +19,9 @@ from services.reporting.console.written import TEXTS
 from shared.contracts import commands
 from shared.contracts.commands import Refusal
 from shared.contracts.lint import lint
+from shared.contracts.plain_braces import convert
 from shared.contracts.template import TemplateError, placeholders
+from shared.record_fields import record_fields
 
 if TYPE_CHECKING:
     from services.reporting.console.mount import Console
@@ -94,6 +96,8 @@ class _Template:
                     with self._form as form:
                         form.text("name", "Name", self._said.get("name", ""), required=True, maxlength=200)
                         letter_fields(form, self._said or {"html": SAMPLE})
+                        text = "It was written for another system: {Person.firstName}. It is kept in our spelling."
+                        form.box("single_braces", "Placeholders in single braces", text)
                         if self._desk.may("edit"):
                             form.buttons(("save", "Save"), ("look", "Preview and look it over"))
                         else:
@@ -114,6 +118,8 @@ class _Template:
 
     async def _submit(self, values: Values) -> Refusal | None:
         letter = letter_of(values)
+        if values["single_braces"] == "yes":
+            letter = {name: convert(text, record_fields(), {}).source for name, text in letter.items()}
         self._look(letter)
         if values["do"] == "look":
             return None

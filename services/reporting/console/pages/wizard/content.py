@@ -195,7 +195,8 @@ class _Content:
             tag("h2", "Try it on yourself", id="test")
             form = Form(self._send_test)
             with form:
-                form.text("to", "Send a test to", required=True, hint="One or more addresses. It goes as it was saved.")
+                hint = "One or more addresses; yours, if empty. It goes as it was saved."
+                form.text("to", "Send a test to", hint=hint)
                 form.buttons("Send the test", style="plain")
             self._outcome = Outcome(self._desk)
 
