@@ -1,4 +1,7 @@
-"""Sending hours in a form: two windows of the day, days of the week, holidays, further dates that are closed."""
+"""Sending hours in a form: windows of the day, days of the week, holidays, further dates that are closed."""
+
+from datetime import time
+from typing import Any
 
 from services.reporting.console import words
 from services.reporting.console.desk import Data
@@ -8,6 +11,17 @@ from shared.contracts.commands import Refusal
 from shared.contracts.mailing_settings import SendingHours
 
 DAYS = tuple((str(day), name) for day, name in enumerate(words.DAYS))
+_LEAST = 2
+"""So many windows there is room for; where there are more, for each of them."""
+_WINDOWS = (
+    ("", ""),
+    ("_2", " once more"),
+    ("_3", " a third time"),
+    ("_4", " a fourth time"),
+    ("_5", " a fifth time"),
+    ("_6", " a sixth time"),
+)
+"""What is added to the names and labels of the fields of each."""
 ALIASES = {
     "hours": "from",
     "hours.start": "from",
@@ -19,14 +33,27 @@ ALIASES = {
 }
 
 
+def time_field(form: Form, name: str, label: str, at: time | None, **more: Any) -> None:  # noqa: ANN401 - as of `text`
+    """Add a field for a time of day; seconds are shown where there are any."""
+    seconds = at is not None and bool(at.second or at.microsecond)
+    form.text(name, label, written(at) if at else "", type="time", step=1 if seconds else None, **more)
+
+
+def written(at: time) -> str:
+    """Return a time of day as browsers have it, with as much of it as there is."""
+    if at.microsecond:
+        return at.isoformat("milliseconds")
+    return at.isoformat("seconds" if at.second else "minutes")
+
+
 def hours_fields(form: Form, hours: SendingHours | None) -> None:
     """Add the fields."""
     spans = [hours, *hours.more] if hours else []
-    for place, (label, suffix) in enumerate((("", ""), (" once more", "_2"))):
+    for place, (suffix, label) in enumerate(_WINDOWS[: max(_LEAST, len(spans))]):
         span = spans[place] if place < len(spans) else None
         with tag("div", "", "pair"):
-            form.text(f"from{suffix}", f"From{label}", f"{span.start:%H:%M}" if span else "", type="time")
-            form.text(f"until{suffix}", f"Until{label}", f"{span.end:%H:%M}" if span else "", type="time")
+            time_field(form, f"from{suffix}", f"From{label}", span and span.start)
+            time_field(form, f"until{suffix}", f"Until{label}", span and span.end)
     days = [str(day) for day in hours.weekdays] if hours else [day for day, _ in DAYS]
     form.checks("days", "Only on", DAYS, days, classes="line")
     with tag("div", "", "pair"):
@@ -38,18 +65,19 @@ def hours_fields(form: Form, hours: SendingHours | None) -> None:
 
 def hours_problem(values: Values) -> Refusal | None:
     """Return what is missing of a window."""
-    if bool(values["from"]) == bool(values["until"]):
-        return None
-    return Refusal(code="invalid", message="Give both hours, or none.", field="from")
+    for suffix, _ in _WINDOWS:
+        if bool(values[f"from{suffix}"]) != bool(values[f"until{suffix}"]):
+            return Refusal(code="invalid", message="Give both hours, or none.", field=f"from{suffix}")
+    return None
 
 
 def hours_of(values: Values) -> Data | None:
     """Return the hours that a form with these fields holds, None where it limits nothing."""
     days = [int(day) for day in values.all("days")]
     holidays, closed = words_of(values["holidays"].upper()), words_of(values["closed"])
-    second = bool(values["from_2"] or values["until_2"])
-    if not (values["from"] or second or len(days) < len(DAYS) or holidays or closed):
+    windows = [(values[f"from{suffix}"], values[f"until{suffix}"]) for suffix, _ in _WINDOWS]
+    spans = [{"start": start, "end": end} for start, end in windows if start]
+    if not (spans or len(days) < len(DAYS) or holidays or closed):
         return None
-    more = [{"start": values["from_2"], "end": values["until_2"]}] if second else []
-    span = {"start": values["from"] or "00:00", "end": values["until"] or "00:00"}
-    return {**span, "more": more, "weekdays": days, "holidays": holidays, "closed": closed}
+    first, *more = spans or [{"start": "00:00", "end": "00:00"}]
+    return {**first, "more": more, "weekdays": days, "holidays": holidays, "closed": closed}

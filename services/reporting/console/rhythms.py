@@ -1,9 +1,11 @@
 """When something comes round, in a form and in words."""
 
+from datetime import time
+
 from services.reporting.console import words
 from services.reporting.console.desk import Data
 from services.reporting.console.form import Form, Values
-from services.reporting.console.hours import DAYS
+from services.reporting.console.hours import DAYS, time_field
 from services.reporting.console.html import tag
 from shared.contracts.commands import Refusal
 
@@ -26,8 +28,7 @@ def rhythm_fields(form: Form, rhythm: Data, zone: str) -> None:
     day = rhythm.get("day", 1)
     form.text("day", "On day", day, required=True, type="number", min=1, max=31, hint=hint, classes="of-months")
     with tag("div", "", "pair"):
-        at = str(rhythm.get("at", "09:00"))[:5]
-        form.text("time_of_day", "At", at, required=True, type="time")
+        time_field(form, "time_of_day", "At", time.fromisoformat(rhythm.get("at", "09:00")), required=True)
         form.text("zone", "Time zone", rhythm.get("zone", zone), required=True, hint="Such as Europe/Prague.")
     with tag("div", "", "pair"):
         form.text("starts_on", "Not before", rhythm.get("starts_on") or "", type="date")

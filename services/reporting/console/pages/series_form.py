@@ -88,15 +88,20 @@ class _Series:
 
     async def _made_like(self, values: Values) -> tuple[DraftMailing, Data | None]:
         """Return what is drafted each time, and its sources."""
-        changes: Data = {"name": values["name"]}
-        if values["template"]:
-            changes |= {"template": values["template"], **dict.fromkeys(TEXTS, "")}
+        name, template = values["name"], values["template"]
         if not values["mailing"]:
-            draft = self._found["draft"] | {"template": ""} | changes
+            draft = says(self._found["draft"], template) | {"name": name}
             return DraftMailing.model_validate(draft), self._found["sources"]
         status = await self._desk.read(commands.Status(mailing=values["mailing"]))
         chosen = await self._desk.read(commands.ChosenSources(mailing=values["mailing"]))
-        return anew(await written(self._desk, status), **changes), chosen["sources"]
+        return anew(says(await written(self._desk, status), template), name=name), chosen["sources"]
+
+
+def says(draft: Data, template: str) -> Data:
+    """Return a draft that says what a template does; what it says itself beside its own template stays."""
+    if template == draft.get("template", ""):
+        return draft
+    return draft | {"template": template} | dict.fromkeys(TEXTS if template else (), "")
 
 
 async def draw_new(frame: Frame) -> None:
