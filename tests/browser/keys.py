@@ -1,8 +1,15 @@
 """A person with a keyboard and nothing else: tabs to what has a name, types, presses."""
 
-from playwright.async_api import Page
+from contextlib import suppress
+from pathlib import Path
+
+from playwright.async_api import FileChooser, Page
+
+from tests.harness.waiting import until
 
 _MOST = 120
+_PRESSES, _CHOOSER = 4, 15.0
+"""How often a chooser is asked for, and how many seconds it has to open."""
 _FOCUSED = """() => {
   const it = document.activeElement;
   if (!it || it === document.body) return null;
@@ -41,6 +48,21 @@ class Keys:
         await self.to(name)
         await self._page.keyboard.press("Control+A")
         await self._page.keyboard.type(text)
+
+    async def choose(self, name: str, file: Path) -> None:
+        """Go to a field for a file, open its chooser by keyboard and choose one.
+
+        The chooser is listened for before the field is reached; a busy browser that forgot the key has it once more.
+        """
+        opened: list[FileChooser] = []
+        self._page.once("filechooser", opened.append)
+        for _ in range(_PRESSES):
+            await self.press(name, "Space")
+            with suppress(AssertionError):  # pressed again, or told below
+                await until(lambda: opened, _CHOOSER)
+                break
+        assert opened, f"{name!r} opens no chooser"
+        await opened[0].set_files(file)
 
     async def press(self, name: str, key: str = "Enter", kind: str = "") -> None:
         """Go to a button or link and press it."""

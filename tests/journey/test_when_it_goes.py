@@ -11,7 +11,7 @@ import pytest
 
 from shared import clock
 from tests.harness.hooked import Told, signature
-from tests.harness.marketer import LETTER, PACKET, Marketer, body_of, read
+from tests.harness.marketer import LETTER, PACKET, PATIENCE, Marketer, body_of, read
 from tests.harness.recipient import browser, links_of, read_by_a_person
 from tests.harness.smtp import Accepted, Phase, ScriptedSmtp, Session
 from tests.harness.waiting import until
@@ -20,19 +20,44 @@ pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SPANS, OPEN, SHUT = 4, 3, 2
-"""So many windows, and for how many seconds each is open, and shut after it."""
+"""So many windows, and for how many units each is open, and shut after it."""
+WINDOW_OPENED = "mailing.window_opened/1"
 
 
-def took(mails: list[Accepted]) -> float:
-    """Return how many seconds lay between the first and the last of some mails at the sink."""
-    return max(mail.at for mail in mails) - min(mail.at for mail in mails)
+async def took(shop: Marketer, *mailings: str) -> float:
+    """Return how many seconds lay between the start of some mailings and their last mail at the sink.
+
+    Whatever is late on a busy machine makes it more, nothing makes it less than a rate allows.
+    """
+    began = min([datetime.fromisoformat((await shop.status(mailing))["started_at"]) for mailing in mailings])
+    return max(mail.at for mailing in mailings for mail in shop.arrived(mailing)) - began.timestamp()
 
 
-def spans(first: datetime) -> dict[str, Any]:
+def spans(first: datetime, unit: timedelta) -> dict[str, Any]:
     """Return hours of a few short windows from an instant on, the same ones every day."""
-    opens = [first + timedelta(seconds=place * (OPEN + SHUT)) for place in range(SPANS)]
-    found = [{"start": at.time().isoformat(), "end": (at + timedelta(seconds=OPEN)).time().isoformat()} for at in opens]
+    opens = [first + place * (OPEN + SHUT) * unit for place in range(SPANS)]
+    found = [{"start": at.time().isoformat(), "end": (at + OPEN * unit).time().isoformat()} for at in opens]
     return found[0] | {"more": found[1:]}
+
+
+async def within_windows(shop: Marketer, campaign: str, unit: timedelta) -> tuple[str, datetime]:
+    """Start a mailing, a mail each unit, within short windows from now on; return it and when the first one opens."""
+    mailing = await shop.draft(campaign, limits={"seconds_between": unit.total_seconds()})
+    await shop.fixed(mailing)
+    assert (await shop.status(mailing))["status"] == "Planned"
+    now = clock.now().replace(microsecond=0)
+    await shop.done("POST", f"/mailings/{mailing}/schedule", {"hours": spans(now, unit)})
+    return mailing, now
+
+
+async def turns_of(shop: Marketer, mailing: str, first: datetime, unit: timedelta) -> list[str]:
+    """Wait until all its windows are over for this day; return how it started and stopped."""
+    over = first + SPANS * (OPEN + SHUT) * unit
+    await asyncio.sleep(max(0.0, (over - clock.now()).total_seconds()))
+    opens = (None, f"{first + timedelta(days=1):%Y-%m-%dT%H:%M:%S}.000Z")  # None: it never started
+    await shop.becomes(mailing, lambda status: status["status"] == "Scheduled" and status["opens"] in opens)
+    lines = events_of((await shop.ran("mailing", "log", mailing))["rows"])
+    return [line for line in lines if line.startswith(("mailing.sending", "mailing.window"))]
 
 
 def events_of(lines: list[dict[str, Any]]) -> list[str]:
@@ -40,6 +65,7 @@ def events_of(lines: list[dict[str, Any]]) -> list[str]:
     return [line["type"] for line in sorted(lines, key=lambda line: line["seq"]) if line["type"].startswith("mailing.")]
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.feature("G1", "G2", "G6", "M4", "P3", "P5", "A9")
 async def test_each_goes_out_at_its_time_and_at_its_pace(shop: Marketer, tmp_path: Path) -> None:
     """Start, business days, hours, interval, smooth rate, shared rate, packets: all by what the installation runs.
@@ -53,19 +79,14 @@ async def test_each_goes_out_at_its_time_and_at_its_pace(shop: Marketer, tmp_pat
     }
     campaign, many, dozen = [await shop.campaign(name, name=name) for name in ("few", "many", "dozen")]
 
-    now = clock.now().replace(microsecond=0)
-    windowed = await shop.draft(many, limits={"seconds_between": 1})
-    await shop.fixed(windowed)
-    assert (await shop.status(windowed))["status"] == "Planned"
-    hours = spans(now)
-    await shop.done("POST", f"/mailings/{windowed}/schedule", {"hours": hours})
+    unit = timedelta(seconds=1)
+    windowed, now = await within_windows(shop, many, unit)
 
-    begins = clock.now().replace(microsecond=0) + timedelta(seconds=4)
     timed = await shop.draft(campaign)
     await shop.fixed(timed)
+    begins = clock.now().replace(microsecond=0) + timedelta(seconds=4)
     tokyo = (begins + timedelta(hours=9)).replace(tzinfo=None).isoformat()
     await shop.ran("mailing", "schedule", timed, "--at", tokyo, "--zone", "Asia/Tokyo")
-    await shop.becomes(timed, lambda status: status["status"] == "Scheduled")
 
     noon = (24 - now.hour) % 24 - 12  # a zone in which midnight is far away
     zone = f"Etc/GMT{-noon:+d}"
@@ -104,37 +125,39 @@ async def test_each_goes_out_at_its_time_and_at_its_pace(shop: Marketer, tmp_pat
     for mailing in (timed, smooth, paused, *pair):
         assert len(await shop.completed(mailing)) == 4
     assert min(mail.at for mail in shop.arrived(timed)) >= begins.timestamp()
+    assert "mailing.scheduled/1" in events_of((await shop.ran("mailing", "log", timed))["rows"])
     # The first of a rate may be late by an interval.
-    assert took(shop.arrived(smooth)) > 1.5, "four at one a second take three seconds"
-    assert took(shop.arrived(paused)) > 2
-    assert took([mail for mailing in pair for mail in shop.arrived(mailing)]) > 5, "eight at one a second, together"
+    assert await took(shop, smooth) > 1.5, "four at one a second take three seconds"
+    assert await took(shop, paused) > 2
+    assert await took(shop, *pair) > 5, "eight at one a second, together"
     for mailing, size, rest in ((packet, 2, 2), (packets, PACKET, 4)):
         status = await shop.becomes(mailing, lambda status, size=size: status["sent"] == size)
         assert (status["status"], status["to_send"]) == ("Sending", rest)
         ends = (await shop.ran("mailing", "forecast", mailing))["finishes_at"]
         assert datetime.fromisoformat(ends) > clock.now() + timedelta(minutes=50)
 
-    tomorrow = f"{now + timedelta(days=1):%Y-%m-%dT%H:%M:%S}.000Z"
-    await shop.becomes(windowed, lambda status: (status["status"], status["opens"]) == ("Scheduled", tomorrow))
-    lines = events_of((await shop.ran("mailing", "log", windowed))["rows"])
-    turns = [line for line in lines if line.startswith(("mailing.sending", "mailing.window"))]
+    turns = await turns_of(shop, windowed, now, unit)
+    if WINDOW_OPENED not in turns or not shop.arrived(windowed):  # the machine slept: once more, with longer windows
+        await shop.ran("mailing", "cancel", windowed)
+        windowed, now = await within_windows(shop, many, 4 * unit)
+        turns = await turns_of(shop, windowed, now, 4 * unit)
     assert turns[0] == "mailing.sending_started/1"
     assert turns[1:4:2] == ["mailing.window_closed/1"] * len(turns[1:4:2])
-    assert "mailing.window_opened/1" in turns
+    assert WINDOW_OPENED in turns
     assert not shop.arrived(business)
     await shop.done("POST", f"/mailings/{business}/unschedule", {})
     assert (await shop.status(business))["status"] == "Planned"
+    await shop.ran("mailing", "schedule", business, "--days", free, "--zone", zone)
+    assert len(await shop.completed(business)) == 4
     await shop.becomes(windowed, lambda status: status["sent"] == len(shop.arrived(windowed)))
     some = len(shop.arrived(windowed))
     assert 0 < some < 30
-    await shop.ran("mailing", "schedule", business, "--days", free, "--zone", zone)
-    assert len(await shop.completed(business)) == 4
-    assert (len(shop.arrived(windowed)), (await shop.status(windowed))["sent"]) == (some, some), "nothing while closed"
     assert [len(shop.arrived(mailing)) for mailing in (packet, packets)] == [2, PACKET], "no more within the hour"
 
     wanted = LETTER | {"campaign": campaign, "name": "y", "account": shop.system.account}
     assert await shop.denied("PUT", f"/mailings/{timed}", wanted) == "mailing_started"
     assert await shop.fails("mailing", "edit", timed, *draft, *letter) == "mailing_started"
+    assert (len(shop.arrived(windowed)), (await shop.status(windowed))["sent"]) == (some, some), "nothing while closed"
     for mailing in (windowed, packet, packets):
         await shop.ran("mailing", "cancel", mailing)
 
@@ -154,8 +177,11 @@ async def test_nobody_is_written_to_at_night_or_too_late(shop: Marketer) -> None
     await shop.becomes(mailing, lambda status: status["sent"] == 1)
     late = await shop.draft(campaign, limits={"seconds_between": 60})
     await shop.ran("mailing", "audience", late, "--add", "dora@two.example")
-    ends = (clock.now() + timedelta(seconds=6)).replace(tzinfo=None).isoformat()
-    await shop.done("POST", f"/mailings/{late}/schedule", {"deadline": ends})
+    for seconds in (6, 20, 40):  # refused where it is past by the time that a busy machine reads it
+        ends = (clock.now() + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()
+        reply = await shop.asked("POST", f"/mailings/{late}/schedule", {"deadline": ends})
+        if reply.status_code == 200:
+            break
     await shop.completed(late)
     status = await shop.ran("mailing", "status", late)
     assert status["sent"] + status["expired"] == 3
@@ -250,9 +276,11 @@ async def test_each_recipient_has_a_status_and_a_cause(shop: Marketer) -> None:
         return {row["address"].partition("@")[0]: (row["status"], row["outcome"]) for row in rows}
 
     async def tried() -> bool:
-        return Counter(status for status, _ in (await stands(mailing)).values())["Pending"] == 1
+        found = await stands(mailing)
+        busy = found.get("busy-1", ("", ""))
+        return busy[1] == "deferred" and Counter(status for status, _ in found.values())["Pending"] == 1
 
-    await until(tried, 60, every=0.2)
+    await until(tried, PATIENCE, every=0.2)
     assert await stands(mailing) == {
         "cyd": ("Sent", "accepted"),
         "reject-1": ("Failed", "rejected"),
@@ -274,7 +302,7 @@ async def test_each_recipient_has_a_status_and_a_cause(shop: Marketer) -> None:
     async def given_up() -> bool:
         return (await stands(mailing))["busy-1"] == ("Failed", "cancelled")
 
-    await until(given_up, 60, every=0.2)
+    await until(given_up, PATIENCE, every=0.2)
     await shop.completed(brief)
     assert await stands(brief) == {"busy-1": ("Failed", "expired")}
 
@@ -294,7 +322,7 @@ async def test_who_is_named_is_told_of_the_end_by_mail_and_by_webhook(shop: Mark
         await shop.ran("mailing", "audience", mailing)
         await shop.ran("mailing", "schedule", mailing)
         await shop.completed(mailing)
-        await until(lambda: told.came, 30)
+        await until(lambda: told.came, PATIENCE)
     ((headers, body),) = told.came
     assert headers["webhook-signature"] == signature(headers["webhook-id"], headers["webhook-timestamp"], body)
     said = json.loads(body)
@@ -305,7 +333,7 @@ async def test_who_is_named_is_told_of_the_end_by_mail_and_by_webhook(shop: Mark
     def notices() -> list[Accepted]:
         return [mail for mail in shop.system.relay.accepted if mail.recipient == "boss@shop.example"]
 
-    (notice,) = await until(notices, 30)
+    (notice,) = await until(notices, PATIENCE)
     assert read(notice)["Subject"] == "Completed: The end"
     assert "1 x 550 5.1.1 User unknown" in body_of(read(notice))
     rows = (await shop.ran("mailing", "recipients", mailing, "--outcome", "rejected"))["rows"]

@@ -48,12 +48,12 @@ def written(at: time) -> str:
 
 def hours_fields(form: Form, hours: SendingHours | None) -> None:
     """Add the fields."""
-    spans = [hours, *hours.more] if hours else []
+    spans = [(span.start, span.end) for span in (hours, *hours.more)] if hours else []
     for place, (suffix, label) in enumerate(_WINDOWS[: max(_LEAST, len(spans))]):
-        span = spans[place] if place < len(spans) else None
+        start, end = spans[place] if place < len(spans) else (None, None)
         with tag("div", "", "pair"):
-            time_field(form, f"from{suffix}", f"From{label}", span and span.start)
-            time_field(form, f"until{suffix}", f"Until{label}", span and span.end)
+            time_field(form, f"from{suffix}", f"From{label}", start)
+            time_field(form, f"until{suffix}", f"Until{label}", end)
     days = [str(day) for day in hours.weekdays] if hours else [day for day, _ in DAYS]
     form.checks("days", "Only on", DAYS, days, classes="line")
     with tag("div", "", "pair"):
