@@ -55,7 +55,11 @@ class Keys:
         The chooser is listened for before the field is reached; a busy browser that forgot the key has it once more.
         """
         opened: list[FileChooser] = []
-        self._page.once("filechooser", opened.append)
+
+        def come(chooser: FileChooser) -> None:  # Playwright takes no method of a list
+            opened.append(chooser)
+
+        self._page.once("filechooser", come)
         for _ in range(_PRESSES):
             await self.press(name, "Space")
             with suppress(AssertionError):  # pressed again, or told below
