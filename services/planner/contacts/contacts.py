@@ -6,7 +6,6 @@ belongs to a page; a page of which something changed is marked in the same trans
 rules look at (`search`). `size` is what a contact takes in a payload.
 """
 
-from base64 import b32encode
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -75,7 +74,8 @@ UNREAD_PAGES = _marks("unread_pages")
 """Pages of which rules do not see the latest."""
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_OURS = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _ALPHABET.encode())
+_LETTERS = _ALPHABET.encode() * 8
+"""A letter for each byte: five bits of it count."""
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 
 
@@ -120,7 +120,7 @@ def contact_ids(ordinal: int) -> Iterator[str]:
     while True:
         high = ordinal >> 10
         head = f"{_PAIRS[high >> 15 & 1023]}{_PAIRS[high >> 5 & 1023]}{_ALPHABET[high & 31]}"
-        chance = b32encode(token_bytes(5 * 640)).translate(_OURS).decode()  # 1,024 times five characters
+        chance = token_bytes(5 * 1024).translate(_LETTERS).decode()
         low = ordinal & 1023
         yield from (f"{head}{_PAIRS[low + i]}{chance[5 * i : 5 * i + 5]}" for i in range(1024 - low))
         ordinal += 1024 - low
