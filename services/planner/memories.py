@@ -17,6 +17,7 @@ from services.planner.board import MARKS
 from services.planner.intake.imports import IMPORTS
 from services.planner.planning.copies import COPIED
 from services.planner.schema import METADATA, insert
+from services.planner.statuses import standing
 from services.planner.statuses.setting import MARKS as STATUS_MARKS
 from services.planner.statuses.status_facts import StatusFacts
 from shared.database import reading
@@ -90,5 +91,6 @@ class Memories:
             beside = (*OutcomeFacts.tables, RESULTS, FRESH, *StatusFacts.tables, STATUS_MARKS)
             for table in (*facts.TABLES, MARKS, COPIED, *beside):
                 await conn.execute(delete(table))
+            await standing.forget_seen(conn)
             for view in (facts.Facts, OutcomeFacts, StatusFacts):
                 await checkpoints.put(conn, Checkpoint(view.name, view.version))

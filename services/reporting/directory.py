@@ -148,13 +148,16 @@ async def _position(conn: AsyncConnection) -> int:
 
 
 async def _take(conn: AsyncConnection, stored: Stored) -> None:
-    """Bring one message into the tables; it is read whole before anything is changed."""
+    """Bring one message into the tables; it is read whole before anything is changed.
+
+    A newer planner may say more of a person than is understood here: that is left out.
+    """
     _, kind, key = stored.subject.split(".", 2)
     body: dict[str, Any] = orjson.loads(stored.data) if stored.data else {}
     if kind == "page":
         page = int(key)
         rows: list[Row] = [
-            (contact, address, name, *record, *("", "", "", "")[len(record) :], page)
+            (contact, address, name, *record[:4], *("", "", "", "")[len(record) :], page)
             for contact, address, name, *record in body.get("people", [])
         ]
         await conn.execute(delete(tables.people).where(tables.people.c.page == page))

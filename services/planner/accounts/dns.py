@@ -1,9 +1,10 @@
 """TXT and MX records of a name, asked of the machine's DNS resolver or of `POSTHASTE_DNS_SERVER`.
 
 What exists comes back as its texts or hosts, what does not as none; a server that does not answer, or no resolver at
-all, as None: nobody knows. Nothing is kept.
+all, as None: nobody knows. No answer is kept, a resolver for a minute: the machine may get another one.
 """
 
+import time
 from collections.abc import Sequence
 
 import dns.asyncresolver
@@ -12,6 +13,7 @@ import dns.rdatatype
 import dns.resolver
 
 _SECONDS = 5.0
+_KEPT = 60.0
 
 
 class Dns:
@@ -20,6 +22,7 @@ class Dns:
     def __init__(self, server: str = "") -> None:
         """Take the server as `host:port` or `host`, "" for the machine's own."""
         self._server = server
+        self._kept: tuple[float, dns.asyncresolver.Resolver] | None = None
 
     async def texts(self, name: str) -> Sequence[str] | None:
         """Return the TXT records of `name`, None where nobody could say."""
@@ -53,6 +56,12 @@ class Dns:
         return ()
 
     def _resolver(self) -> dns.asyncresolver.Resolver:
+        now = time.monotonic()
+        if self._kept is None or now > self._kept[0] + _KEPT:
+            self._kept = now, self._made()
+        return self._kept[1]
+
+    def _made(self) -> dns.asyncresolver.Resolver:
         if not self._server:
             return dns.asyncresolver.Resolver()
         host, _, port = self._server.rpartition(":") if ":" in self._server else (self._server, "", "53")

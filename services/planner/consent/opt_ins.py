@@ -21,6 +21,7 @@ from services.planner.content.freezing import freeze_content
 from services.planner.facts import SUPPRESSION, millis
 from services.planner.planning.chunks import Planning, by_itself, payload_row
 from services.planner.schema import METADATA, insert
+from services.planner.statuses import standing
 from shared import clock, languages
 from shared.contracts import subjects
 from shared.contracts.commands import DraftMailing, ListConfirmation, Refusal
@@ -167,10 +168,12 @@ class OptIns:
         async with self._reading.connect() as conn:
             mail = (await conn.execute(select(CONFIRMATIONS).where(c.list == wish.list_id))).one_or_none()
             names = await lists.names(conn, [wish.list_id])
+            status = await standing.field_of(conn, contact)
         if mail is None:  # it demands none any more
             return
         mailing = _mailing(origin)
-        row = payload_row(contact, (wish.address, wish.name, key), [wish.list_id], {_LIST_FIELD: names[wish.list_id]})
+        fields = {_LIST_FIELD: names[wish.list_id], **status}
+        row = payload_row(contact, (wish.address, wish.name, key), [wish.list_id], fields)
         payload = await self._planning.put(mailing, 0, [row])
         # The request itself blocks mail of the list; this mail asks about it.
         checked = await self._log.last_seq(subjects.ALL_CONSENT)

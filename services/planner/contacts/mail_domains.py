@@ -2,20 +2,22 @@
 
 A domain is of a provider where all its mail exchangers are. Contacts are gone through in the order in which they came,
 a page at a time, and their provider is set; who comes later is seen by the next sweep, the end of an import by the one
-after it. Once a day all are gone through anew, as domains move; an answer holds for a week. No transaction is open
-while DNS is asked, and nobody waits for it: where it is away contacts stay as they are, in the lane `rest`, it is asked
-ever more seldom, and a metric says so.
+after it. Once a day all are gone through anew, as domains move, an hour after DNS was away, and at once where the table
+is another one; an answer holds for a week. No transaction is open while DNS is asked, and nobody waits for it: where it
+is away contacts stay as they are, in the lane `rest`, it is asked ever more seldom, and a metric says so.
 """
 
 import asyncio
+import functools
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, Column, Integer, String, Table, delete, select
+from sqlalchemy import BigInteger, Column, Integer, String, Table, delete, select, update
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.planner.contacts.contacts import CONTACTS
 from services.planner.schema import METADATA
@@ -26,18 +28,23 @@ from shared.bulk import replace_rows, update_rows
 from shared.database import alone, reading
 from shared.providers import Providers
 
+if TYPE_CHECKING:
+    from services.planner.accounts.dns import Dns
+
 logger = logging.getLogger(__name__)
 
 Exchangers = Callable[[str], Awaitable[Sequence[str] | None]]
 """Returns the mail exchangers of a domain, none where it has none; None where nobody could say."""
 
 PAGE = 1_000
+TURN = 10
+"""So many pages are gone through before the right to do so, which holds a connection, is let go."""
 AT_ONCE = 20
 """So many domains are asked for at a time; where DNS says nothing of any of them it is taken to be away."""
 HOLDS = 7 * 86_400
 """Seconds that an answer holds."""
 UNKNOWN = 3_600
-"""Seconds after which a domain is asked for again of which DNS said nothing."""
+"""Seconds for which nobody asks again for a domain of which DNS said nothing; then all are, where DNS was away."""
 ROUND = 86_400
 """Seconds after which all contacts are gone through anew."""
 LONGEST = 900.0
@@ -77,7 +84,7 @@ class Place:
 
     Attributes:
         contact: The last one.
-        began: When this round did, in seconds since 1970.
+        began: When this round did, in seconds since 1970; where DNS was away as if that were long ago.
         known: Digest of the table of providers it goes by.
         unanswered: Domains of which nobody could say anything in it.
     """
@@ -89,7 +96,7 @@ class Place:
 
     def over(self, known: str, now: int) -> bool:
         """Whether all are to be gone through anew."""
-        return known != self.known or now >= self.began + (UNKNOWN if self.unanswered else ROUND)
+        return known != self.known or now >= self.began + ROUND
 
 
 class MailDomains:
@@ -109,6 +116,7 @@ class MailDomains:
         self._exchangers = exchangers
         self._importing = importing
         self._wanted, self._every = settings.mx_lookups, settings.sweep_seconds
+        self._began = False
         table = repr((sorted(providers.domains.items()), sorted(providers.suffixes.items())))
         self._known = hashlib.sha256(table.encode()).hexdigest()[:16]
 
@@ -128,39 +136,74 @@ class MailDomains:
 
     async def sweep(self) -> bool:
         """Go through whom nobody has gone through yet; False where DNS was away."""
+        now = int(clock.now().timestamp())
+        while (well := await self._turn(now)) is None:
+            pass
+        return well
+
+    async def _turn(self, now: int) -> bool | None:
+        """Go through some pages; None where there may be more, False where DNS was away."""
         async with alone(self._engine, "mail domains") as ours:
             if not ours:  # another planner does
                 return True
-            now = int(clock.now().timestamp())
             place = began = await self._place(now)
-            while page := await self._page(place.contact):
+            if place.known != self._known:  # a planner that started later has another table: that one holds
+                return True
+            for _ in range(TURN):
                 if await self._importing():  # it has the database to itself; the next sweep goes on here
                     return True
-                names = {name for _, name, _ in page} - self._providers.domains.keys()
-                kept = await self._kept(names)
-                whose = {name: provider for name, (provider, holds) in kept.items() if holds > now}
-                answers = await self._ask(sorted(names - whose.keys()))
-                silent = [name for name, found in answers.items() if found is None]
-                place = replace(place, unanswered=place.unanswered + len(silent))
-                whose |= {name: found or "" for name, found in answers.items()}
-                whose |= {name: kept[name][0] for name in silent if name in kept}  # as it was, until DNS says otherwise
-                said = [(name, whose[name], now + (UNKNOWN if answers[name] is None else HOLDS)) for name in answers]
-                at_hand = names <= whose.keys()
-                if at_hand:
-                    place = replace(place, contact=page[-1][0])
-                await self._keep(place, said, list(self._moved(page, whose)) if at_hand else [])
-                if not at_hand:  # the next sweep goes on behind those that were asked for
-                    return False
-            if place != began:
-                await self._forget(place)
-            return True
+                page = await self._page(place.contact)
+                if page:
+                    place = await self._through(page, place, now)
+                    if place.contact != page[-1][0]:  # the next sweep goes on behind those that were asked for
+                        return False
+                if len(page) < PAGE:
+                    if place != began:
+                        await self._end(place)
+                    return True
+            await self._keep(place, [], [])
+            return None
+
+    async def _through(self, page: Sequence[_Row], place: Place, now: int) -> Place:
+        """Set the providers of a page; return how far that went: not to its end where DNS is away."""
+        names = {name for _, name, _ in page} - self._providers.domains.keys()
+        kept = await self._kept(names)
+        whose = {name: provider for name, (provider, holds) in kept.items() if holds > now}
+        answers = await self._ask(sorted(names - whose.keys()))
+        silent = [name for name, found in answers.items() if found is None]
+        whose |= {name: found or "" for name, found in answers.items()}
+        whose |= {name: kept[name][0] for name in silent if name in kept}  # as it was, until DNS says otherwise
+        at_hand = names <= whose.keys()
+        place = replace(
+            place,
+            contact=page[-1][0] if at_hand else place.contact,
+            began=place.began if at_hand else now - ROUND + UNKNOWN,
+            unanswered=place.unanswered + len(silent),
+        )
+        said = [(name, whose[name], now + (UNKNOWN if answers[name] is None else HOLDS)) for name in answers]
+        moved = list(self._moved(page, whose)) if at_hand else []
+        if said or moved:
+            await self._keep(place, said, moved)
+        return place
 
     async def _place(self, now: int) -> Place:
+        """Return how far the contacts were gone through; another table begins anew and asks for all domains.
+
+        Once a process: else planners of different tables would have all asked for again by turns.
+        """
         async with reading(self._engine).connect() as conn:
             row = (await conn.execute(select(PLACE))).one_or_none()
         place = Place(*row[1:]) if row is not None else Place("", 0, "")
+        if place.known != self._known and self._began:
+            return place
+        self._began = True
         if place.over(self._known, now):
+            other = place.known != self._known
             place = Place("", now, self._known)
+            async with self._engine.begin() as conn:
+                if other:
+                    await conn.execute(update(MAIL_DOMAINS).values(holds=0))
+                await _put(conn, place)
         _UNANSWERED.set(place.unanswered)
         return place
 
@@ -201,21 +244,30 @@ class MailDomains:
         async with self._engine.begin() as conn:
             await replace_rows(conn, MAIL_DOMAINS, said)
             await update_rows(conn, CONTACTS, ("id", "provider"), moved)
-            await replace_rows(conn, PLACE, [(1, place.contact, place.began, place.known, place.unanswered)])
+            await _put(conn, place)
         _UNANSWERED.set(place.unanswered)
 
-    async def _forget(self, place: Place) -> None:
+    async def _end(self, place: Place) -> None:
         """Forget domains of which nobody has an address any more: they were not met in this round."""
         async with self._engine.begin() as conn:
             await conn.execute(delete(MAIL_DOMAINS).where(MAIL_DOMAINS.c.holds < place.began))
+            await _put(conn, place)
+
+
+async def _put(conn: AsyncConnection, place: Place) -> None:
+    await replace_rows(conn, PLACE, [(1, place.contact, place.began, place.known, place.unanswered)])
 
 
 def exchangers_at(server: str) -> Exchangers:
     """Return what asks DNS at `server` (see accounts/dns.py)."""
 
-    async def exchangers(name: str) -> Sequence[str] | None:
+    @functools.cache
+    def asked() -> "Dns":
         from services.planner.accounts.dns import Dns  # noqa: PLC0415 - a tenth of the planner's start
 
-        return await Dns(server).exchangers(name)
+        return Dns(server)
+
+    async def exchangers(name: str) -> Sequence[str] | None:
+        return await asked().exchangers(name)
 
     return exchangers

@@ -36,12 +36,12 @@ _AT_ONCE = 4
 async def freshen(engine: AsyncEngine, seconds: float | None = None) -> int:
     """Bring the texts up to the contacts, for so many seconds at most; return of how many they are not, about."""
     ends = None if seconds is None else time.monotonic() + seconds
-    await standing.note_changes(engine)
+    behind = await standing.note_changes(engine, ends)
     while pages := await _unread(engine):
         if ends is not None and time.monotonic() > ends:
-            return pages * PAGE
+            return behind + pages * PAGE
         await _some(engine)
-    return 0
+    return behind
 
 
 async def _unread(engine: AsyncEngine) -> int:

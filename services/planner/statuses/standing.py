@@ -6,10 +6,11 @@ which is written anew where `note_changes` finds statuses that were set since it
 same second the word of the customer's system holds, then the furthest outcome.
 """
 
+import time
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Integer, Select, Table, func, select, union
+from sqlalchemy import BigInteger, Column, ColumnElement, Integer, Select, Table, delete, func, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.planner.contacts.claims import CLAIMS
@@ -30,7 +31,6 @@ SEEN = Table(
 """Up to which sequence of the log rules know of statuses that were set."""
 
 _IN_ONE = 500
-_EVENTS = 5
 SAID_BY_ITSELF = 99
 """Beyond the rank of every outcome."""
 
@@ -88,30 +88,45 @@ async def _any(conn: AsyncConnection) -> bool:
     return any([await conn.scalar(one) is not None for one in there])
 
 
-async def note_changes(engine: AsyncEngine) -> None:
-    """Have rules look anew at whose status was set since this was asked last, some events in each transaction."""
-    while await _note_some(engine):
-        pass
+_SEEN = func.coalesce(select(SEEN.c.seq).scalar_subquery(), 0)
 
 
-async def _note_some(engine: AsyncEngine) -> bool:
-    seen, s = func.coalesce(select(SEEN.c.seq).scalar_subquery(), 0), STATUSES.c
+async def note_changes(engine: AsyncEngine, ends: float | None = None) -> int:
+    """Have rules look anew at whose status was set since this was asked last, an event in each transaction.
+
+    Return how many statuses are left, where the time is over (`ends`, of the monotonic clock).
+    """
+    while await _note_next(engine):
+        if ends is not None and time.monotonic() > ends:
+            async with reading(engine).connect() as conn:
+                left = select(func.count()).select_from(STATUSES).where(STATUSES.c.seq > _SEEN)
+                return int(await conn.scalar(left) or 0)
+    return 0
+
+
+async def forget_seen(conn: AsyncConnection) -> None:
+    """Have rules look anew at everybody: all statuses that were set are told again, by another log."""
+    await mark(conn, UNREAD_PAGES, set(await conn.scalars(select(CONTACTS.c.page).distinct())))
+    await conn.execute(delete(SEEN))
+
+
+async def _note_next(engine: AsyncEngine) -> bool:
+    s, c = STATUSES.c, CONTACTS.c
     async with reading(engine).connect() as conn:
-        if await conn.scalar(select(s.seq).where(s.seq > seen).limit(1)) is None:
+        if await conn.scalar(select(s.seq).where(s.seq > _SEEN).limit(1)) is None:
             return False
     async with engine.begin() as conn:
         await in_turn(conn, "statuses_seen")
-        since = int(await conn.scalar(select(seen)) or 0)
-        few = select(s.seq).distinct().where(s.seq > since).order_by(s.seq).limit(_EVENTS).subquery()
-        upto = int(await conn.scalar(select(func.max(few.c.seq))) or 0)
-        moved = select(s.contact).where(s.seq > since, s.seq <= upto)
+        seq = await conn.scalar(select(func.min(s.seq)).where(s.seq > _SEEN))
+        if seq is None:  # another planner was faster
+            return False
+        moved = select(s.contact).where(s.seq == seq)
         theirs = select(CLAIMS.c.record).where(CLAIMS.c.contact.in_(moved))
         all_of_them = select(CLAIMS.c.contact).where(CLAIMS.c.record.in_(theirs))
-        c = CONTACTS.c
         pages = await conn.scalars(select(c.page).where(c.id.in_(union(moved, all_of_them))).distinct())
         await mark(conn, UNREAD_PAGES, set(pages))
-        put = insert(conn, SEEN).values(one=1, seq=upto)
-        await conn.execute(put.on_conflict_do_update(index_elements=["one"], set_={"seq": upto}))
+        put = insert(conn, SEEN).values(one=1, seq=seq)
+        await conn.execute(put.on_conflict_do_update(index_elements=["one"], set_={"seq": seq}))
     return True
 
 

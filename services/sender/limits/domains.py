@@ -2,9 +2,9 @@
 
 A key in PACING for each domain would be a swap for each mail. So the senders share by number: of n, each keeps the n-th
 part of the rate, and some of the connections; where these are fewer than senders, it goes by the name of the domain who
-serves it. Whoever joins waits until all others know of it. A mail is counted when its envelope
-goes out (GCRA, with the spacing of spacing.py), so how long a claim waits does not matter. Whose domain has no room
-stays unclaimed, and others go on; chunks that have nobody else left come back one after the other.
+serves it. Whoever joins waits until all others know of it. A mail is counted when its envelope goes out (GCRA, with the
+spacing of spacing.py), so how long a claim waits does not matter. Whose domain has no room stays unclaimed, and others
+go on; chunks that have nobody else left come back one after the other.
 """
 
 from collections import Counter

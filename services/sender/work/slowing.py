@@ -51,22 +51,20 @@ def shaped_turns(  # noqa: PLR0917 - all it goes by
 ) -> Turns:
     """Return whom of `chunk` to claim next, at most `most` a turn.
 
-    `paced`: providers with a rate of their own. `fits`: whether the domain of somebody whom nothing slows has room.
+    `paced`: providers with a rate of their own. `fits`: whether the domain of somebody has room, where it is limited.
     """
     names = {index: provider(index) for index in chunk.having(Status.PENDING, Status.DEFERRED)}
     present = set(names.values())
     held = {name: event for name in present if (event := account.held(name, now)) is not None}
     slow = sorted(name for name in present - held.keys() if name in paced or account.slow(name, now) is not None)
     free = present - held.keys() - set(slow)
-    found = Turns(
-        turns_of(chunk.claimable(now, most, lambda index: names[index] in free and (fits is None or fits(index))))
-    )
+    found = Turns(turns_of(chunk.claimable(now, most, partial(_may, names, free, fits))))
     for name in slow:
-        if few := chunk.claimable(now, most, partial(_is_of, names, name)):
+        if few := chunk.claimable(now, most, partial(_may, names, {name}, fits)):
             found.turns.append(Turn(few, name))
     found.reopens = min((event.until for event in held.values()), default=None)
     return found
 
 
-def _is_of(names: Mapping[int, str], name: str, index: int) -> bool:
-    return names[index] == name
+def _may(names: Mapping[int, str], whose: Collection[str], fits: Callable[[int], bool] | None, index: int) -> bool:
+    return names[index] in whose and (fits is None or fits(index))

@@ -43,8 +43,11 @@ CLAIM_AHEAD = 0.5
 PACING = "pacing"
 """Why a work rests whose next slot is far."""
 
-MOMENT = 0.5
-"""Seconds for which a work waits for room at a domain; others may have its connection if it takes longer."""
+MOMENT = 0.25
+"""Seconds for which a work waits for room at a domain; others may have its connection if it takes longer.
+
+Less than a turn (domains.py), so who waits for another chunk's connection never keeps its own.
+"""
 
 BARREN_CONNECTIONS = 3
 """So many connections in a row that ended without an answer, or with 421 alone: the relay is taken to be down."""
@@ -128,22 +131,14 @@ class Work:
 
     async def _fly(self, flight: Flight) -> Flight | None:
         """Send what was claimed; return the next claim, made meanwhile or after it, None when there is none."""
-        flight.phases.wire = tracing.begin()
-        began = boot_seconds()
-        sent = asyncio.ensure_future(self.line.carry(flight.mails, flight.guard, flight.witness))
-        self.choice.wired = len(flight.claimed)
         ahead = asyncio.ensure_future(self._claim()) if self.choice.ahead else None
-        results = await sent
-        self.choice.wired = 0
-        self.line.each = (boot_seconds() - began) / len(flight.mails)
-        step("window.answered")
-        self.attempt.flown(flight.phases, len(flight.mails))
-        self._collect(results)
-        self.choice.landed(flight.claimed, flight.guard.begun)
-        self.spent.append(flight.witness)
-        await self.means.shaper.heard(self.case.ref, results, self.case.rows)
-        self.case.rows.drop(flight.claimed)
-        following = await ahead if ahead is not None else None
+        try:
+            results = await self._carry(flight)
+            following = await ahead if ahead is not None else None
+        finally:
+            if ahead is not None and not ahead.done():  # this work ends by a fault: it claims nothing afterwards
+                ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
         answered = any(result.code not in (0, 421) for result in results)
         broken = self.line.botched
         if broken:
@@ -156,6 +151,23 @@ class Work:
             self._give_back(following.claimed, following.witness)
             return None
         return following if following is not None or ahead is not None else await self._claim()
+
+    async def _carry(self, flight: Flight) -> Sequence[Result]:
+        """Send what was claimed and take in what came back."""
+        flight.phases.wire = tracing.begin()
+        began = boot_seconds()
+        self.choice.wired = len(flight.claimed)
+        results = await self.line.carry(flight.mails, flight.guard, flight.witness)
+        self.choice.wired = 0
+        self.line.each = (boot_seconds() - began) / len(flight.mails)
+        step("window.answered")
+        self.attempt.flown(flight.phases, len(flight.mails))
+        self._collect(results)
+        self.choice.landed(flight.claimed, flight.guard.begun)
+        self.spent.append(flight.witness)
+        await self.means.shaper.heard(self.case.ref, results, self.case.rows)
+        self.case.rows.drop(flight.claimed)
+        return results
 
     async def _claim(self) -> Flight | None:
         """Pace, render, settle and claim, confirm; None when nothing may be claimed now (`rest` may say why)."""
@@ -202,7 +214,8 @@ class Work:
         due = None if found.due is None else datetime.fromtimestamp(found.due, UTC)
         instants = [at for at in (due, found.reopens) if at is not None]
         if instants:
-            self.rest = Rest(SUSPENDED if due is None else DOMAIN_FULL, at=min(instants))
+            soonest = min(instants)
+            self.rest = Rest(DOMAIN_FULL if soonest == due else SUSPENDED, at=soonest)
         return False
 
     async def _claim_rendered(self, prepared: Prepared) -> Flight | None:

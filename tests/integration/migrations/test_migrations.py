@@ -95,6 +95,9 @@ async def test_a_database_of_every_release_becomes_one_of_today(
     for name, before in dumped(dump).items():
         if name not in now or name == "alembic_version":
             continue
+        if name == "directory_position":  # none: a revision has PEOPLE read anew
+            assert now[name] == []
+            continue
         assert len(now[name]) == len(before) == 2, name
         for was in before:
             assert any(all(row[column] == was[column] for column in row.keys() & was) for row in now[name]), (name, was)

@@ -1,28 +1,39 @@
 """Domains whose mail exchangers are a large provider's get its lane; what DNS does not say changes nothing."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 import orjson
 import pytest
+from dns.asyncresolver import Resolver
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.planner.accounts import dns
 from services.planner.accounts.dns import Dns
-from services.planner.contacts import contacts
+from services.planner.contacts import contacts, mail_domains
 from services.planner.contacts.contacts import CONTACTS
 from services.planner.contacts.incoming import incoming
-from services.planner.contacts.mail_domains import AT_ONCE, HOLDS, MAIL_DOMAINS, ROUND, UNKNOWN, MailDomains
+from services.planner.contacts.mail_domains import (
+    AT_ONCE,
+    HOLDS,
+    MAIL_DOMAINS,
+    ROUND,
+    UNKNOWN,
+    MailDomains,
+    exchangers_at,
+)
 from services.planner.schema import METADATA, FairEngine
 from services.planner.settings import PlannerSettings
 from shared import clock
 from shared.contracts import commands, subjects
 from shared.contracts.sending import ChunkPlanned
-from shared.database import create_tables
+from shared.database import alone, create_tables
 from shared.eventlog.documents import Documents
-from shared.providers import BUILT_IN
+from shared.providers import BUILT_IN, Providers
 from tests.harness.databases import Database
 from tests.harness.dns import dns_server
 from tests.harness.waiting import until
@@ -55,13 +66,13 @@ async def engine(database: Database) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
-def _finder(engine: AsyncEngine, known: Known) -> MailDomains:
+def _finder(engine: AsyncEngine, known: Known, providers: Providers = BUILT_IN) -> MailDomains:
     settings = PlannerSettings(secret_keys="s" * 32, address_pepper="p" * 32)
 
     async def importing() -> bool:
         return known.importing
 
-    return MailDomains(engine, BUILT_IN, known, importing, settings)
+    return MailDomains(engine, providers, known, importing, settings)
 
 
 async def _put(engine: AsyncEngine, *addresses: str) -> None:
@@ -95,6 +106,57 @@ async def test_who_comes_later_is_seen_and_nothing_is_asked_twice(engine: AsyncE
     assert await _finder(engine, known).sweep()
     assert await _providers(engine) == {"a@firm.cz": "gmail", "b@firm.cz": "gmail", "c@other.cz": "seznam"}
     assert sorted(known.asked) == ["firm.cz", "other.cz"]
+
+
+async def test_another_table_of_providers_holds_at_once(engine: AsyncEngine, tmp_path: Path) -> None:
+    """Who is the new provider's moves, what DNS does not say any more stays; a planner of the old table keeps still."""
+    known = Known({"firm.cz": ("mx.host.cz",), "old.cz": GOOGLE})
+    await _put(engine, "a@firm.cz", "b@old.cz")
+    before = _finder(engine, known)
+    assert await before.sweep()
+    (tmp_path / "providers.toml").write_text('[host]\nmx = ["host.cz"]\n')
+    known.hosts["old.cz"] = None
+    finder = _finder(engine, known, Providers.load(tmp_path / "providers.toml"))
+    assert await finder.sweep()
+    assert await _providers(engine) == {"a@firm.cz": "host", "b@old.cz": "gmail"}
+    assert await before.sweep()
+    assert await finder.sweep()
+    assert sorted(known.asked) == ["firm.cz", "firm.cz", "old.cz", "old.cz"]
+
+
+async def test_a_silent_domain_does_not_have_all_gone_through_each_hour(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked for again the next day."""
+    known = Known({"firm.cz": GOOGLE, "dead.cz": None})
+    await _put(engine, "a@firm.cz", "b@dead.cz")
+    finder = _finder(engine, known)
+    began = clock.now()
+    for seconds, asked in ((0, 1), (UNKNOWN + 1, 1), (ROUND + 1, 2)):
+        monkeypatch.setattr(clock, "now", lambda seconds=seconds: began + timedelta(seconds=seconds))
+        assert await finder.sweep()
+        assert known.asked.count("dead.cz") == asked
+
+
+async def test_a_long_sweep_lets_go_of_its_right_now_and_then(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on where it was, and forgets who was not met at the end alone."""
+    monkeypatch.setattr(mail_domains, "PAGE", 2)
+    monkeypatch.setattr(mail_domains, "TURN", 2)
+    taken = list[str]()
+
+    def counted(engine: AsyncEngine, what: str) -> AbstractAsyncContextManager[bool]:
+        taken.append(what)
+        return alone(engine, what)
+
+    monkeypatch.setattr(mail_domains, "alone", counted)
+    known = Known({f"d{at}.cz": GOOGLE for at in range(9)})
+    await _put(engine, *(f"a@d{at}.cz" for at in range(9)))
+    assert await _finder(engine, known).sweep()
+    assert set((await _providers(engine)).values()) == {"gmail"}
+    assert len(taken) == 3
+    assert len(known.asked) == 9
 
 
 async def test_an_import_has_the_database_to_itself(engine: AsyncEngine) -> None:
@@ -172,6 +234,16 @@ async def test_dns_says_which_hosts_take_mail(monkeypatch: pytest.MonkeyPatch) -
         assert sorted(await asked.exchangers("firm.cz") or ()) == sorted(GOOGLE)
         assert [await asked.exchangers(name) for name in ("null.cz", "text.cz", "nobody.cz")] == [(), (), ()]
         assert await asked.exchangers("x" * 64 + ".cz") is None
+        made = list[Resolver]()
+
+        def reset(self: Resolver, reset: Callable[[Resolver], None] = Resolver.reset) -> None:
+            made.append(self)
+            reset(self)
+
+        monkeypatch.setattr(Resolver, "reset", reset)
+        ask = exchangers_at(f"127.0.0.1:{server.port}")
+        assert await ask("null.cz") == await ask("text.cz") == ()
+        assert len(made) == 1  # /etc/resolv.conf is not read for each question
     monkeypatch.setattr(dns, "_SECONDS", 0.2)
     async with dns_server({}, silent=True) as server:
         assert await Dns(f"127.0.0.1:{server.port}").exchangers("firm.cz") is None

@@ -68,8 +68,9 @@ async def test_people_are_known_by_their_pages(people: People) -> None:
 
 
 async def test_what_is_said_of_a_contact_is_known(people: People, engine: AsyncEngine) -> None:
-    """Whose record it is, which address, who shares the customer: as much as the page says, the rest is empty."""
-    await people.put(0, ADA, (*BOB, "crm", "7", "second", "r1"), ("c3", "eve@example.com", "Eve", "", "", "third"))
+    """Whose record it is, which address, who shares the customer: what is not said is empty, what is new left out."""
+    bob = (*BOB, "crm", "7", "second", "r1", "of a newer planner")
+    await people.put(0, ADA, bob, ("c3", "eve@example.com", "Eve", "", "", "third"))
     await people.known()
     told = select(*(tables.people.c[name] for name in ("contact", "source", "external", "slot", "customer")))
     async with reading(engine).connect() as conn:

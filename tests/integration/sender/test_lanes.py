@@ -8,6 +8,7 @@ from shared.contracts import subjects
 from shared.contracts.account import AccountEdited, ProviderLimits
 from tests.harness.sending import Sending
 from tests.harness.smtp import Act, Phase, ScriptedSmtp, Session
+from tests.harness.waiting import until
 
 
 async def test_the_lane_of_a_large_provider_is_worked(sending: Sending, relay: ScriptedSmtp) -> None:
@@ -19,6 +20,14 @@ async def test_the_lane_of_a_large_provider_is_worked(sending: Sending, relay: S
     after = await sending.plan("m1", 1, ["bob@seznam.example"], lane="seznam")
     assert await sending.finished(after, timeout=45) == {"accepted": 1}
     assert len(relay.accepted) == 2
+
+
+async def one_for_a_domain(sending: Sending, relay: ScriptedSmtp, *, connections: int) -> None:
+    """Let the account have so many connections, each domain one of them."""
+    account = {"name": "relay", "host": "127.0.0.1", "port": relay.port, "tls": "none", "senders": ["news@example.com"]}
+    limits = {"domain": ProviderLimits(connections=1)}
+    edited = AccountEdited.model_validate(account | {"connections": connections, "providers": limits})
+    await sending.append(subjects.account(sending.account), edited)
 
 
 @pytest.mark.feature("B4")
@@ -38,10 +47,7 @@ async def test_one_connection_at_a_time_carries_mail_for_a_domain(sending: Sendi
         return None
 
     relay.script, relay.slow = script, 0.02
-    account = {"name": "relay", "host": "127.0.0.1", "port": relay.port, "tls": "none", "senders": ["news@example.com"]}
-    limits = {"domain": ProviderLimits(connections=1)}
-    edited = AccountEdited.model_validate(account | {"connections": 4, "providers": limits})
-    await sending.append(subjects.account(sending.account), edited)
+    await one_for_a_domain(sending, relay, connections=4)
     await sending.start_mailing("m1")
     chunks = [[f"slow-{n}x{i}@{'busy' if i % 2 else f'd{n}x{i}'}.example" for i in range(40)] for n in range(4)]
     refs = [await sending.plan("m1", n, some) for n, some in enumerate(chunks)]
@@ -49,3 +55,21 @@ async def test_one_connection_at_a_time_carries_mail_for_a_domain(sending: Sendi
     assert await sending.finished(*refs, timeout=90) == {"accepted": 160}
     assert most == 1
     assert len({mail.recipient for mail in relay.accepted}) == 160
+
+
+@pytest.mark.feature("B4")
+async def test_who_waits_for_a_domain_gives_its_connection_to_others(sending: Sending, relay: ScriptedSmtp) -> None:
+    """A connection hangs in a domain's tarpit; a chunk that waits for this domain does not keep the other one."""
+    relay.slow = 600
+    await one_for_a_domain(sending, relay, connections=3)  # of which one is kept for other lanes
+    await sending.start_mailing("m1")
+    refs = [await sending.plan("m1", n, [f"slow-{n}@busy.example"]) for n in range(2)]
+    sending.start_sender()
+
+    async def both_taken() -> bool:
+        return all([await sending.chunk_commits(ref) for ref in refs])
+
+    await until(both_taken, 60)
+    other = await sending.plan("m1", 2, ["ann@other.example"])
+    assert await sending.finished(other, timeout=60) == {"accepted": 1}
+    assert sum(mail.recipient.endswith("@busy.example") for mail in relay.accepted) == 1

@@ -9,6 +9,7 @@ import pytest
 from services.sender.limits.domains import ELSEWHERE, KEPT, TURN, DomainLimit, Domains, Share
 from services.sender.limits.rules import Rules
 from services.sender.limits.spacing import spacing
+from services.sender.work.work import MOMENT
 from shared.contracts.account import AccountAdded, AccountLimits, ProviderLimits
 from shared.providers import BUILT_IN
 
@@ -119,6 +120,17 @@ def test_who_waits_comes_back_one_after_the_other() -> None:
     (not_ours,) = (rank for rank in range(2) if not Share(rank, 2).connections(full, OTHER))
     elsewhere = Domains(lambda: Share(not_ours, 2), lambda: START)
     assert elsewhere.due([OTHER], full) == START + ELSEWHERE
+
+
+def test_a_connection_is_not_kept_for_a_domain_that_others_carry() -> None:
+    """However often one asks, alone: it is sent away for longer than a work waits with its connection."""
+    world, full = World(), limit(connections=1)
+    (domains,) = world.senders
+    assert domains.claim(BUSY, full, 1)
+    for _ in range(10):
+        due = domains.due([BUSY], full)
+        assert due - world.time > MOMENT
+        world.time = due
 
 
 def test_what_an_account_says_of_domains_comes_last_and_default_is_not_about_them() -> None:
