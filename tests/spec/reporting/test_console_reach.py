@@ -67,7 +67,7 @@ REACHED: dict[type[BaseModel], dict[str, str]] = {
     commands.ImportContacts: {
         "pages/contacts": "upload parts list file_name encoding delimiter columns",
     },
-    commands.SaveTemplate: {"pages/templates": "template name", "letter": "subject html text"},
+    commands.SaveTemplate: {"pages/templates": "template name single_braces", "letter": "subject html text"},
     commands.SaveTrackingUrl: {"pages/tracking_urls": "name url"},
 }
 """Model -> which module of the console says which of its fields."""
@@ -84,6 +84,7 @@ NOT_ASKED = {
     commands.FeedEvents: "programs read the feed",
     commands.TakeFeedback: "a file of a mail that came back is handed in by whoever has it as a file: the command line",
     commands.ContactProblems: "whoever runs a producer looks there, on the command line",
+    commands.CustomerCounts: "counts for a CRM, in its own terms: the API and posthaste mailing customers",
     commands.Census: "for operators: posthaste doctor",
     commands.LogTrust: "for operators: posthaste doctor",
     commands.DomainKeys: "for operators, with the commands about signing keys",
