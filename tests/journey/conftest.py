@@ -32,7 +32,7 @@ async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Market
     """Yield a marketer at one installation for all tests of this folder that ask for it: each has lists of its own."""
     folder = tmp_path_factory.mktemp("shop") / "data"
     told = {"POSTHASTE_BATCH_SIZE": str(PACKET), "POSTHASTE_BATCH_MINUTES": "60"}
-    told |= {"POSTHASTE_NOTIFY_SECRET": SECRET, "POSTHASTE_NOTIFY_PRIVATE": "true"}
+    told |= {"POSTHASTE_NOTIFY_SECRET": SECRET, "POSTHASTE_NOTIFY_PRIVATE": "true", "POSTHASTE_RECORD_KINDS": "partner"}
     async with (
         running(folder, script=lambda _session, _phase: None, extra=told) as system,
         at_work(system) as marketer,

@@ -6,6 +6,7 @@ import pytest
 
 from services.planner.intake.csv_rows import MOST_COLUMNS, CsvError, CsvFile, Options, Reject, Row
 from shared.address_keys import AddressKeys
+from shared.contracts.records import KINDS
 
 HEAD = b"email,name,note\n"
 WHOLE = {
@@ -85,8 +86,10 @@ def test_what_a_record_is_is_checked() -> None:
     head = b"email,Kind,language,time_zone\n"
     good = b"a@x.example,Lead,pt-BR,Europe/Athens\nb@x.example,,,\nc@x.example,vendor,el,UTC\n"
     bad = b"d@x.example,no kind,,\ne@x.example,,Greek!,\nf@x.example,,,Mars/Base\ng@x.example,,,../etc/passwd\n"
-    rows = list(CsvFile([head + good + bad], Options()))
+    rows = list(CsvFile([head + good + bad], Options(kinds=(*KINDS, "vendor"))))
     assert [row.fields["kind"] for row in rows if isinstance(row, Row)] == ["lead", "", "vendor"]
     rejected = [(row.line, row.column) for row in rows if isinstance(row, Reject)]
     assert rejected == [(5, "Kind"), (6, "language"), (7, "time_zone"), (8, "time_zone")]
+    unknown = [row for row in CsvFile([head + good], Options()) if isinstance(row, Reject)]
+    assert [(row.line, row.column) for row in unknown] == [(4, "Kind")]
     assert MOST_COLUMNS >= 100
