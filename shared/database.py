@@ -110,15 +110,6 @@ def is_away(error: BaseException) -> bool:
     return no_line or state.startswith(_POSTGRES_AWAY) or state in _POSTGRES_AWAY_STATES
 
 
-async def unhurried(conn: AsyncConnection) -> None:
-    """Let the commit not wait for the disk, which SQLite's never does here: if the database crashes, it may be undone.
-
-    What comes behind is undone with it, so whoever commits later and waits has this on disk, too.
-    """
-    if is_postgresql(conn):
-        await conn.exec_driver_sql("SET LOCAL synchronous_commit = off")
-
-
 async def in_turn(conn: AsyncConnection, what: str) -> None:
     """Wait until no other transaction that said the same is open; on SQLite none is, by how transactions begin."""
     if is_postgresql(conn):

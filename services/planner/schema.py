@@ -8,11 +8,11 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import Executable, MetaData, Table, bindparam, event
+from sqlalchemy import ColumnElement, Executable, MetaData, Select, Table, bindparam, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -36,6 +36,8 @@ _PRAGMAS = (
 _CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
 _CHECKPOINT_S = 1.0
 _PASSES = 2
+_IN_ONE = 500
+_Key = TypeVar("_Key")
 
 
 class FairEngine(AsyncEngine):
@@ -117,3 +119,16 @@ async def execute_many(conn: AsyncConnection, statement: Executable, rows: Seque
 def values_of(table: Table, *columns: str) -> dict[str, Any]:
     """Return named parameters for `Insert.values`, in the order in which rows hold them."""
     return {name: bindparam(name, type_=table.c[name].type) for name in columns}
+
+
+def portions(keys: Sequence[_Key]) -> Iterator[Sequence[_Key]]:
+    """Yield keys a few hundred at a time: what a statement may hold has an end."""
+    for start in range(0, len(keys), _IN_ONE):
+        yield keys[start : start + _IN_ONE]
+
+
+async def rows_in(
+    conn: AsyncConnection, query: Select[Any], column: ColumnElement[Any], keys: Sequence[str]
+) -> list[Any]:
+    """Return the rows of a query whose column is one of the keys, however many these are."""
+    return [row for some in portions(keys) for row in await conn.execute(query.where(column.in_(some)))]

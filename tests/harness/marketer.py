@@ -170,3 +170,8 @@ async def at_work(system: System) -> AsyncIterator[Marketer]:
     headers = {"Authorization": f"Bearer {issued.json['secret']}"}
     async with httpx.AsyncClient(headers=headers, timeout=30, trust_env=False) as http:
         yield Marketer(system, http)
+
+
+def events_of(lines: list[dict[str, Any]]) -> list[str]:
+    """Return what happened to a mailing, in order."""
+    return [line["type"] for line in sorted(lines, key=lambda line: line["seq"]) if line["type"].startswith("mailing.")]

@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, Text, case, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.planner.schema import METADATA, execute_many, insert, values_of
+from services.planner.schema import METADATA, execute_many, insert, portions, values_of
 from shared.bulk import insert_absent, replace_rows
 from shared.contracts import feedback, outcomes
 from shared.contracts.consent import OptedOut
@@ -84,7 +84,6 @@ TOUCHED = Table(
 
 OPTED_OUT = "opted-out"
 _SAID = ("not-spam", "opt-out")
-_IN_ONE = 500
 
 Key = tuple[str, int]
 
@@ -230,8 +229,8 @@ async def _keep_contacts(conn: AsyncConnection, plans: Sequence[ChunkPlanned]) -
 async def _load(conn: AsyncConnection, keys: Iterable[Key]) -> dict[Key, _Chunk]:
     o, wanted = OUTCOMES.c, sorted(keys)
     found: dict[Key, _Chunk] = {}
-    for start in range(0, len(wanted), _IN_ONE):
-        some = tuple_(o.mailing, o.n).in_(wanted[start:][:_IN_ONE])
+    for part in portions(wanted):
+        some = tuple_(o.mailing, o.n).in_(part)
         for mailing, n, states, at in await conn.execute(select(OUTCOMES).where(some)):
             found[mailing, n] = _Chunk(bytearray(states), array("q", bytes(at)))
     return found

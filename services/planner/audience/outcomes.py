@@ -16,7 +16,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, Select, String, Table
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.planner.audience.outcome_facts import HITS, OPTED_OUT, OUTCOMES, RECIPIENTS, SIGNS, TOUCHED, Key
-from services.planner.schema import METADATA, insert
+from services.planner.schema import METADATA, insert, portions
 from shared.bulk import append_rows
 from shared.contracts.outcomes import ACCEPTED, DEFERRED, IN_DOUBT, NAMES, OUTCOME, PENDING
 from shared.contracts.verdicts import OPENS, RULES, Fact, Rules, judge
@@ -56,7 +56,6 @@ FRESH = Table(
 """Up to which sequence of `facts_touched` the rows are made."""
 
 SLICE = 20
-_IN_ONE = 500
 
 
 def results() -> Select[Any]:
@@ -113,13 +112,12 @@ async def _make(conn: AsyncConnection, mailing: str, numbers: set[int]) -> None:
     if beside:  # who stood in a crowd before it was one
         crowds |= await _hits(conn, mailing, beside, people)
     chunks = sorted(numbers | beside)
-    for start in range(0, len(chunks), _IN_ONE):
-        some = chunks[start:][:_IN_ONE]
-        await _signs(conn, mailing, some, people)
+    for part in portions(chunks):
+        await _signs(conn, mailing, part, people)
         o, r = OUTCOMES.c, RECIPIENTS.c
         query = select(o.n, r.contacts, o.states, o.at).join(RECIPIENTS, (r.mailing == o.mailing) & (r.n == o.n))
-        found = (await conn.execute(query.where(o.mailing == mailing, o.n.in_(some)))).all()
-        await conn.execute(delete(RESULTS).where(RESULTS.c.mailing == mailing, RESULTS.c.n.in_(some)))
+        found = (await conn.execute(query.where(o.mailing == mailing, o.n.in_(part)))).all()
+        await conn.execute(delete(RESULTS).where(RESULTS.c.mailing == mailing, RESULTS.c.n.in_(part)))
         for n, contacts, states, at in found:
             rows = _rows((mailing, int(n)), orjson.loads(contacts), bytes(states), array("q", bytes(at)))
             await append_rows(conn, RESULTS, list(_with(rows, people, crowds)))
@@ -128,8 +126,8 @@ async def _make(conn: AsyncConnection, mailing: str, numbers: set[int]) -> None:
 async def _hits(conn: AsyncConnection, mailing: str, numbers: Collection[int], people: dict[Key, _Person]) -> set[str]:
     """Take in the hits of some chunks; return the crowds that they stand in."""
     h, wanted, names = HITS.c, sorted(numbers), set[str]()
-    for start in range(0, len(wanted), _IN_ONE):
-        some = (h.mailing == mailing, h.n.in_(wanted[start:][:_IN_ONE]))
+    for part in portions(wanted):
+        some = (h.mailing == mailing, h.n.in_(part))
         for _, n, index, name, *fact, crowd in await conn.execute(select(HITS).where(*some).order_by(h.at)):
             known = people[n, index].facts
             if len(known) < RULES.most:
@@ -141,16 +139,16 @@ async def _hits(conn: AsyncConnection, mailing: str, numbers: Collection[int], p
 
 async def _crowds(conn: AsyncConnection, mailing: str, names: Collection[str], rules: Rules = RULES) -> set[str]:
     h, wanted, found = HITS.c, sorted(names), set[str]()
-    for start in range(0, len(wanted), _IN_ONE):
-        some = select(h.crowd).where(h.mailing == mailing, h.crowd.in_(wanted[start:][:_IN_ONE]))
+    for part in portions(wanted):
+        some = select(h.crowd).where(h.mailing == mailing, h.crowd.in_(part))
         found |= set(await conn.scalars(some.group_by(h.crowd).having(func.count() >= rules.crowd)))
     return found
 
 
 async def _beside(conn: AsyncConnection, mailing: str, crowds: Collection[str]) -> set[int]:
     h, wanted, found = HITS.c, sorted(crowds), set[int]()
-    for start in range(0, len(wanted), _IN_ONE):
-        some = (h.mailing == mailing, h.crowd.in_(wanted[start:][:_IN_ONE]))
+    for part in portions(wanted):
+        some = (h.mailing == mailing, h.crowd.in_(part))
         found |= set(await conn.scalars(select(h.n).where(*some).distinct()))
     return found
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Column, Integer, String, Table, and_, delete, func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.planner.schema import METADATA, execute_many, insert, values_of
+from services.planner.schema import METADATA, execute_many, insert, portions, values_of
 from shared.contracts.sources import SLOTS, AddressSlot
 from shared.ids import derived_id
 
@@ -26,8 +26,6 @@ PERSON = len(SLOTS)
 """The slot of a contact person; those before it are addresses of the customer's own, in order."""
 REASON = "other_address"
 """Why a contact is left out of which another address is used."""
-
-_IN_ONE = 500
 
 
 class Claim(NamedTuple):
@@ -64,8 +62,8 @@ async def put_rows(conn: AsyncConnection, claims: Iterable[Claim], contacts: Map
     own = [(record, slot) for (record, _), slot in rows.items() if slot != PERSON]
     c = CLAIMS.c
     moved = {contact for _, contact in rows}
-    for start in range(0, len(own), _IN_ONE):
-        had = tuple_(c.record, c.slot).in_(own[start:][:_IN_ONE])
+    for part in portions(own):
+        had = tuple_(c.record, c.slot).in_(part)
         moved.update(await conn.scalars(select(c.contact).where(had)))
         await conn.execute(delete(CLAIMS).where(had))
     await put(conn, [(*key, slot) for key, slot in rows.items()])
@@ -81,8 +79,8 @@ async def slots_of(conn: AsyncConnection, contacts: Collection[str]) -> dict[str
     """Return the slots that records have for these contacts; nothing for whoever no record claims."""
     ids, found = list(contacts), dict[str, set[int]]()
     c = CLAIMS.c
-    for start in range(0, len(ids), _IN_ONE):
-        for contact, slot in await conn.execute(select(c.contact, c.slot).where(c.contact.in_(ids[start:][:_IN_ONE]))):
+    for part in portions(ids):
+        for contact, slot in await conn.execute(select(c.contact, c.slot).where(c.contact.in_(part))):
             found.setdefault(contact, set()).add(int(slot))
     return found
 
@@ -92,8 +90,8 @@ async def records_of(conn: AsyncConnection, contacts: Collection[str]) -> dict[s
     ids, found = list(contacts), dict[str, str]()
     c = CLAIMS.c
     first = select(c.contact, func.min(c.record).label("record")).group_by(c.contact)
-    for start in range(0, len(ids), _IN_ONE):
-        mine = first.where(c.contact.in_(ids[start:][:_IN_ONE])).subquery()
+    for part in portions(ids):
+        mine = first.where(c.contact.in_(part)).subquery()
         several = select(c.record).group_by(c.record).having(func.count() > 1)
         shared = several.where(c.record.in_(select(mine.c.record)))
         rows = await conn.execute(select(mine.c.contact, mine.c.record).where(mine.c.record.in_(shared)))

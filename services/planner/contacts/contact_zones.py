@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.planner.contacts.contacts import CONTACTS
 from services.planner.mailings.schedule import is_zone
+from services.planner.schema import portions
 
 FIELD = "time_zone"
-_IN_ONE = 500
 _LONGEST = 40  # characters of a name
 
 
@@ -19,8 +19,8 @@ async def of(conn: AsyncConnection, contacts: Collection[str]) -> dict[str, str]
     """Return the zones of those of `contacts` that have one."""
     ids, zones = list(contacts), dict[str, str]()
     c = CONTACTS.c
-    for start in range(0, len(ids), _IN_ONE):
-        rows = await conn.execute(select(c.id, c.fields).where(c.id.in_(ids[start : start + _IN_ONE])))
+    for part in portions(ids):
+        rows = await conn.execute(select(c.id, c.fields).where(c.id.in_(part)))
         zones |= {contact: zone for contact, fields in rows if (zone := zone_in(fields))}
     return zones
 

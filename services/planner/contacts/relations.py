@@ -18,7 +18,7 @@ from services.planner.contacts.claims import CLAIMS
 from services.planner.contacts.contacts import CONTACTS
 from services.planner.contacts.incoming import incoming
 from services.planner.contacts.lists import MEMBERS
-from services.planner.schema import METADATA, execute_many, insert, values_of
+from services.planner.schema import METADATA, execute_many, insert, portions, values_of
 from shared.contracts.intake import ContactUpserted
 from shared.contracts.records import ACCOUNT
 from shared.database import reading
@@ -43,7 +43,6 @@ RELATIONS = Table(
 
 PREFIX = f"{ACCOUNT}."
 _AT_ONCE = 100
-_IN_ONE = 500
 _LONGEST = 64
 
 
@@ -128,7 +127,7 @@ async def _lay_over(conn: AsyncConnection, fields: Mapping[str, Mapping[str, str
 async def _there(conn: AsyncConnection, table: Table, records: Collection[str]) -> dict[str, Any]:
     """Return the rows that there are: record -> its second column."""
     keys, found = [record for record in records if record], dict[str, Any]()
-    for start in range(0, len(keys), _IN_ONE):
-        for record, value, *_ in await conn.execute(select(table).where(table.c.record.in_(keys[start:][:_IN_ONE]))):
+    for part in portions(keys):
+        for record, value, *_ in await conn.execute(select(table).where(table.c.record.in_(part))):
             found[record] = value
     return found

@@ -20,7 +20,7 @@ from services.planner.contacts.search_text import search_text
 from services.planner.schema import METADATA
 from services.planner.statuses import standing
 from shared.bulk import append_rows, by_index, update_rows
-from shared.database import in_turn, reading, unhurried
+from shared.database import in_turn, reading
 
 SEARCH = Table(
     "contact_search",
@@ -53,7 +53,6 @@ async def _some(engine: AsyncEngine) -> None:
     u = UNREAD_PAGES.c
     async with engine.begin() as conn:
         await in_turn(conn, "search")
-        await unhurried(conn)
         marked = (await conn.execute(select(u.page, u.changes).order_by(u.page).limit(_AT_ONCE))).all()
         await _write(conn, [page for page, _ in marked])
         for page, changes in marked:

@@ -26,9 +26,8 @@ from services.planner.audience.outcome_facts import TOUCHED
 from services.planner.audience.outcomes import RESULTS
 from services.planner.contacts.claims import CLAIMS
 from services.planner.contacts.sources import SAID
-from services.planner.schema import METADATA, insert
+from services.planner.schema import METADATA, insert, rows_in
 from services.planner.statuses.moving import Change, Fate, Known, Said, Stand, changes, rank
-from services.planner.statuses.standing import each
 from services.planner.statuses.status_facts import MAPPINGS, OF_CAMPAIGN, STATUSES
 from shared import clock
 from shared.contracts import subjects
@@ -192,21 +191,21 @@ async def _known(conn: AsyncConnection, campaign: str, contacts: Collection[str]
     c, s = CLAIMS.c, STATUSES.c
     firsts = {
         row[0]: str(row[1])
-        for row in await each(
+        for row in await rows_in(
             conn, select(c.contact, func.min(c.record)).group_by(c.contact), c.contact, sorted(contacts)
         )
     }
-    beside = await each(conn, select(c.record, c.contact), c.record, sorted(set(firsts.values())))
+    beside = await rows_in(conn, select(c.record, c.contact), c.record, sorted(set(firsts.values())))
     customers: dict[str, str] = {str(contact): str(record) for record, contact in beside} | firsts
     everybody = sorted({*contacts, *customers})
     query = select(s.contact, s.outcome, s.status, s.at).where(s.campaign == campaign)
     stands: dict[str, Stand] = {}
-    for contact, *stood in await each(conn, query, s.contact, everybody):
+    for contact, *stood in await rows_in(conn, query, s.contact, everybody):
         customer, stand = customers.get(contact, contact), Stand(*stood)
         before = stands.get(customer)
         if before is None or rank(stand.outcome) > rank(before.outcome):
             stands[customer] = stand
-    said = await each(
+    said = await rows_in(
         conn, select(SAID.c.record, SAID.c.status, SAID.c.at), SAID.c.record, sorted(set(firsts.values()))
     )
     return Known(customers, stands, {str(record): Said(status, int(at)) for record, status, at in said})

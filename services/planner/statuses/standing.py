@@ -7,16 +7,16 @@ same second the word of the customer's system holds, then the furthest outcome.
 """
 
 import time
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Integer, Select, Table, delete, func, select, union
+from sqlalchemy import BigInteger, Column, Integer, Table, delete, func, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.planner.contacts.claims import CLAIMS
 from services.planner.contacts.contacts import CONTACTS, UNREAD_PAGES, mark
 from services.planner.contacts.sources import SAID
-from services.planner.schema import METADATA, insert
+from services.planner.schema import METADATA, insert, rows_in
 from services.planner.statuses.moving import rank
 from services.planner.statuses.status_facts import STATUSES
 from shared.contracts.records import STATUS
@@ -30,7 +30,6 @@ SEEN = Table(
 )
 """Up to which sequence of the log rules know of statuses that were set."""
 
-_IN_ONE = 500
 SAID_BY_ITSELF = 99
 """Beyond the rank of every outcome."""
 
@@ -60,16 +59,16 @@ async def of_contacts(conn: AsyncConnection, contacts: Collection[str]) -> dict[
     wanted = sorted(contacts)
     records = {
         str(contact): str(record)
-        for contact, record in await each(
+        for contact, record in await rows_in(
             conn, select(c.contact, func.min(c.record)).group_by(c.contact), c.contact, wanted
         )
     }
-    beside = await each(conn, select(c.record, c.contact), c.record, sorted(set(records.values())))
+    beside = await rows_in(conn, select(c.record, c.contact), c.record, sorted(set(records.values())))
     customers = {str(contact): str(record) for record, contact in beside} | records
-    set_ = await each(
+    set_ = await rows_in(
         conn, select(s.contact, s.at, s.outcome, s.campaign, s.status), s.contact, sorted({*wanted, *customers})
     )
-    said = await each(
+    said = await rows_in(
         conn, select(SAID.c.record, SAID.c.at, SAID.c.status), SAID.c.record, sorted(set(records.values()))
     )
     words = [(customers.get(who, who), Word(at, rank(outcome), of, text)) for who, at, outcome, of, text in set_]
@@ -128,11 +127,3 @@ async def _note_next(engine: AsyncEngine) -> bool:
         put = insert(conn, SEEN).values(one=1, seq=seq)
         await conn.execute(put.on_conflict_do_update(index_elements=["one"], set_={"seq": seq}))
     return True
-
-
-async def each(conn: AsyncConnection, query: Select[Any], column: ColumnElement[Any], keys: Sequence[str]) -> list[Any]:
-    """Return the rows of a query whose column is one of so many keys."""
-    found: list[Any] = []
-    for start in range(0, len(keys), _IN_ONE):
-        found += (await conn.execute(query.where(column.in_(keys[start:][:_IN_ONE])))).all()
-    return found
