@@ -32,8 +32,8 @@ from services.planner.consent import returns
 from services.planner.mailings.mailing import MailingDecider
 from services.planner.notices import notice_facts
 from services.planner.notices.notice_facts import NOTICES
-from services.planner.schema import METADATA, insert, portions
-from shared.bulk import replace_rows
+from services.planner.schema import METADATA, insert
+from shared.bulk import among, replace_rows
 from shared.contracts import account, consent, feedback, mailing, ranges, relay, subjects
 from shared.contracts.account import AccountEdited, AccountTested
 from shared.contracts.consent import BLOCKING, Act, AddressSuppressed, Held, OptInRequested, after, moment
@@ -358,9 +358,8 @@ async def _consent(conn: AsyncConnection, commits: Sequence[Commit]) -> None:
     s = SUPPRESSION.c
     keys = sorted({record.event.address_key for commit in commits for record in commit.events if _is_act(record.event)})
     last: dict[tuple[str, str], dict[str, Any]] = {}
-    for part in portions(keys):
-        found = await conn.execute(select(SUPPRESSION).where(s.address_key.in_(part)))
-        last |= {(row["address_key"], row["scope"]): dict(row) for row in found.mappings()}
+    found = await conn.execute(select(SUPPRESSION).where(among(conn, s.address_key, keys)))
+    last |= {(row["address_key"], row["scope"]): dict(row) for row in found.mappings()}
     told: dict[tuple[str, str], dict[str, Any]] = {}
     for commit in commits:
         for record in commit.events:

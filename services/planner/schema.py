@@ -8,7 +8,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any, TypeVar, cast
 
@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared import metrics
+from shared.bulk import among
 from shared.database import is_postgresql
 
 METADATA = MetaData()
@@ -128,7 +129,7 @@ def portions(keys: Sequence[_Key]) -> Iterator[Sequence[_Key]]:
 
 
 async def rows_in(
-    conn: AsyncConnection, query: Select[Any], column: ColumnElement[Any], keys: Sequence[str]
+    conn: AsyncConnection, query: Select[Any], column: ColumnElement[Any], keys: Collection[str]
 ) -> list[Any]:
     """Return the rows of a query whose column is one of the keys, however many these are."""
-    return [row for some in portions(keys) for row in await conn.execute(query.where(column.in_(some)))]
+    return list(await conn.execute(query.where(among(conn, column, keys)))) if keys else []

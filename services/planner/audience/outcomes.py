@@ -16,7 +16,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, Select, String, Table
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.planner.audience.outcome_facts import HITS, OPTED_OUT, OUTCOMES, RECIPIENTS, SIGNS, TOUCHED, Key
-from services.planner.schema import METADATA, insert, portions
+from services.planner.schema import METADATA, insert, portions, rows_in
 from shared.bulk import append_rows
 from shared.contracts.outcomes import ACCEPTED, DEFERRED, IN_DOUBT, NAMES, OUTCOME, PENDING
 from shared.contracts.verdicts import OPENS, RULES, Fact, Rules, judge
@@ -138,19 +138,14 @@ async def _hits(conn: AsyncConnection, mailing: str, numbers: Collection[int], p
 
 
 async def _crowds(conn: AsyncConnection, mailing: str, names: Collection[str], rules: Rules = RULES) -> set[str]:
-    h, wanted, found = HITS.c, sorted(names), set[str]()
-    for part in portions(wanted):
-        some = select(h.crowd).where(h.mailing == mailing, h.crowd.in_(part))
-        found |= set(await conn.scalars(some.group_by(h.crowd).having(func.count() >= rules.crowd)))
-    return found
+    h = HITS.c
+    some = select(h.crowd).where(h.mailing == mailing).group_by(h.crowd).having(func.count() >= rules.crowd)
+    return {crowd for (crowd,) in await rows_in(conn, some, h.crowd, names)}
 
 
 async def _beside(conn: AsyncConnection, mailing: str, crowds: Collection[str]) -> set[int]:
-    h, wanted, found = HITS.c, sorted(crowds), set[int]()
-    for part in portions(wanted):
-        some = (h.mailing == mailing, h.crowd.in_(part))
-        found |= set(await conn.scalars(select(h.n).where(*some).distinct()))
-    return found
+    h = HITS.c
+    return {n for (n,) in await rows_in(conn, select(h.n).where(h.mailing == mailing).distinct(), h.crowd, crowds)}
 
 
 async def _signs(conn: AsyncConnection, mailing: str, numbers: Sequence[int], people: dict[Key, _Person]) -> None:

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Column, Integer, String, Table, and_, delete, func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.planner.schema import METADATA, execute_many, insert, portions, values_of
+from services.planner.schema import METADATA, execute_many, insert, portions, rows_in, values_of
+from shared.bulk import among
 from shared.contracts.sources import SLOTS, AddressSlot
 from shared.ids import derived_id
 
@@ -77,26 +78,21 @@ async def several(conn: AsyncConnection) -> bool:
 
 async def slots_of(conn: AsyncConnection, contacts: Collection[str]) -> dict[str, set[int]]:
     """Return the slots that records have for these contacts; nothing for whoever no record claims."""
-    ids, found = list(contacts), dict[str, set[int]]()
-    c = CLAIMS.c
-    for part in portions(ids):
-        for contact, slot in await conn.execute(select(c.contact, c.slot).where(c.contact.in_(part))):
-            found.setdefault(contact, set()).add(int(slot))
+    c, found = CLAIMS.c, dict[str, set[int]]()
+    for contact, slot in await rows_in(conn, select(c.contact, c.slot), c.contact, contacts):
+        found.setdefault(contact, set()).add(int(slot))
     return found
 
 
 async def records_of(conn: AsyncConnection, contacts: Collection[str]) -> dict[str, str]:
     """Return the customer of those of these contacts that share theirs: the key of their (first) record."""
-    ids, found = list(contacts), dict[str, str]()
     c = CLAIMS.c
     first = select(c.contact, func.min(c.record).label("record")).group_by(c.contact)
-    for part in portions(ids):
-        mine = first.where(c.contact.in_(part)).subquery()
-        several = select(c.record).group_by(c.record).having(func.count() > 1)
-        shared = several.where(c.record.in_(select(mine.c.record)))
-        rows = await conn.execute(select(mine.c.contact, mine.c.record).where(mine.c.record.in_(shared)))
-        found |= {str(contact): str(record) for contact, record in rows}
-    return found
+    mine = first.where(among(conn, c.contact, contacts)).subquery()
+    several = select(c.record).group_by(c.record).having(func.count() > 1)
+    shared = several.where(c.record.in_(select(mine.c.record)))
+    rows = await conn.execute(select(mine.c.contact, mine.c.record).where(mine.c.record.in_(shared)))
+    return {str(contact): str(record) for contact, record in rows}
 
 
 def others(wanted: Collection[AddressSlot], slots: Mapping[str, set[int]], by_hand: Collection[str]) -> set[str]:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.planner.contacts.contacts import CONTACTS
 from services.planner.mailings.schedule import is_zone
-from services.planner.schema import portions
+from services.planner.schema import rows_in
 
 FIELD = "time_zone"
 _LONGEST = 40  # characters of a name
@@ -17,12 +17,9 @@ _LONGEST = 40  # characters of a name
 
 async def of(conn: AsyncConnection, contacts: Collection[str]) -> dict[str, str]:
     """Return the zones of those of `contacts` that have one."""
-    ids, zones = list(contacts), dict[str, str]()
     c = CONTACTS.c
-    for part in portions(ids):
-        rows = await conn.execute(select(c.id, c.fields).where(c.id.in_(part)))
-        zones |= {contact: zone for contact, fields in rows if (zone := zone_in(fields))}
-    return zones
+    rows = await rows_in(conn, select(c.id, c.fields), c.id, contacts)
+    return {contact: zone for contact, fields in rows if (zone := zone_in(fields))}
 
 
 def zone_in(fields: str) -> str:

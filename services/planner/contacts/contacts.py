@@ -36,7 +36,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.planner.contacts.incoming import Incoming, pack_fields, size_of
 from services.planner.schema import METADATA, insert
 from shared import clock
-from shared.bulk import append_rows, by_index, fetch, inserting, run_at_once, run_many, update_rows
+from shared.bulk import among, append_rows, by_index, fetch, inserting, run_at_once, run_many, update_rows
 from shared.database import is_postgresql
 
 PAGE = 256
@@ -240,7 +240,7 @@ async def _change(conn: AsyncConnection, changed: Collection[_Known]) -> None:
 
 async def mark_pages_of(conn: AsyncConnection, contacts: Collection[str]) -> None:
     """Have the pages of these contacts published again, and looked at anew by rules."""
-    pages = set(await conn.scalars(select(CONTACTS.c.page).where(CONTACTS.c.id.in_(contacts)).distinct()))
+    pages = set(await conn.scalars(select(CONTACTS.c.page).where(among(conn, CONTACTS.c.id, contacts)).distinct()))
     await mark(conn, DIRTY_PAGES, pages)
     await mark(conn, UNREAD_PAGES, pages)
 

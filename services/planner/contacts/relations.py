@@ -18,7 +18,7 @@ from services.planner.contacts.claims import CLAIMS
 from services.planner.contacts.contacts import CONTACTS
 from services.planner.contacts.incoming import incoming
 from services.planner.contacts.lists import MEMBERS
-from services.planner.schema import METADATA, execute_many, insert, portions, values_of
+from services.planner.schema import METADATA, execute_many, insert, rows_in, values_of
 from shared.contracts.intake import ContactUpserted
 from shared.contracts.records import ACCOUNT
 from shared.database import reading
@@ -126,8 +126,5 @@ async def _lay_over(conn: AsyncConnection, fields: Mapping[str, Mapping[str, str
 
 async def _there(conn: AsyncConnection, table: Table, records: Collection[str]) -> dict[str, Any]:
     """Return the rows that there are: record -> its second column."""
-    keys, found = [record for record in records if record], dict[str, Any]()
-    for part in portions(keys):
-        for record, value, *_ in await conn.execute(select(table).where(table.c.record.in_(part))):
-            found[record] = value
-    return found
+    keys = [record for record in records if record]
+    return {record: value for record, value, *_ in await rows_in(conn, select(table), table.c.record, keys)}

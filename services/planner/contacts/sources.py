@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.planner.contacts import claims, contacts, lists, relations
 from services.planner.contacts.claims import CLAIMS, PERSON
 from services.planner.contacts.incoming import Incoming, incoming
-from services.planner.schema import METADATA, execute_many, insert, values_of
+from services.planner.schema import METADATA, execute_many, insert, rows_in, values_of
 from shared import clock
 from shared.contracts.intake import ContactUpserted, Told
 from shared.ids import derived_id
@@ -264,10 +264,7 @@ async def _claimed(conn: AsyncConnection, pairs: Collection[tuple[str, str]]) ->
 
 async def owners(conn: AsyncConnection, of: Collection[str]) -> dict[str, tuple[str, str]]:
     """Return contact -> source and external id of its record, of the first one where there are several."""
-    rows = await conn.execute(
-        select(CLAIMS.c.contact, RECORDS.c.source, RECORDS.c.external)
-        .join(RECORDS, RECORDS.c.record == CLAIMS.c.record)
-        .where(CLAIMS.c.contact.in_(of))
-        .order_by(RECORDS.c.record.desc())
-    )
+    query = select(CLAIMS.c.contact, RECORDS.c.source, RECORDS.c.external)
+    query = query.join(RECORDS, RECORDS.c.record == CLAIMS.c.record).order_by(RECORDS.c.record.desc())
+    rows = await rows_in(conn, query, CLAIMS.c.contact, of)
     return {row.contact: (row.source, row.external) for row in rows}
