@@ -40,7 +40,10 @@ from shared.contracts.consent import EVERYTHING
 from shared.contracts.outcomes import ACCEPTED, NAMES
 
 _FEW = 12
-"""Up to so many texts are looked for one by one; for more the value is taken out and compared."""
+"""Up to so many texts are looked for one by one; for more the value is taken out and compared (PostgreSQL)."""
+_FEW_LENGTHS = 3
+"""SQLite looks for up to so many texts one by one, and compares those of up to so many lengths with what stands there:
+taking a value out takes it as long as six texts or four lengths."""
 _DAY = 24 * 3_600_000
 _WILD = re.compile(r"[*?\[]")
 _BEHIND = " "
@@ -142,12 +145,13 @@ class Finder:
         least, limit = {"<": (False, wanted), "<=": (False, beyond), ">": (True, beyond), ">=": (True, wanted)}[how]
         missing = "" if least else _LAST
         rest: ColumnElement[str] = func.coalesce(func.nullif(func.split_part(SEARCH.c.text, key, 2), ""), missing)
-        if self.postgresql:
-            rest = collate(rest, "C")
-        else:
-            stands = func.nullif(self._at(key), 0) + len(key)
-            rest = func.coalesce(func.substr(SEARCH.c.text, stands, len(beyond)), missing)
+        rest = collate(rest, "C") if self.postgresql else self._behind(key, len(beyond), missing)
         return rest >= limit if least else rest < limit
+
+    def _behind(self, key: str, length: int, missing: str) -> ColumnElement[str]:
+        """Return so many characters behind `key`, `missing` where it stands nowhere (SQLite)."""
+        stands = func.nullif(self._at(key), 0) + len(key)
+        return func.coalesce(func.substr(SEARCH.c.text, stands, length), missing)
 
     def _match(self, rule: Match) -> ColumnElement[bool]:
         key, wanted = f"{US}{rule.field}=", fold(rule.text)
@@ -169,8 +173,15 @@ class Finder:
 
     def _one_of(self, rule: OneOf) -> ColumnElement[bool]:
         key, texts = f"{US}{rule.field}=", sorted({fold(text) for text in rule.texts})
-        if len(texts) <= _FEW:
+        if len(texts) <= (_FEW if self.postgresql else _FEW_LENGTHS):
             return or_(*(self._has(f"{key}{text}{US}") for text in texts))
+        if not self.postgresql and len(lengths := {len(text) for text in texts}) <= _FEW_LENGTHS:
+            return or_(
+                *(
+                    self._behind(key, length + 1, "").in_([text + US for text in texts if len(text) == length])
+                    for length in sorted(lengths)
+                )
+            )
         return and_(self._has(key), self._value(key).in_(texts))
 
     def _among(self, some: Select[Any]) -> ColumnElement[bool]:

@@ -78,7 +78,7 @@ def test_slices_grow_and_shrink_with_the_time_they_take() -> None:
     """Quick ones double up to the most there may be, a slow one shrinks at once, down to a block."""
     assert next_size(500, 0.0001) == 1_000
     assert next_size(SLICE, 0.0001) == SLICE
-    assert next_size(2_000, 0.16) == 1_000
+    assert next_size(2_000, 0.2) == 1_000
     assert next_size(2_000, 30.0) == BLOCK
 
 
