@@ -281,37 +281,6 @@ async def test_a_mail_is_shown_in_the_browser_until_it_is_erased(system: System)
     assert b"mia" not in gone.body
 
 
-@pytest.mark.feature("G4", "G5")
-async def test_who_is_named_is_told_how_a_mailing_ended(system: System, posthaste: Posthaste, tmp_path: Path) -> None:
-    """By one mail each, though they opted out of everything: totals, first errors, from its own sender."""
-    await system.bring_in(["jon@jon.example", "reject-1@kim.example"], "told")
-    await ran(posthaste, "contacts", "opt-out", "boss@shop.example")
-    opened = await system.do(commands.OpenCampaign(name="Told", lists=["told"]))
-    (text := tmp_path / "told.txt").write_text("Hello\n")
-    draft = ["--name", "May {{ news }}", "--campaign", opened["campaign"], "--account", "back", "--text", str(text)]
-    draft += ["--from", "Shop <news@shop.example>", "--subject", "Hi", "--notify", "boss@shop.example"]
-    mailing = (await ran(posthaste, "mailing", "draft", *draft, "--notify", "editor@shop.example"))["mailing"]
-    await ran(posthaste, "mailing", "audience", mailing)
-    await ran(posthaste, "mailing", "schedule", mailing)
-    await system.ended(mailing)
-
-    async def told() -> dict[str, Accepted]:
-        mails = {mail.recipient: mail for mail in system.relay.accepted if mail.recipient.endswith("@shop.example")}
-        return mails if len(mails) == 2 else {}
-
-    mails = await until(told, 30)
-    assert mails is not None
-    for mail in mails.values():
-        parsed = message_from_bytes(mail.content)
-        assert (parsed["Subject"], parsed["Auto-Submitted"]) == ("Completed: May {{ news }}", "auto-generated")
-        assert parsed["From"] == "Shop <news@shop.example>"
-        assert parsed["List-Unsubscribe"] is None
-        (body,) = bodies_of(mail)
-        for said in ('"May {{ news }}" is completed.', "accepted: 1", "rejected: 1", "1 x 550 5.1.1 User unknown"):
-            assert said in body
-    assert len([mail for mail in system.relay.accepted if mail.recipient in mails]) == 2
-
-
 async def told_of(system: System, wire_type: str, count: int) -> list[dict[str, Any]]:
     """Follow the feed until it told so many things of a type, and then to its end; return their data."""
     found: list[dict[str, Any]] = []

@@ -3,7 +3,7 @@
 import pytest
 
 from services.planner.content.preview import PreviewError, shown
-from tests.spec.sender.test_compose import DATE, body, composer, content, parsed, row
+from tests.spec.sender.composing import DATE, body, composer, content, parsed, row
 
 HTML = """<html><body><p>Hello {{ First | default("you & me") }} {{ company }}</p>
 {% if vip == "yes" %}<b>{{ company | upper }}</b> <a href="{{ optOutUrl }}">{{ first }}</a>{% endif %}

@@ -15,7 +15,7 @@ from services.sender.mails.mime import CompileError
 from shared.contracts.content import AttachedFile
 from shared.dkim_keys import SigningKey
 from tests.harness.dkim import ED25519, records, selectors
-from tests.spec.sender.test_compose import DATE, PUBLIC, SIGNER, content, row
+from tests.spec.sender.composing import DATE, PUBLIC, SIGNER, content, row
 
 DOMAIN = "mail.example.com"
 FILES = {name: os.urandom(size) for name, size in (("logo", 3_000), ("terms", 100_000), ("one", 1))}

@@ -4,143 +4,36 @@ import email
 import hashlib
 import html as markup
 import re
-from email.message import EmailMessage
-from email.policy import default
-from urllib.parse import unquote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.sender.mails.compiled import compile_content
-from services.sender.mails.compose import ChunkComposer, Rendered, RenderError
+from services.sender.mails.compose import RenderError
 from services.sender.mails.mime import CompileError
 from services.sender.smtp.link import Capabilities
 from services.sender.smtp.offers import fit
 from services.sender.smtp.window import Mail
-from shared import languages, tokens
-from shared.contracts.content import Content
+from shared import tokens
 from shared.contracts.mailing_settings import Tracking
-from shared.keys import KeyRing
-from shared.tokens import Signer
-
-RING = KeyRing.of("secret of more than thirty-two characters", "pepper of more than thirty-two characters")
-SIGNER = Signer(RING)
-PUBLIC = "https://t.example.com"
-DATE = 1_767_225_600
-SHOP, BLOG = "https://shop.example/sale?a=1&b=2", "https://blog.example/ü"
-
-HTML = f"""<html><body><p>Hello {{{{ First | default("you & me") }}}},
-  {{{{company}}}}{{{{ company }}}} says: <a href="{SHOP.replace("&", "&amp;")}">sale</a>
-.dot <a href='{BLOG}'>blog</a> <a href="https://x.example/{{{{ company }}}}">x</a></p>
-</body></html>
-"""
-TEXT = f"{{{{ company }}}}\n.\n\n{{{{ first | default('you') }}}}\tä  b \n{SHOP} {{{{ email }}}} {{{{ name }}}}"
-
-
-def content(**changes: object) -> Content:
-    """Return content with both bodies."""
-    wanted: dict[str, object] = {
-        "subject": "Für {{ company }}: {{ first | default('you') }}",
-        "html": HTML,
-        "text": TEXT,
-        "links": [SHOP, BLOG],
-        "sender_name": "Müller, Example",
-        "sender_address": "news@mail.example.com",
-        "reply_to": "hello@example.com",
-        "list_name": "News",
-        "list_id": "news.example.com",
-        "campaign": "c1",
-    }
-    return Content.model_validate(wanted | changes)
-
-
-def composer(
-    what: Content,
-    *,
-    n: int = 3,
-    tracking: Tracking = "person",
-    public_url: str = PUBLIC,
-    bounce_domain: str = "",
-) -> ChunkComposer:
-    """Return a composer of chunk `n` of mailing m1."""
-    compiled = compile_content(
-        what,
-        mailing="m1",
-        public_url=public_url,
-        signer=SIGNER,
-        tracking=tracking,
-        domain="mail.example.com",
-        account="a1",
-    )
-    return ChunkComposer(compiled, n, bounce_domain)
-
-
-def row(**changes: object) -> dict[str, object]:
-    """Return a payload row."""
-    wanted: dict[str, object] = {
-        "contact": "c1",
-        "address": "anna@example.com",
-        "name": "Anna",
-        "address_key": "0123456789abcdef",
-        "lists": ["l2", "l1"],
-        "fields": {"first": "Anna", "company": "Acme"},
-    }
-    return wanted | changes
-
-
-def parsed(mail: Rendered) -> EmailMessage:
-    """Return the message as a reader's program understands it."""
-    assert mail.message.endswith(b"\r\n.\r\n")
-    message = email.message_from_bytes(mail.message[:-3], policy=default)
-    assert isinstance(message, EmailMessage)
-    assert not message.defects
-    return message
-
-
-def body(mail: Rendered, subtype: str) -> str:
-    """Return one decoded body with its line ends as sent."""
-    for part in parsed(mail).walk():
-        if part.get_content_subtype() == subtype:
-            payload = part.get_payload(decode=True)
-            assert isinstance(payload, bytes)
-            return payload.decode()
-    raise AssertionError(f"no text/{subtype} part")
-
-
-def crlf(text: str) -> str:
-    """Return `text` with its line breaks as a mail has them."""
-    return re.sub(r"\r\n|\r|\n", "\r\n", text)
-
-
-def click(link: int, url: str) -> str:
-    """Return the tracked form of a link for recipient (m1, 3, 7)."""
-    return f"{PUBLIC}/c/{SIGNER.recipient('m1', 3, 7)}/{SIGNER.link('m1', link, url)}"
-
-
-UNSUBSCRIBE = f"{PUBLIC}/u/{SIGNER.unsubscribe('m1', 3, 7, '0123456789abcdef', ['l1', 'l2'])}"
-PIXEL = f'<img src="{PUBLIC}/o/{SIGNER.recipient("m1", 3, 7)}.gif" width="1" height="1" alt="" style="display:block">'
-
-NASTY = [
-    "",
-    ".",
-    "\n.\n",
-    "\r\n.\r\n",
-    "\r",
-    " ",
-    "\t",
-    "x" * 5000,
-    "a\n\n\n",
-    ". ",
-    "=2E",
-    "%s %b %%",
-    "</body>",
-    "{{ first }}",
-]
-values = st.one_of(
-    st.text(max_size=120),
-    st.sampled_from(NASTY),
-    st.text("Ελληνικάשלום👩\u200d👩\u200d👧\"'<>&\\. \n", max_size=60),
+from tests.spec.sender.composing import (
+    BLOG,
+    DATE,
+    HTML,
+    PIXEL,
+    RING,
+    SHOP,
+    SIGNER,
+    TEXT,
+    UNSUBSCRIBE,
+    body,
+    click,
+    composer,
+    content,
+    crlf,
+    parsed,
+    row,
+    values,
 )
 
 
@@ -282,120 +175,12 @@ def test_a_relay_that_knows_them_is_asked_for_reports() -> None:
     assert b" NOTIFY=FAILURE,DELAY ORCPT=rfc822;anna+2Bx+3Dy@example.com\r\n" in said
 
 
-def test_tokens_in_the_mail_verify_at_the_tracker() -> None:
-    """The tracker learns recipient, link and scope from what stands in the mail."""
-    mail = composer(content()).render(row(), 7, DATE)
-    html = body(mail, "html")
-    found = re.search(rf"{PUBLIC}/c/([^/]+)/([^\"']+)", html)
-    assert found is not None
-    who = tokens.verify_recipient(RING, found[1])
-    assert who is not None
-    link = tokens.verify_link(RING, who, found[2])
-    assert link is not None
-    assert (who.mailing, who.n, who.index, link.url) == ("m1", 3, 7, SHOP)
-    token = parsed(mail)["List-Unsubscribe"].removeprefix(f"<{PUBLIC}/u/").removesuffix(">")
-    left = tokens.verify_unsubscribe(RING, token)
-    assert left is not None
-    assert (left.address_key, left.scope) == ("0123456789abcdef", ("l1", "l2"))
-
-
 def test_the_same_inputs_give_the_same_bytes() -> None:
     """A second attempt, another process, another order: the bytes are those of the first claim."""
     first, second = composer(content()), composer(content())
     second.render(row(lists=["l9"], address="bob@example.com"), 8, DATE + 1)
     assert first.render(row(), 7, DATE) == second.render(row(), 7, DATE)
     assert first.render(row(), 7, DATE + 1).message != first.render(row(), 7, DATE).message
-
-
-def test_without_tracking_links_stay_and_no_pixel_is_added() -> None:
-    """Only the unsubscribe link leads to the tracker."""
-    mail = composer(content(), tracking="off").render(row(), 7, DATE)
-    html = body(mail, "html")
-    assert markup.escape(SHOP, quote=False) in html
-    assert "/o/" not in html
-    assert "/c/" not in html + body(mail, "plain")
-    assert UNSUBSCRIBE in html
-
-
-def test_anonymous_tracking_is_the_same_for_all_recipients() -> None:
-    """Clicks and opens name the mailing alone; leaving and Message-ID are personal still."""
-    made = composer(content(), tracking="anonymous")
-    html = body(made.render(row(), 7, DATE), "html")
-    assert f"{PUBLIC}/o/{SIGNER.anonymous('m1')}.gif" in html
-    assert SIGNER.recipient("m1", 3, 7) not in html
-    assert UNSUBSCRIBE in html
-
-
-def test_a_template_with_its_own_unsubscribe_link_gets_no_footer() -> None:
-    """One link is enough; without footer and link there is no List-Unsubscribe either."""
-    own = content(html='<a href="{{ unsubscribe_url }}">leave</a>', text="Leave: {{ unsubscribe_url }}\n")
-    mail = composer(own).render(row(), 7, DATE)
-    assert body(mail, "html") == f'<a href="{UNSUBSCRIBE}">leave</a>{PIXEL}'
-    assert body(mail, "plain") == f"Leave: {UNSUBSCRIBE}\r\n"
-    assert "List-Unsubscribe" in parsed(mail)
-    mass = composer(content(unsubscribe=False), tracking="off").render(row(), 7, DATE)
-    assert UNSUBSCRIBE not in body(mass, "html")
-    assert parsed(mass)["List-Unsubscribe"] == f"<{UNSUBSCRIBE}>"
-    single = content(unsubscribe=False, list_id="")
-    none = composer(single, tracking="off").render(row(address_key="", lists=[]), 7, DATE)
-    assert "List-Unsubscribe" not in parsed(none)
-
-
-def test_what_is_appended_speaks_the_language_of_the_mail() -> None:
-    """Words and direction in the mail, the language in its links, so that the page behind speaks it, too."""
-    mail = composer(content(language="he")).render(row(), 7, DATE)
-    link = f"{UNSUBSCRIBE}?lang=he"
-    words = languages.of("he").mail.unsubscribe
-    footer = f'<p lang="he" dir="rtl" style="font-size:12px;color:#707070"><a href="{link}">{words}</a></p>'
-    assert footer in body(mail, "html")
-    assert body(mail, "plain").endswith(f"-- \r\n{words}: {link}\r\n")
-    assert parsed(mail)["List-Unsubscribe"] == f"<{link}>"
-
-
-def test_links_of_the_recipient_stand_where_the_template_has_them() -> None:
-    """URLs bare, links with their words, to leave and to join; then nothing is appended."""
-    source = "{{ optOutUrl }} {{optoutlink}} {{OptInUrl}} {{ optInLink }}"
-    mail = composer(content(html=f"<p>{source}</p>", text=source, language="it"), tracking="off").render(row(), 7, DATE)
-    join = SIGNER.opt_in("m1", 3, 7, "0123456789abcdef", ["l1", "l2"], until=DATE // 86_400 + tokens.OPT_IN_DAYS)
-    out, back = f"{UNSUBSCRIBE}?lang=it", f"{PUBLIC}/s/{join}?lang=it"
-    words = languages.of("it").mail
-    linked = f'{out} <a href="{out}">{words.unsubscribe}</a> {back} <a href="{back}">{words.confirm}</a>'
-    assert body(mail, "html") == f"<p>{linked}</p>"
-    assert body(mail, "plain") == f"{out} {words.unsubscribe}: {out} {back} {words.confirm}: {back}"
-
-
-@pytest.mark.parametrize("lists", [["l1", "l2"], [f"list{i:08d}" for i in range(24)]])
-def test_where_mail_comes_back_a_mailbox_unsubscribes_too(lists: list[str]) -> None:
-    """The page first, then the mailbox: its address names the mail, its subject is the whole token."""
-    compiled = compile_content(
-        content(), mailing="m1", public_url=PUBLIC, signer=SIGNER, tracking="off", domain="d.example"
-    )
-    mail = ChunkComposer(compiled, 3, "bounce.example").render(row(lists=lists), 7, DATE)
-    field = str(parsed(mail)["List-Unsubscribe"])
-    page, mailbox = re.findall(r"<([^<>]+)>", field)
-    assert page.startswith(f"{PUBLIC}/u/")
-    address, _, subject = mailbox.removeprefix("mailto:").partition("?subject=")
-    local, _, at = address.partition("@")
-    assert at == "bounce.example"
-    assert len(local) <= 64
-    who = tokens.verify_leaving(RING, local.upper())
-    assert who is not None
-    assert (who.mailing, who.n, who.index) == ("m1", 3, 7)
-    token = tokens.unsubscribe_in(RING, f"Re: {unquote(subject)}")
-    assert token is not None
-    assert token.scope == tuple(lists)
-    assert max(map(len, mail.message.split(b"\r\n"))) <= 998
-
-
-@pytest.mark.parametrize("lists", [[], ["l1"], [f"list{i:08d}" for i in range(24)], [f"l{i}" for i in range(99)]])
-def test_any_number_of_lists_gives_an_unsubscribe_link(lists: list[str]) -> None:
-    """Long tokens are broken over lines in the body and stay whole in the header."""
-    mail = composer(content()).render(row(lists=lists), 7, DATE)
-    token = SIGNER.unsubscribe("m1", 3, 7, "0123456789abcdef", lists)
-    assert f"<{PUBLIC}/u/{token}>\r\n".encode() in mail.message
-    assert f"/u/{token}" in body(mail, "html")
-    assert f"/u/{token}" in body(mail, "plain")
-    assert max(map(len, mail.message.split(b"\r\n"))) <= 998
 
 
 def test_one_body_alone_makes_a_simple_message() -> None:
@@ -468,18 +253,3 @@ def test_content_that_cannot_be_compiled_is_refused_as_a_whole(changes: dict[str
         composer(content(**changes))
     with pytest.raises(CompileError):
         composer(content(), public_url="javascript:alert(1)")
-
-
-def test_a_copy_shows_the_customer_and_acts_for_nobody() -> None:
-    """The same words to another address; no token of a person stands in it, and no List-Unsubscribe."""
-    what = content(html=HTML.replace("</body>", "{{ optOutLink }} {{ webViewUrl }} {{ optInUrl }}</body>"))
-    shared = {"mailing": "m1c", "public_url": PUBLIC, "signer": SIGNER, "domain": "mail.example.com", "account": "a1"}
-    made = ChunkComposer(compile_content(what, tracking="off", copy=True, **shared), 3)
-    mail = made.render(row(address="archive@shop.example", shown="anna@example.com"), 7, DATE)
-    assert mail.recipient == b"archive@shop.example"
-    parsed = email.message_from_bytes(mail.message, policy=default)
-    assert "anna@example.com" in parsed["To"]
-    assert parsed["List-Unsubscribe"] is None
-    html = markup.unescape(body(mail, "html"))
-    assert set(re.findall(r"https://t\.example\.com(/[^\"&< ]*)", html)) == {"/u/copy", "/v/copy", "/s/copy"}
-    assert SHOP in html

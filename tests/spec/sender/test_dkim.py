@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.sender.mails.compiled import compile_content
-from services.sender.mails.compose import ChunkComposer
+from services.sender.mails.compose import ChunkComposer, RenderError
 from services.sender.mails.dkim import DomainKey, relaxed_body, relaxed_field
 from shared.contracts.content import Content
 from shared.dkim_keys import SigningKey, SigningKeyError
 from tests.harness.dkim import ED25519, RSA, records, selectors
-from tests.spec.sender.test_compose import DATE, PUBLIC, SIGNER, RenderError, content, row, values
+from tests.spec.sender.composing import DATE, PUBLIC, SIGNER, content, row, values
 
 DOMAIN = "mail.example.com"
 PUBLISHED = records({(DOMAIN, "r1"): RSA, (DOMAIN, "e1"): ED25519})

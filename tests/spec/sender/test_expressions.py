@@ -7,7 +7,7 @@ import pytest
 from services.sender.mails.compose import RenderError
 from shared.contracts.expressions import Expression, ExpressionError
 from shared.contracts.template import check
-from tests.spec.sender.test_compose import (
+from tests.spec.sender.composing import (
     DATE,
     SHOP,
     UNSUBSCRIBE,

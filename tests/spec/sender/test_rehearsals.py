@@ -14,7 +14,7 @@ from shared.contracts.content import Content
 from shared.dkim_keys import SigningKey
 from shared.eventlog.errors import MissingError
 from shared.keys import KeyRing
-from tests.spec.sender.test_compose import DATE, composer, row
+from tests.spec.sender.composing import DATE, composer, row
 
 KEYS = KeyRing.of("s" * 32, "p" * 32)
 WANTED = Rehearsal(

@@ -5,7 +5,7 @@ import pytest
 from services.planner.content.freezing import freeze_content, uses
 from shared.contracts.commands import DraftMailing, Refusal
 from shared.contracts.content import Content, spoken
-from tests.spec.sender.test_compose import DATE, body, composer, parsed, row
+from tests.spec.sender.composing import DATE, body, composer, parsed, row
 
 
 def frozen(**variants: dict[str, str]) -> Content | Refusal:

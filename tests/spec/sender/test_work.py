@@ -40,7 +40,7 @@ from shared.contracts.subjects import REST, ChunkRef
 from shared.eventlog.server_clock import ServerClock
 from shared.eventlog.store import EventLog
 from shared.providers import BUILT_IN
-from tests.spec.sender.test_compose import composer, content, row
+from tests.spec.sender.composing import composer, content, row
 from tests.spec.sender.test_pacing import Memory, Time
 
 BUSY = "busy.example"
