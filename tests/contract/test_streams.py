@@ -12,6 +12,7 @@ from deploy.apply import ApplyError, apply, check, plan
 from deploy.streams import DAY, STREAMS
 from shared.contracts import subjects
 from shared.eventlog.connection import connect
+from tests.harness.installations import applied
 from tests.harness.nats import NatsCluster
 from tests.harness.waiting import until
 
@@ -155,7 +156,7 @@ async def test_a_cluster_of_three_replicates_everything(cluster: NatsCluster) ->
     """With three replicas all streams are on all nodes, and jobs come out of the log."""
     nc = await connect(cluster.url, name="test")
     try:
-        await apply(nc, replicas=3)
+        await applied(nc, replicas=3)
         assert await check(nc, replicas=3) == []
         for stream in STREAMS:
             assert (await api(nc, f"STREAM.INFO.{stream.name}"))["config"]["num_replicas"] == 3

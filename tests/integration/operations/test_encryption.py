@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from nats.aio.client import Client as Connection
 
-from deploy.apply import apply, check
+from deploy.apply import check
 from deploy.certificates import make
 from shared.contracts.commands import Accounts
 from shared.eventlog import connection
@@ -22,6 +22,7 @@ from shared.settings import Settings
 from tests.harness.certificates import certificate
 from tests.harness.forks import spawn
 from tests.harness.guarded_cluster import PASSWORDS, GuardedCluster
+from tests.harness.installations import applied
 from tests.harness.nats import free_port
 from tests.harness.waiting import until
 
@@ -44,7 +45,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedCluster
 async def deployer(guarded: GuardedCluster) -> AsyncIterator[Connection]:
     """Yield a connection that may do everything, to a cluster with all streams."""
     nc = await as_user(guarded, "deploy")
-    await apply(nc, replicas=3)
+    await applied(nc, replicas=3)
     yield nc
     await nc.close()
 
