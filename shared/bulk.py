@@ -1,4 +1,4 @@
-"""Many rows at once, given as tuples, each database by its fastest way (measured; decision 0014).
+"""Many rows or keys at once, each database by its fastest way (measured; decision 0014).
 
 PostgreSQL takes rows that are surely new by COPY, others as one array a column; SQLite takes both from its driver, row
 by row. Statements are compiled once. SQLite's driver is spoken to directly: a statement is one way to its thread and
@@ -107,9 +107,10 @@ async def by_index(conn: AsyncConnection) -> None:
 
 
 def among(conn: AsyncConnection, column: ColumnElement[Any], keys: Collection[str]) -> ColumnElement[bool]:
-    """Return the condition that a column is one of the keys: one parameter, so that any number of them goes.
+    """Return the condition that a column of text is one of the keys: one parameter, so that any number of them goes.
 
-    SQLAlchemy writes a parameter for each key into the statement of an IN, which takes longer than to look them up.
+    Keys are ids and digests: text without NUL, at which SQLite would cut it off. SQLAlchemy writes a parameter for each
+    key into the statement of an IN, which takes longer than to look them up.
     """
     if is_postgresql(conn):
         return column == any_(bindparam(None, list(keys), type_=ARRAY(column.type)))

@@ -9,7 +9,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, func, select, t
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.bulk import append_rows, insert_absent
+from shared.bulk import among, append_rows, insert_absent
 from shared.database import alone, create_tables, in_turn, is_away, open_engine, reading
 from shared.sqlite import connect
 from tests.harness.databases import Database
@@ -75,6 +75,19 @@ async def test_many_rows_at_once_are_rows(engine: AsyncEngine, rows: int) -> Non
     assert await count(engine) == rows + 1
     async with reading(engine).connect() as conn:
         assert await conn.scalar(select(THINGS.c.name).where(THINGS.c.id == rows)) == "new"
+
+
+@pytest.mark.parametrize("count", [0, 1, 100_000])
+async def test_any_number_of_keys_is_one_parameter(engine: AsyncEngine, count: int) -> None:
+    """Those that are there are found, whatever stands in them; none finds nothing."""
+    odd = ["o'x", '"', "\\", "é", "%", ""]
+    async with engine.begin() as conn:
+        await append_rows(conn, THINGS, list(enumerate(["n0", *odd, "else"])))
+        keys = [f"n{at}" for at in range(count)]
+        found = await conn.scalars(select(THINGS.c.name).where(among(conn, THINGS.c.name, keys)))
+        assert list(found) == ["n0"][:count]
+        found = await conn.scalars(select(THINGS.c.name).where(among(conn, THINGS.c.name, odd)).order_by(THINGS.c.id))
+        assert list(found) == odd
 
 
 @on_postgresql

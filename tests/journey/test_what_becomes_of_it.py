@@ -85,6 +85,29 @@ async def test_a_test_goes_to_whoever_is_signed_in(shop: Marketer) -> None:
     assert (status["status"], status["sent"], len(shop.arrived(mailing))) == ("Planned", 0, 0)
 
 
+@pytest.mark.feature("G4")
+async def test_whoever_drafts_a_mailing_is_told_how_it_ended(shop: Marketer) -> None:
+    """A person who signed in and named nobody; who names nobody on purpose, and a program, is told nothing."""
+    await shop.told({"id": "uli", "lists": ["Own"]})
+    person = {"name": "Liv", "email": "liv@shop.example", "password": "correct horse"}
+    await shop.done("POST", "/users", person | {"permissions": ["view", "create", "edit", "send"]})
+    signed = {"email": person["email"], "password": person["password"]}
+    session = (await shop.done("POST", "/sessions", signed))["session"]
+    wanted = LETTER | {"campaign": await shop.campaign("Own"), "account": shop.system.account}
+    own = (await shop.done("POST", "/mailings", wanted | {"name": "Mine"}, bearer=session))["mailing"]
+    silent = (await shop.done("POST", "/mailings", wanted | {"name": "Quiet", "notify": []}, bearer=session))["mailing"]
+    program = (await shop.done("POST", "/mailings", wanted | {"name": "Program"}))["mailing"]
+    for mailing in (silent, program, own):
+        await shop.fixed(mailing)
+        await shop.done("POST", f"/mailings/{mailing}/schedule", {})
+        await shop.completed(mailing)
+
+    def told() -> list[str]:
+        return [str(read(mail)["Subject"]) for mail in shop.system.relay.accepted if mail.recipient == person["email"]]
+
+    assert await until(told, PATIENCE) == ["Completed: Mine"]
+
+
 @pytest.mark.feature("P7")
 async def test_each_recipient_has_a_status_and_a_cause(shop: Marketer) -> None:
     """Pending, sent, or failed: rejected, expired, skipped, in doubt, cancelled."""
@@ -173,6 +196,7 @@ async def test_who_is_named_is_told_of_the_end_by_mail_and_by_webhook(shop: Mark
     rows = (await shop.ran("mailing", "recipients", mailing, "--outcome", "rejected"))["rows"]
     assert [(row["address"], row["text"]) for row in rows] == [("reject-2@one.example", "User unknown")]
     assert (await shop.status(mailing))["rejected"] == 1
+    assert len(notices()) == 2, "each was told once"
 
 
 @pytest.mark.feature("B21")

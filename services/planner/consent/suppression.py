@@ -1,8 +1,9 @@
 """What follows for an address from something that came back. Pure.
 
 The address is closed for good at a permanent bounce and at a complaint, at once; at bounces that pass, when so many
-mailings in a row bounced within a month. A complaint that is taken back opens what it closed, and nothing else does by
-itself. Whoever is out of all mail already stays as they are, so no later lifting can undo what a person said.
+mailings bounced within a month, with no sign of life between. A complaint that is taken back opens what it closed, and
+nothing else does by itself. Whoever is out of all mail already stays as they are, so no later lifting can undo what a
+person said.
 """
 
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ class Whom:
 
 
 def consequences(came: Return, whom: Whom, *, soft: int, most_soft: int) -> list[DomainEvent]:
-    """Return what is to be recorded; `soft` mailings in a row bounced, `came` included."""
+    """Return what is to be recorded; `soft` mailings bounced since a sign of life, `came` included."""
     now = whom.standing()
     if came.what == "not-spam":
         closed_by_it = now.blocked == "suppressed" and now.reason == COMPLAINT and now.seq < came.seq

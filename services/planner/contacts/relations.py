@@ -19,6 +19,7 @@ from services.planner.contacts.contacts import CONTACTS
 from services.planner.contacts.incoming import incoming
 from services.planner.contacts.lists import MEMBERS
 from services.planner.schema import METADATA, execute_many, insert, rows_in, values_of
+from shared.bulk import among
 from shared.contracts.intake import ContactUpserted
 from shared.contracts.records import ACCOUNT
 from shared.database import reading
@@ -74,7 +75,7 @@ async def note(conn: AsyncConnection, told: Iterable[tuple[str, str, ContactUpse
     newer = {"fields": put.excluded.fields}
     await execute_many(conn, put.on_conflict_do_update(index_elements=["record"], set_=newer), changed)
     if changed:
-        theirs = RELATIONS.c.account.in_([record for record, _ in changed])
+        theirs = among(conn, RELATIONS.c.account, [record for record, _ in changed])
         await conn.execute(update(RELATIONS).where(theirs).values(owing=1))
 
 
@@ -113,7 +114,7 @@ async def _lay_over(conn: AsyncConnection, fields: Mapping[str, Mapping[str, str
     """Lay fields over the contacts of records."""
     c = CONTACTS.c
     query = select(CLAIMS.c.record, c.id, c.address, c.address_key).join(CLAIMS, CLAIMS.c.contact == c.id)
-    found = (await conn.execute(query.where(CLAIMS.c.record.in_(list(fields)), c.address_key.is_not(None)))).all()
+    found = await rows_in(conn, query.where(c.address_key.is_not(None)), CLAIMS.c.record, fields)
     rows = [incoming(row.address, row.address_key, None, fields[row.record]) for row in found if fields[row.record]]
     if not rows:
         return

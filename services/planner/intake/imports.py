@@ -325,7 +325,6 @@ class Importer:
         for place in range(ImportContacts.model_validate_json(row.wanted).parts):
             await self._inbox.erase(subjects.upload_part(upload, place))
         await self._mark(upload, {"state": "done", "position": position})
-        self._directory.nudge()
         logger.info("import done", extra={"upload": upload, "rows": row.rows})
 
 

@@ -20,6 +20,7 @@ from services.planner.idempotency import Act
 from services.planner.mailings import orders
 from services.planner.notices.webhooks import wrong_url
 from services.planner.parts import Parts
+from services.planner.principals.administration import own_address
 from shared import clock
 from shared.addresses import domain
 from shared.contracts import commands
@@ -32,7 +33,9 @@ Result = Answer | Refusal
 
 
 async def draft_mailing(parts: Parts, wanted: commands.DraftMailing, act: Act) -> Result:
-    """Freeze the content and draft the mailing."""
+    """Freeze the content and draft the mailing; where it says nothing of who is told how it ends, its owner is."""
+    if "notify" not in wanted.model_fields_set:
+        wanted = wanted.model_copy(update={"notify": await own_address(parts, act.principal)})
     return await _draft(parts, wanted, act, act.new_id("mailing"))
 
 

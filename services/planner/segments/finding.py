@@ -41,9 +41,11 @@ from shared.contracts.outcomes import ACCEPTED, NAMES
 
 _FEW = 12
 """Up to so many texts are looked for one by one; for more the value is taken out and compared (PostgreSQL)."""
+_FEW_IN_SQLITE = 4
+"""SQLite looks for up to so many texts one by one."""
 _FEW_LENGTHS = 3
-"""SQLite looks for up to so many texts one by one, and compares those of up to so many lengths with what stands there:
-taking a value out takes it as long as six texts or four lengths."""
+"""It compares texts of up to so many lengths with what stands behind the field; for more the value is taken out, which
+takes as long as six texts or four lengths."""
 _DAY = 24 * 3_600_000
 _WILD = re.compile(r"[*?\[]")
 _BEHIND = " "
@@ -173,7 +175,7 @@ class Finder:
 
     def _one_of(self, rule: OneOf) -> ColumnElement[bool]:
         key, texts = f"{US}{rule.field}=", sorted({fold(text) for text in rule.texts})
-        if len(texts) <= (_FEW if self.postgresql else _FEW_LENGTHS):
+        if len(texts) <= (_FEW if self.postgresql else _FEW_IN_SQLITE):
             return or_(*(self._has(f"{key}{text}{US}") for text in texts))
         if not self.postgresql and len(lengths := {len(text) for text in texts}) <= _FEW_LENGTHS:
             return or_(

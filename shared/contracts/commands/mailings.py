@@ -129,7 +129,8 @@ class DraftMailing(Command):
 
     `zone`: in which `{{ today }}` and `{{ now }}` are told. `template`: what is not given is taken from it.
     `variants`: by the field `language` of a contact. `inline_css`: rules of `<style>` become styles of the elements.
-    `notify`: who is told by mail when it completes, fails, or stops by itself; `notify_url`: by a webhook.
+    `notify`: who is told by mail when it completes, fails, or stops by itself; whoever drafts it, where a person who
+    signed in leaves it out. `notify_url`: by a webhook.
     `preheader`: what lists of mails show behind the subject, hidden in the HTML; not in other languages.
     `ab_test`: other versions, of which a sample decides.
     `blind_copy`: who gets a copy of every mail that was accepted, as a mail of its own whose links lead nobody out.

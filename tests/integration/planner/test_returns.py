@@ -93,7 +93,7 @@ async def _left_out(desk: Desk) -> int:
 
 
 async def test_bounces_that_pass_are_counted_mailing_by_mailing(desk: Desk) -> None:
-    """Two of one mailing are one; a sign of life begins anew; the third mailing in a row closes the address."""
+    """Two of one mailing are one; a sign of life begins anew; the third mailing after it closes the address."""
     mailings = [await sending(desk, 5)]
     for _ in range(3):
         mailing = await desk.drafted()

@@ -46,7 +46,7 @@ class _Sources:
         sources = self._sources
         lists = [(row["id"], row["name"]) for row in (await self._desk.read(commands.Lists()))["lists"]]
         campaigns = (await self._desk.read(commands.Campaigns()))["campaigns"]
-        earlier = await self._earlier()
+        earlier = await self._earlier({row["campaign"]: row["name"] for row in campaigns})
         self._own = next(row["lists"] for row in campaigns if row["campaign"] == self._campaign)
         with tag("section", "", "card", aria_label="Sources"), Form(self._save, aliases=_ALIASES) as form:
             own = [(key, name) for key, name in lists if key in self._own]
@@ -96,14 +96,20 @@ class _Sources:
                 for row in campaigns:
                     tag("option", value=row["name"])
 
-    async def _earlier(self) -> list[tuple[str, str]]:
-        """Return the last mailings that have recipients, those of this campaign first."""
+    async def _earlier(self, campaigns: dict[str, str]) -> list[tuple[str, str]]:
+        """Return the last mailings of this campaign that have recipients, then the last of the others."""
         rows = (await self._desk.read(commands.Mailings()))["mailings"]
         fixed = [row for row in rows if row["audience"] and row["mailing"] != self._step.mailing]
-        fixed.sort(key=lambda row: row["campaign"] != self._campaign)  # stable: newest first within each
+        own = [row for row in fixed if row["campaign"] == self._campaign][:_EARLIER]
+        others = [row for row in fixed if row["campaign"] != self._campaign][:_EARLIER]
         chosen = {one["mailing"] for one in self._sources["mailings"]}
-        offered = [row for place, row in enumerate(fixed) if place < _EARLIER or row["mailing"] in chosen]
-        return [(row["mailing"], f"{row['name']} ({row['status']})") for row in offered]
+        further = [row for row in fixed if row["mailing"] in chosen and row not in own and row not in others]
+
+        def named(row: Data) -> str:
+            name = f"{row['name']} ({row['status']})"
+            return name if row["campaign"] == self._campaign else f"{name}, {campaigns[row['campaign']]}"
+
+        return [(row["mailing"], named(row)) for row in (*own, *others, *further)]
 
     async def _save(self, values: Values) -> Refusal | None:
         lists = values.all("lists")
