@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from services.planner.contacts import lists
 from shared.contracts import commands
 from tests.browser.conftest import ANN, Open
 from tests.browser.site import PASSWORD
@@ -21,14 +22,19 @@ _SELECTED = """() => {
 
 @pytest.mark.feature("G8", "G9", "G10", "G11", "P1", "P6", "B11")
 async def test_sources_are_chosen_in_a_step(window: Open, stock: Stock) -> None:
-    """An earlier mailing instead of the list, one person more, exclusions; what is wrong stands at its field."""
+    """An earlier mailing instead of the list, of it who is on one list and not on another, and one person more.
+
+    What is wrong stands at its field; which addresses of a customer are used is chosen, too.
+    """
     mailing = await stock.draft("Sources")
+    await stock.do(commands.RuleList(list="Not these", rule="email = 'person-3@stock.example'"))
     site = await window()
     page = site.page
     await site.sign_in(ANN)
     await site.goto(f"/mailings/{mailing}/recipients")
     await page.get_by_role("group", name="Lists of the campaign").get_by_role("checkbox").first.uncheck()
-    for summary in ("Recipients of an earlier mailing", "Who took part in something", "Helper list", "Leave out"):
+    folds = ("Which addresses", "Recipients of an earlier mailing", "Who took part in something", "Helper list")
+    for summary in (*folds, "Leave out"):
         await page.locator("summary", has_text=summary).click()
     await page.get_by_label("Earlier mailing").select_option(stock.sent)
     await page.get_by_label("Of it", exact=True).select_option("not_opened")
@@ -36,6 +42,10 @@ async def test_sources_are_chosen_in_a_step(window: Open, stock: Stock) -> None:
     await page.get_by_role("button", name="Save and count").click()
     await page.get_by_text("Nobody told of 'points awarded'.").wait_for()
     await page.get_by_label("Who took part in the most recent").fill("")
+    await page.get_by_role("group", name="Addresses of a customer").get_by_label("Those of its contact persons").check()
+    await page.get_by_label("Helper list").select_option("Stock of 40")
+    await page.get_by_label("What it does").select_option("only")
+    await page.get_by_role("group", name="Leave out who is on").get_by_label("Not these").check()
     await page.get_by_label("Leave out who got as many mails").fill("none")
     await page.get_by_label("within days").fill("7")
     await page.get_by_role("button", name="Save and count").click()
@@ -51,9 +61,12 @@ async def test_sources_are_chosen_in_a_step(window: Open, stock: Stock) -> None:
     assert chosen["sources"]["lists"] == []
     assert chosen["sources"]["mailings"] == [{"mailing": stock.sent, "group": "not_opened"}]
     assert chosen["sources"]["cap"] == {"mails": 500, "days": 7}
+    assert chosen["sources"]["helper"] == {"list": lists.id_of("Stock of 40"), "mode": "only"}
+    assert chosen["sources"]["exclude"] == [lists.id_of("Not these")]
+    assert chosen["sources"]["addresses"] == ["first", "second", "third", "persons"]
     assert len(chosen["added"]) == 1
     await page.get_by_role("button", name="Fix the recipients").click()
-    await page.get_by_text("will get it.").wait_for()
+    await page.get_by_text("39 people will get it.").wait_for()
     await page.get_by_role("link", name="See who").click()
     await page.get_by_label("Search for an address or a name").fill("ADDED@")
     await page.get_by_role("button", name="Search").click()
