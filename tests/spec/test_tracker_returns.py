@@ -136,6 +136,18 @@ def test_an_out_of_office_is_no_reply() -> None:
     assert event.address_key == ANN
 
 
+def test_mail_that_goes_in_circles_is_nobodys_reply() -> None:
+    """Row 74: what a list answers by itself is an automatic answer; a mail of our own that comes back is no answer."""
+    reference = f"In-Reply-To: <{ENVELOPE_ID}@shop.example>"
+    listed = header("list@example.com", "Re: News", "Precedence: list", "Auto-Submitted: auto-generated", reference)
+    (event,) = _entry(listed + "\nYour mail waits for the moderator.\n").events
+    assert isinstance(event, AutoReplyReceived)
+    own = header(
+        "news@shop.example", "News", f"Message-ID: <{ENVELOPE_ID}@shop.example>", "List-Id: <news.shop.example>"
+    )
+    assert _taken(own + "\nHello Ann\n") is None
+
+
 def test_a_letter_and_a_newsletter_are_not_recorded() -> None:
     """What answers nothing is nobody's feedback."""
     assert _taken(header("ann@example.com", "Hello") + "\nHow are you?\n") is None
