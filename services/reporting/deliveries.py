@@ -1,7 +1,7 @@
 """When each mail was first accepted, one array a chunk: what the delay of a hit is measured from.
 
 A chunk is one row of eight bytes a recipient, so that a mail costs a fraction of a microsecond. The first acceptance
-stands, in whatever order they are told.
+stands, in whatever order they are told; a mail that was ever in doubt may have arrived before it, so nobody knows when.
 """
 
 from array import array
@@ -23,21 +23,25 @@ Times: TypeAlias = "dict[Chunk, array[int]]"
 _D = tables.deliveries.c
 _SAVE = Upsert(tables.deliveries, ("mailing", "n", "at"), {"at": "replace"})
 _IN_ONE = 500
+UNTIMED = -1
+"""Stands for a time that nobody knows, and is earlier than all others."""
 
 
 def accepted(event: RecipientsSettled, recorded: int) -> dict[int, int]:
-    """Return when which recipients were accepted, in milliseconds."""
+    """Return when which recipients were accepted, in milliseconds, or `UNTIMED`."""
     base = event.base or recorded
     found: dict[int, int] = {}
     for group in event.groups:
-        if group.outcome == "accepted":
+        if group.untimed:
+            found |= dict.fromkeys(unpack(group.indexes), UNTIMED)
+        elif group.outcome == "accepted":
             indexes = unpack(group.indexes)
-            found |= zip(indexes, [base + after for after in group.at] or [base] * len(indexes), strict=True)
+            found |= zip(indexes, [base + after for after in group.at], strict=True)
     return found
 
 
 async def times_of(conn: AsyncConnection, chunks: Collection[Chunk]) -> Times:
-    """Return what is known of these chunks; 0 stands for a mail that was not accepted."""
+    """Return what is known of these chunks; 0 stands for a mail that was not accepted, `UNTIMED` as above."""
     by_mailing: defaultdict[str, list[int]] = defaultdict(list)
     for mailing, n in sorted(set(chunks)):
         by_mailing[mailing].append(n)

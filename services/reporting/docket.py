@@ -189,4 +189,5 @@ def links_of(link: int) -> tuple[int, ...]:
 
 def _accepted(times: Times, who: Who) -> int | None:
     row = times.get(who[:2], ())
-    return (row[who[2]] or None) if who[2] < len(row) else None
+    at = row[who[2]] if who[2] < len(row) else 0
+    return at if at > 0 else None  # neither accepted nor at a time that somebody knows

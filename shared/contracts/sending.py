@@ -121,6 +121,15 @@ class Group(BaseModel):
     cause: str = ""
     scope: str = ""
 
+    @property
+    def untimed(self) -> bool:
+        """Whether the relay may have these mails from a time on that nobody knows.
+
+        So it is with those in doubt, whatever becomes of them, and with those that were accepted as was found out or
+        decided later: for these, the event tells when it became known.
+        """
+        return self.outcome == "in_doubt" or (self.outcome == "accepted" and not self.at)
+
 
 class RecipientsSettled(DomainEvent):
     """What became of recipients. Released ones are pending again and were not tried.

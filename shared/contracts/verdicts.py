@@ -12,7 +12,8 @@ The first that applies decides:
 2. Apple's privacy proxy fetches every image whether or not anybody looks: a proxy that proves nothing.
 3. A click from the networks of a mail scanner.
 4. Within three seconds several different links: a burst, with all else of the recipient in its midst.
-5. Sooner after the acceptance than a person reads (or within the minute before it, while the relay still scanned).
+5. Before the acceptance, as what scans does while the relay still thinks or before it has the mail tried again, or
+   sooner after it than a person reads. Where nobody knows when the relay first had it, this rule says nothing.
 6. Google's and Yahoo's proxies fetch when somebody opens the mail: a person, seen through a proxy.
 7. Many hits from one network within one second: a click then is a machine's; of an open nobody can say.
 8. Programs that people use are people; what is not known is not known.
@@ -52,16 +53,14 @@ class Rules:
     Attributes:
         version: Goes up with every change of numbers, tables or order.
         soon: Milliseconds after the acceptance within which no person reads.
-        during: Milliseconds before it that may still have been the dialogue with the relay.
         burst_links: So many different links ...
         burst: ... within so many milliseconds are a burst.
         crowd: So many hits of one kind from one network within one second are a crowd.
         most: Hits of one recipient that are judged; what comes beyond stays in the log alone.
     """
 
-    version: int = 1
+    version: int = 2
     soon: int = 2_000
-    during: int = 60_000
     burst_links: int = 3
     burst: int = 3_000
     crowd: int = 8
@@ -137,7 +136,8 @@ def judge(
 
     Args:
         facts: All hits of the recipient by their fact ids.
-        accepted: When the mail was accepted, None where it is not known.
+        accepted: When the mail was first accepted. None where it was not, or nobody knows when (`Group.untimed`): a
+            mail in doubt may have arrived, and a hit is what proves it.
         crowded: Those of `crowd_of` of these hits that hold a crowd.
         rules: By which it is judged.
     """
@@ -162,7 +162,7 @@ def _of(
         return _NETWORK
     if bursts and agent not in _FETCHERS and any(first <= at <= last for first, last in bursts):
         return _BURST
-    if accepted is not None and accepted - rules.during <= at < accepted + rules.soon:
+    if accepted is not None and at < accepted + rules.soon:
         return _BEFORE if at < accepted else _SOON
     if (proxy := _PROXIES.get(agent)) is not None:
         return proxy

@@ -44,7 +44,9 @@ OUTCOMES = Table(
     Column("states", LargeBinary, nullable=False),
     Column("at", LargeBinary, nullable=False),
 )
-"""One byte and eight a recipient: what became of the mail (`shared.contracts.outcomes`), and since when."""
+"""One byte and eight a recipient: what became of the mail (`shared.contracts.outcomes`, `UNTIMED`), and since when."""
+UNTIMED = 0b0100_0000
+"""Beside the outcome: the relay may have had the mail before that (`Group.untimed`)."""
 HITS = Table(
     "facts_hits",
     METADATA,
@@ -208,13 +210,12 @@ def _settle(chunk: _Chunk, event: RecipientsSettled | DoubtDecided, record: Even
     base = event.base or _millis(record)
     for group in event.groups:
         indexes = unpack(group.indexes)
-        code = outcomes.CODES[group.outcome]
+        code, untimed = outcomes.CODES[group.outcome], UNTIMED if group.untimed else 0
         times: Iterable[int] = [base + after for after in group.at] or [base] * len(indexes)
         for index, when in zip(indexes, times, strict=True):
-            if code == outcomes.ACCEPTED == states[index]:
-                at[index] = min(at[index], when)
-            else:
-                states[index], at[index] = code, when
+            before = states[index]
+            states[index] = code | before & UNTIMED | untimed
+            at[index] = min(at[index], when) if code == outcomes.ACCEPTED == before & outcomes.OUTCOME else when
 
 
 def _millis(record: EventRecord) -> int:

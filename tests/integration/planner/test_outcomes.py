@@ -1,20 +1,25 @@
 """What the planner knows of each mail is what the report says, however the log is cut and whenever it is asked."""
 
+import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.planner.audience import outcomes
 from services.planner.audience.outcome_facts import OutcomeFacts
-from services.planner.audience.outcomes import RESULTS
+from services.planner.audience.outcomes import FRESH, RESULTS, SLICE
 from services.planner.schema import METADATA
 from services.reporting import pages, tables
+from services.reporting.rejudging import rejudge
 from services.reporting.views import VIEWS
+from shared.contracts.commands import RejudgeHits
 from shared.contracts.envelope import Commit
 from shared.contracts.mailing import DoubtDecided
+from shared.contracts.verdicts import RULES, Rules
 from shared.database import create_tables
 from shared.eventlog.rebuild import table_hash
 from tests.harness.databases import Database
@@ -22,18 +27,27 @@ from tests.harness.story import START_MS, Story, bounce, complaint, contact, gro
 from tests.integration.reporting.tales import project, tale
 
 START_S = START_MS // 1000
+STRICT = replace(RULES, version=RULES.version + 1, soon=10**9)
+"""Rules by which nobody is a person."""
+CHUNKS = 2 * SLICE + 5
 
 
-async def told(engine: AsyncEngine, commits: Sequence[Commit], cuts: Sequence[int] = (), ask_at: int = 0) -> None:
+async def told(
+    engine: AsyncEngine,
+    commits: Sequence[Commit],
+    cuts: Sequence[int] = (),
+    ask_at: int = 0,
+    rules: Rules = RULES,
+) -> None:
     """Take the commits in, cut at some of them, and ask once in the middle and once at the end."""
     view = OutcomeFacts()
     await create_tables(engine, METADATA)
     handled = [c for c in commits if any(r.event.TYPE in view.handles for r in c.events)]
     await project(engine, handled[:ask_at], [cut for cut in cuts if cut < ask_at], [view])
-    await outcomes.freshen(engine)
+    await outcomes.freshen(engine, rules=rules)
     rest = handled[ask_at:]
     await project(engine, rest, [cut - ask_at for cut in cuts if ask_at < cut < len(handled)], [view])
-    await outcomes.freshen(engine)
+    await outcomes.freshen(engine, rules=rules)
 
 
 async def _places(conn: AsyncConnection, mailing: str, column: str) -> set[tuple[int, int]]:
@@ -43,15 +57,8 @@ async def _places(conn: AsyncConnection, mailing: str, column: str) -> set[tuple
     }
 
 
-@pytest.mark.parametrize("seed", range(4))
-async def test_planner_and_report_agree(seed: int, database: Database) -> None:
-    """Outcome, opened and clicked of every recipient are what the report has, for random stories."""
-    story, chance = tale(seed, steps=200), random.Random(seed)
-    planner, reporting = await database.fresh("planner"), await database.fresh("reporting")
-    cuts = sorted(chance.sample(range(1, 150), 20))
-    await told(planner, story.commits, cuts, ask_at=chance.randrange(20, 150))
-    await create_tables(reporting, tables.metadata)
-    await project(reporting, story.commits, range(0, 500, 40), VIEWS)
+async def agreed(planner: AsyncEngine, reporting: AsyncEngine) -> int:
+    """Compare what both say of every recipient; return how many opened or clicked."""
     seen = 0
     async with planner.connect() as ours, reporting.connect() as theirs:
         for mailing in ("m1", "m2"):
@@ -66,9 +73,91 @@ async def test_planner_and_report_agree(seed: int, database: Database) -> None:
                 seen += len(found)
                 assert await _places(ours, mailing, f"{what}_at") == {(row["n"], row["index"]) for row in found}
         assert await ours.scalar(select(r.contact).where(r.mailing == "t1")) is None
-    assert seen
+    return seen
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_planner_and_report_agree(seed: int, database: Database) -> None:
+    """Outcome, opened and clicked of every recipient are what the report has, for random stories."""
+    story, chance = tale(seed, steps=200), random.Random(seed)
+    planner, reporting = await database.fresh("planner"), await database.fresh("reporting")
+    cuts = sorted(chance.sample(range(1, 150), 20))
+    await told(planner, story.commits, cuts, ask_at=chance.randrange(20, 150))
+    await create_tables(reporting, tables.metadata)
+    await project(reporting, story.commits, range(0, 500, 40), VIEWS)
+    assert await agreed(planner, reporting)
     await planner.dispose()
     await reporting.dispose()
+
+
+async def test_new_rules_judge_old_hits_without_being_told(database: Database) -> None:
+    """By other rules, then by these, the planner says what the report says once that was judged again."""
+    story = tale(2, steps=200)
+    planner, reporting = await database.fresh("planner"), await database.fresh("reporting")
+    await create_tables(reporting, tables.metadata)
+    await project(reporting, story.commits)
+    await told(planner, story.commits, rules=STRICT)
+    seen = []
+    for rules in (STRICT, RULES):
+        for mailing in ("m1", "m2"):
+            await rejudge(reporting, RejudgeHits(mailing=mailing), rules)
+        await outcomes.freshen(planner, rules=rules)
+        seen.append(await agreed(planner, reporting))
+    assert seen[0] < seen[1]
+    await planner.dispose()
+    await reporting.dispose()
+
+
+@pytest.fixture
+async def judged(database: Database) -> AsyncIterator[AsyncEngine]:
+    """A click in each of many chunks, judged by `STRICT`."""
+    story = Story()
+    story.started("m1", CHUNKS, chunks=CHUNKS)
+    for n in range(CHUNKS):
+        story.planned("m1", n, 2)
+        story.sent("m1", n, [0, 1])
+        story.hit(hit(f"f{n}", "m1", n, 0, link=0, after=60))
+    engine = await database.fresh("judged")
+    await told(engine, story.commits, rules=STRICT)
+    assert await _clicked(engine) == set()
+    yield engine
+    await engine.dispose()
+
+
+async def _clicked(engine: AsyncEngine) -> set[int]:
+    """Return the chunks with a click of a person; no row is missing ever."""
+    async with engine.connect() as conn:
+        assert await conn.scalar(select(func.count()).select_from(RESULTS)) == 2 * CHUNKS
+        return {n for n, _ in await _places(conn, "m1", "clicked_at")}
+
+
+async def test_rows_of_rules_that_nobody_noted_are_judged_anew(judged: AsyncEngine) -> None:
+    """So an upgrade leaves them."""
+    async with judged.begin() as conn:
+        await conn.execute(update(FRESH).values(rules=0))
+    await outcomes.freshen(judged)
+    assert await _clicked(judged) == set(range(CHUNKS))
+
+
+async def test_hits_are_judged_anew_from_where_it_was_broken_off(judged: AsyncEngine) -> None:
+    """What was judged before is not looked at again."""
+    async with judged.begin() as conn:
+        await conn.execute(update(FRESH).values(rules=RULES.version, mailing="m1", n=SLICE))
+    await outcomes.freshen(judged)
+    assert await _clicked(judged) == set(range(SLICE + 1, CHUNKS))
+    await outcomes.freshen(judged)
+    assert await _clicked(judged) == set(range(SLICE + 1, CHUNKS))
+
+
+async def test_planners_of_two_versions_end_and_the_last_that_is_asked_is_right(judged: AsyncEngine) -> None:
+    """Neither waits for the other for ever while an upgrade is under way."""
+    both = (outcomes.freshen(judged, rules=rules) for rules in (RULES, STRICT))
+    async with asyncio.timeout(60):
+        await asyncio.gather(*both)
+    await outcomes.freshen(judged)
+    assert await _clicked(judged) == set(range(CHUNKS))
+    await outcomes.freshen(judged, rules=STRICT)
+    assert await _clicked(judged) == set()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -115,6 +204,27 @@ async def test_times_and_signs_of_each_recipient(database: Database) -> None:
     assert [who for who, row in rows.items() if row.bounced_at] == [contact(0, 2)]
     assert [who for who, row in rows.items() if row.complained_at] == [contact(0, 3)]
     assert rows[contact(0, 5)].settled_at is None
+    await engine.dispose()
+
+
+async def test_who_had_a_mail_before_it_was_accepted(database: Database) -> None:
+    """A scanner, where the relay put it off; perhaps a person, where it was in doubt, whatever followed."""
+    story = Story()
+    story.started("m1", 4)
+    story.planned("m1", 0, 4)
+    story.sent("m1", 0, [0], "deferred")
+    story.sent("m1", 0, [1, 2, 3], "in_doubt")
+    story.hit(*(hit(f"f{index}", "m1", 0, index, link=0, after=-1_860) for index in range(4)))
+    story.mailing("m1", DoubtDecided(n=0, indexes="1", decision="accepted"))
+    story.settled("m1", 0, group("accepted", [1], at=[], cause="c9.0"))
+    story.mailing("m1", DoubtDecided(n=0, indexes="2", decision="resend"))
+    story.sent("m1", 0, [0, 2])
+    engine = await database.fresh("before")
+    await told(engine, story.commits)
+    async with engine.connect() as conn:
+        assert await _places(conn, "m1", "clicked_at") == {(0, 1), (0, 2), (0, 3)}
+        rows = (await conn.execute(outcomes.results())).all()
+    assert [row.outcome for row in rows] == ["accepted"] * 4
     await engine.dispose()
 
 

@@ -88,7 +88,7 @@ class Tale:
         chance = self.chance
         network = chance.choice(("", "127.0.0.0/24", "8.8.8.0/24", "8.8.4.0/24"))
         agent = chance.choice(("desktop", "desktop", "google-proxy", "apple-privacy", "automat", "other"))
-        after = chance.choice((-61, -59, 0)) + chance.randrange(6)
+        after = chance.choice((-661, -59, 0)) + chance.randrange(6)
         self.story.hit(
             *(
                 hit(f"f{chance.randrange(80)}", mailing, n, index, link=link, after=after, agent=agent, network=network)

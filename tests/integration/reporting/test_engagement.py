@@ -60,6 +60,31 @@ async def test_a_click_before_its_acceptance_is_recorded_is_judged_by_it(engine:
     assert (found["clicked"], found["clicks_by"]["machine"]) == (0, 1)
 
 
+async def test_who_scans_a_mail_that_is_put_off_is_no_person(engine: AsyncEngine) -> None:
+    """Half an hour before the relay accepted it, nobody had it."""
+    story = begun()
+    story.sent("m1", 0, [0], "deferred")
+    story.hit(hit("a", "m1", 0, 0, link=0, after=-1_860), hit("b", "m1", 0, 0, after=-1_859))
+    story.sent("m1", 0, [0])
+    story.hit(hit("c", "m1", 0, 0, link=0, after=600))
+    found = await told(engine, story)
+    assert (found["clicks"], found["clicks_by"]["machine"], found["opens_by"]["machine"]) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("decision", ["accepted", "resend"])
+async def test_a_mail_that_was_in_doubt_may_have_been_read_before(engine: AsyncEngine, decision: str) -> None:
+    """What was decided on it, or that it was accepted once more, says nothing of when the person got it."""
+    story = begun()
+    story.sent("m1", 0, [0], "in_doubt")
+    story.hit(hit("a", "m1", 0, 0, link=0, after=-1_860))
+    if decision == "accepted":
+        story.settled("m1", 0, group("accepted", [0], at=[], cause="c9.0"))
+    else:
+        story.sent("m1", 0, [0])
+    found = await told(engine, story)
+    assert (found["clicked"], found["clicks_by"]["machine"]) == (1, 0)
+
+
 async def test_a_crowd_is_seen_across_recipients_and_batches(engine: AsyncEngine) -> None:
     """Seven in a second may be people; with the eighth all of them are not."""
     story = begun()
