@@ -92,7 +92,7 @@ async def test_a_slow_webhook_is_answered_408() -> None:
         found.hooks._seconds = 0.2
         _, answer = await _held(found.web.port, _slow_starts()[3])
         assert answer.startswith(b"HTTP/1.1 408")
-        assert (found.desk.calls, found.hooks._held) == (0, 0)
+        assert (found.desk.calls, found.hooks._rooms["postmark"].held) == (0, 0)
 
 
 HEADS = (
