@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 MAX_BODY = 64 * 1024
 BODY_SECONDS = 10.0
+SILENT_SECONDS = 2.0
 MAX_PATH = 6_000
 
 Headers = list[tuple[bytes, bytes]]
@@ -54,8 +55,13 @@ async def answer(send: Send, status: int, headers: Headers, body: bytes = b"") -
     return status
 
 
-async def read_body(receive: Receive, limit: int = MAX_BODY, seconds: float = BODY_SECONDS) -> bytes:
+async def read_body(
+    receive: Receive, limit: int = MAX_BODY, seconds: float = BODY_SECONDS, floor: float = 0.0
+) -> bytes:
     """Return the body of a request, of `limit` bytes at most, when it comes within `seconds`.
+
+    With a `floor` it has to come at so many bytes a second: it may be `SILENT_SECONDS` behind that, and no quick
+    beginning makes up for a longer silence later.
 
     Raises:
         BodyTooLargeError: It is larger than allowed.
@@ -63,8 +69,11 @@ async def read_body(receive: Receive, limit: int = MAX_BODY, seconds: float = BO
     """
     parts: list[bytes] = []
     size = 0
+    clock = asyncio.get_running_loop().time
+    end = clock() + seconds
+    due = min(end, clock() + SILENT_SECONDS) if floor else end
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout_at(due) as patience:
             while True:
                 message: Message = await receive()
                 if message["type"] == "http.disconnect":
@@ -76,6 +85,9 @@ async def read_body(receive: Receive, limit: int = MAX_BODY, seconds: float = BO
                 parts.append(part)
                 if not message.get("more_body", False):
                     return b"".join(parts)
+                if floor:
+                    due = min(end, clock() + SILENT_SECONDS, due + len(part) / floor)
+                    patience.reschedule(due)
     except TimeoutError as error:
         raise BodyTooSlowError from error
 

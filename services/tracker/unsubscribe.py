@@ -2,8 +2,9 @@
 
 GET shows a page and never unsubscribes (scanners follow links). POST with `List-Unsubscribe=One-Click` (RFC 8058) is
 answered 200 at once, without a redirect; POST from the page says what happened and offers the way back. A repeat within
-a few seconds is the same act (see `acts`). While the broker is away the act goes to the spool; if not even that takes
-it the answer is 503, never a promise. `/s/{token}` confirms an opt-in in the same way: GET asks, a button confirms.
+a few seconds is the same act (see `acts`), and whoever sends one form after the other is asked to wait (429, see
+`allowance`). While the broker is away the act goes to the spool; if not even that takes it the answer is 503, never a
+promise. `/s/{token}` confirms an opt-in in the same way: GET asks, a button confirms.
 """
 
 from abc import ABC, abstractmethod
@@ -13,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from services.tracker import pages
 from services.tracker.acts import By, entry_of
+from services.tracker.allowance import Allowance, TooManyError
 from services.tracker.edge import BodyTooLargeError, BodyTooSlowError, answer, header, not_found, read_body
 from services.tracker.forms import Act, act_of, fields, named
 from services.tracker.list_names import ListNames
@@ -47,7 +49,7 @@ class _Acts(ABC):
 
     def __init__(self, key_ring: KeyRing, recorder: Recorder, names: ListNames) -> None:
         self._key_ring = key_ring
-        self._recorder = recorder
+        self._allowance = Allowance(recorder)
         self._names = names
         self._traced = Rarely(A_SECOND)
 
@@ -76,17 +78,20 @@ class _Acts(ABC):
             return await answer(send, 408, [(b"content-length", b"0"), (b"connection", b"close")])
         return await _show(send, *await self._done(token, act, await self._view(token, scope)))
 
-    async def _kept(self, token: Token, act: Act, view: View) -> bool:
-        """Return whether the act is safe; what a program said has read no words."""
+    async def _kept(self, token: Token, act: Act, view: View) -> int:
+        """Return 200 once the act is safe, else the status that says why not; what a program said has read no words."""
         began = self._traced.begin()
-        words = "" if act.how == "one-click" else view.language.version
+        one_click = act.how == "one-click"
+        words = "" if one_click else view.language.version
         by = By(token.address_key, token.mailing, token.n, token.index)
         try:
-            await self._recorder.record(entry_of(by, act, now(), words))
+            await self._allowance.record(by, entry_of(by, act, now(), words), always=one_click)
+        except TooManyError:  # no person is that quick; who is, tries again in a minute
+            return 429
         except NotKeptError:  # counted by the recorder; the person or the machine tries again
-            return False
+            return 503
         trace_act("out" if act.kind == "out" else "in", token.mailing, token.n, began)
-        return True
+        return 200
 
     @abstractmethod
     def _verified(self, text: str) -> Token | None:
@@ -119,8 +124,8 @@ class Unsubscribe(_Acts):
             return 400, pages.nothing_chosen(view)
         if act.kind not in {"out", "in"}:
             return 400, pages.unclear(view)
-        if not await self._kept(token, act, view):
-            return 503, pages.failed(view)
+        if (status := await self._kept(token, act, view)) != 200:
+            return status, pages.failed(view)
         if act.kind == "out":
             return 200, pages.unsubscribed(view, named(act.scope, token.scope))
         return 200, pages.subscribed(view)
@@ -142,8 +147,8 @@ class OptIn(_Acts):
             return 410, pages.expired(view)
         if act.kind != "confirm":
             return 400, pages.confirm(view, view.language.page.unclear_text)
-        if not await self._kept(token, act, view):
-            return 503, pages.confirm(view, view.language.page.failed_text)
+        if (status := await self._kept(token, act, view)) != 200:
+            return status, pages.confirm(view, view.language.page.failed_text)
         return 200, pages.confirmed(view)
 
 
@@ -159,6 +164,6 @@ def language_of(scope: Scope) -> Language:
 
 async def _show(send: Send, status: int, page: pages.Page, *, body: bool = True) -> int:
     headers = [*page.headers, (b"content-length", str(len(page.body)).encode())]
-    if status == 503:
+    if status in {429, 503}:
         headers.append((b"retry-after", b"60"))
     return await answer(send, status, headers, page.body if body else b"")

@@ -2,8 +2,8 @@
 
 No key in the settings: 404, as for any unknown path. Not believed, or too old: 401. Signed and yet no JSON: 400. Too
 large: 413; too slow: 408. What cannot be kept or checked now, or comes while too much is being read: 503, and the
-provider comes again. What all requests together hold is bounded, and long batches let others go first. Logs and metrics
-say the provider and the outcome, nothing of what was said.
+provider comes again. What all requests of a provider hold together is bounded (`room`), and long batches let others go
+first. Logs and metrics say the provider and the outcome, nothing of what was said.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Literal, Protocol
 
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from services.tracker import metrics
 from services.tracker.edge import (
@@ -29,6 +29,7 @@ from services.tracker.feedback.report import Report
 from services.tracker.recorder import NotKeptError
 from services.tracker.webhooks.amazon import UnreachableError
 from services.tracker.webhooks.providers import Provider, RefusedError
+from services.tracker.webhooks.room import BusyError, Room
 from shared.clock import now
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,11 @@ HOOKS_KIND = HOOKS_PATH[:3]
 """By which the edge tells it from other paths."""
 
 MAX_HOOK_BODY = 2 * 1024 * 1024
-MAX_READING = 16 * 1024 * 1024
+MAX_READING = 8 * 1024 * 1024
+"""Bytes for each provider."""
+
+FLOOR = 16 * 1024
+"""Bytes a second: what comes more slowly is ended."""
 
 Outcome = Literal[
     "recorded", "forged", "replayed", "malformed", "too_large", "too_slow", "busy", "unreachable", "not_kept"
@@ -73,10 +78,6 @@ class Desk(Protocol):
         """Return once the reports are safe; raises `NotKeptError` where they are not."""
 
 
-class BusyError(Exception):
-    """All requests together hold as much as they may."""
-
-
 class Hooks:
     """ASGI application of `/hooks/{provider}`; `providers` are those whose keys are in the settings."""
 
@@ -90,9 +91,8 @@ class Hooks:
     ) -> None:
         self._providers = providers
         self._desk = desk
-        self._most = most
+        self._rooms = {name: Room(most) for name in providers}
         self._seconds = seconds
-        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> int:
         """Serve one request; return the status."""
@@ -109,39 +109,29 @@ class Hooks:
 
     async def _outcome(self, name: str, provider: Provider, scope: Scope, receive: Receive) -> Outcome:
         headers = {key: value.decode("latin-1") for key, value in scope["headers"]}
-        held = 0
-
-        async def counted() -> Message:
-            nonlocal held
-            message = await receive()
-            size = len(message.get("body", b""))
-            held, self._held = held + size, self._held + size
-            if self._held > self._most:
-                raise BusyError
-            return message
-
-        try:
-            provider.early(headers)
-            if _announced(header(scope, b"content-length")) > MAX_HOOK_BODY:
+        with self._rooms[name].place() as place:
+            try:
+                provider.early(headers)
+                if _announced(header(scope, b"content-length")) > MAX_HOOK_BODY:
+                    return "too_large"
+                async with place.unproven():
+                    body = await read_body(place.counting(receive), MAX_HOOK_BODY, self._seconds, FLOOR)
+                    said = await provider.check(headers, body, now())
+                await self._record(name, said)
+            except RefusedError as refused:
+                return refused.why
+            except BodyTooLargeError:
                 return "too_large"
-            body = await read_body(counted, MAX_HOOK_BODY, self._seconds)
-            await self._record(name, await provider.check(headers, body, now()))
-        except RefusedError as refused:
-            return refused.why
-        except BodyTooLargeError:
-            return "too_large"
-        except BodyTooSlowError:
-            return "too_slow"
-        except BusyError:
-            return "busy"
-        except UnreachableError as error:
-            log.warning("webhook %s: %s; it is asked to come again", name, error)
-            return "unreachable"
-        except NotKeptError as error:
-            log.error("webhook %s: not kept, it is asked to come again: %s", name, error)  # noqa: TRY400 - cause is said
-            return "not_kept"
-        finally:
-            self._held -= held
+            except BodyTooSlowError:
+                return "too_slow"
+            except BusyError:
+                return "busy"
+            except UnreachableError as error:
+                log.warning("webhook %s: %s; it is asked to come again", name, error)
+                return "unreachable"
+            except NotKeptError as error:
+                log.error("webhook %s: not kept, it is asked to come again: %s", name, error)  # noqa: TRY400 - cause is said
+                return "not_kept"
         return "recorded"
 
     async def _record(self, name: str, said: Iterable[Report]) -> None:

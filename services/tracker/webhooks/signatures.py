@@ -2,8 +2,8 @@
 
 SendGrid signs timestamp and body with ECDSA over P-256. Mailgun signs timestamp and token, not the body: who has seen
 one request could send another under its signature, so `Tokens` remembers what came under which. Postmark signs nothing
-and shows a password. A time stamp may be as old as the longest time for which a provider tries again, because a bounce
-that was kept waiting must not be lost; what is told twice within it is one fact.
+and shows a password. A time stamp may be somewhat older than the longest time for which its provider tries again, for a
+bounce that was kept waiting must not be lost; what is told twice within it is one fact.
 """
 
 import hashlib
@@ -23,7 +23,10 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 Verdict = Literal["valid", "forged", "replayed"]
 
 MAX_AGE = 25 * 3600
-"""Seconds: SendGrid tries for 24 hours, Mailgun for eight, SNS for one."""
+"""Seconds: SendGrid tries for 24 hours, SNS for one."""
+
+MAILGUN_MAX_AGE = 9 * 3600
+"""Mailgun tries for eight hours; as its signature fits any body, no longer than that."""
 
 MAX_AHEAD = 300
 
@@ -87,7 +90,7 @@ def mailgun(keys: Sequence[str], signed: Mapping[str, Any], now: datetime) -> Ve
     claim = f"{timestamp}{token}".encode("utf-8", "replace")
     right = [hmac.new(key.encode(), claim, "sha256").hexdigest() for key in keys]
     fits = [hmac.compare_digest(each.encode(), given.encode("utf-8", "replace")) for each in right for given in told]
-    return _in_time(timestamp, now) if any(fits) else "forged"
+    return _in_time(timestamp, now, MAILGUN_MAX_AGE) if any(fits) else "forged"
 
 
 def password(logins: Sequence[str], authorization: str) -> Verdict:
@@ -101,15 +104,15 @@ def password(logins: Sequence[str], authorization: str) -> Verdict:
     return "valid" if scheme.lower() == "basic" and any(fits) else "forged"
 
 
-def _in_time(timestamp: str, now: datetime) -> Verdict:
+def _in_time(timestamp: str, now: datetime, most: int = MAX_AGE) -> Verdict:
     if not (timestamp.isascii() and timestamp.isdigit()) or len(timestamp) > 12:
         return "forged"
-    return age(int(timestamp), now)
+    return age(int(timestamp), now, most)
 
 
-def age(moment: float, now: datetime) -> Verdict:
+def age(moment: float, now: datetime, most: int = MAX_AGE) -> Verdict:
     """Return whether a signed moment is recent enough to be believed."""
-    return "valid" if -MAX_AHEAD <= now.timestamp() - moment <= MAX_AGE else "replayed"
+    return "valid" if -MAX_AHEAD <= now.timestamp() - moment <= most else "replayed"
 
 
 class Tokens:

@@ -1,4 +1,7 @@
-"""What may be done to a public address: slow clients, floods, heads without end; people are served beside all of it."""
+"""What may be done to a public address: slow clients, floods, heads without end; people are served beside all of it.
+
+And what may be done with one link that is valid: whoever has a mail has one.
+"""
 
 import asyncio
 import contextlib
@@ -9,11 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from services.tracker.allowance import AT_ONCE
 from services.tracker.webhooks.providers import Postmark
+from shared.contracts.consent import OptedIn, OptedOut
 from tests.benchmark.usage import peak_mib
 from tests.harness.flood import flooding
 from tests.harness.nats import NatsServer
-from tests.harness.tracker import SIGNER, TrackerProcess, click, pixel
+from tests.harness.tracker import RING, SIGNER, TrackerProcess, click, opt_in, pixel, unsubscribe
+from tests.harness.waiting import until
 from tests.harness.web import Reply
 from tests.harness.webhooks import POSTMARK_LOGIN, postmark
 from tests.integration.tracker.conftest import Written
@@ -86,7 +92,7 @@ async def test_a_slow_webhook_is_answered_408() -> None:
         found.hooks._seconds = 0.2
         _, answer = await _held(found.web.port, _slow_starts()[3])
         assert answer.startswith(b"HTTP/1.1 408")
-        assert (found.desk.calls, found.hooks._held) == (0, 0)
+        assert (found.desk.calls, found.hooks._rooms["postmark"].held) == (0, 0)
 
 
 HEADS = (
@@ -124,3 +130,69 @@ async def test_people_are_served_in_a_flood(tracker: TrackerProcess, written: Wr
     assert sorted(reply.seconds for reply in replies)[len(replies) // 2] < 0.25
     assert len(await written.hits()) == len(replies)
     assert peak_mib(tracker.pid) - before < 40
+
+
+ONE_CLICK = b"List-Unsubscribe=One-Click"
+FORMS = 120
+OTHERS = 20
+MOST = FORMS / 3
+"""Acts of one link; how many exactly depends on the minutes that pass meanwhile, and one click adds one in 5 s."""
+
+
+async def _sent(tracker: TrackerProcess, link: str, form: str, count: int) -> list[Reply]:
+    """Send a form many times, each time as another page (`{}`), twenty at once."""
+    bodies = [form.format(f"p{number}").encode() for number in range(count)]
+    replies: list[Reply] = []
+    for start in range(0, count, 20):
+        replies += await asyncio.gather(*(tracker.web.post(link, body) for body in bodies[start : start + 20]))
+    return replies
+
+
+async def _acts(written: Written, address: str = "ann@example.com") -> list[OptedOut | OptedIn]:
+    """Return what the log holds of one person."""
+    acts = [act for act in await written.consent() if isinstance(act, OptedOut | OptedIn)]
+    return [act for act in acts if act.address_key == RING.address_key(address)]
+
+
+async def _others_leave(tracker: TrackerProcess) -> set[int]:
+    links = [unsubscribe([], f"other{number}@example.com", index=number) for number in range(1, OTHERS + 1)]
+    return {(await tracker.web.post(link, ONE_CLICK)).status for link in links}
+
+
+async def test_one_valid_link_writes_a_bounded_number_of_acts(tracker: TrackerProcess, written: Written) -> None:
+    """Whatever the forms say; beyond it is 429 with the page, and one click still lets the person leave."""
+    link = unsubscribe(["lista"])
+    form = "action=unsubscribe&page={}&comment=" + "x" * 2_000
+    replies = await _sent(tracker, link, form, FORMS)
+    assert {reply.status for reply in replies} == {200, 429}
+    refused = next(reply for reply in replies if reply.status == 429)
+    assert refused.headers["retry-after"] == "60"
+    assert b"try again in a minute" in refused.body
+    assert AT_ONCE <= len(await _acts(written)) < MOST
+    await _sent(tracker, link, "action=stay&after=out&list0=on&page={}", FORMS)
+    assert len(await _acts(written)) < MOST
+    assert (await tracker.web.post(link, ONE_CLICK)).status == 200
+    assert (await _acts(written))[-1].how == "one-click"
+    assert await _others_leave(tracker) == {200}
+    await _sent(tracker, opt_in(["lista"], "eve@example.com"), "action=confirm&page={}", FORMS)
+    assert AT_ONCE <= len(await _acts(written, "eve@example.com")) < MOST
+    assert len(await written.consent()) <= 2 * MOST + OTHERS
+
+
+async def test_one_valid_link_cannot_fill_the_spool(
+    tracker: TrackerProcess, written: Written, log_streams: NatsServer
+) -> None:
+    """With the broker away: forms and one click without end leave the reserve to others, and no opt-out is lost."""
+    tracker.kill()
+    tracker.environment["POSTHASTE_SPOOL_BYTES"] = "40000"
+    await tracker.start()
+    await asyncio.to_thread(log_streams.stop)
+    link = unsubscribe([])  # of no list: while the broker is away names of lists are waited for
+    replies = await _sent(tracker, link, "action=unsubscribe&page={}&comment=" + "x" * 2_000, FORMS)
+    assert {reply.status for reply in replies} == {200, 429}
+    assert {reply.status for reply in await _sent(tracker, link, ONE_CLICK.decode(), FORMS)} == {200}
+    assert await _others_leave(tracker) == {200}
+    await asyncio.to_thread(log_streams.start)
+    await until(tracker.spool_is_empty, 20)
+    assert AT_ONCE < len(await _acts(written)) < MOST
+    assert len(await written.consent()) - len(await _acts(written)) == OTHERS
