@@ -48,12 +48,21 @@ def test_sendgrid_signs_time_and_body() -> None:
     assert _sendgrid(posted) == "forged"
 
 
-@pytest.mark.parametrize(("age", "verdict"), [(0, "valid"), (24.5, "valid"), (26, "replayed"), (-1, "replayed")])
-def test_a_time_stamp_may_be_as_old_as_providers_try(age: float, verdict: str) -> None:
-    """A day, not two; and not from the future."""
+@pytest.mark.parametrize(
+    ("age", "sendgrid", "mailguns"),
+    [
+        (0, "valid", "valid"),
+        (8.5, "valid", "valid"),
+        (24.5, "valid", "replayed"),
+        (26, "replayed", "replayed"),
+        (-1, "replayed", "replayed"),
+    ],
+)
+def test_a_time_stamp_may_be_as_old_as_providers_try(age: float, sendgrid: str, mailguns: str) -> None:
+    """A day for one, a working day for the other; and not from the future."""
     at = NOW - timedelta(hours=age)
-    assert _sendgrid(SENDGRID.post([], at)) == verdict
-    assert signatures.mailgun([MAILGUN_KEY], json.loads(mailgun({}, at=at).body)["signature"], NOW) == verdict
+    assert _sendgrid(SENDGRID.post([], at)) == sendgrid
+    assert signatures.mailgun([MAILGUN_KEY], json.loads(mailgun({}, at=at).body)["signature"], NOW) == mailguns
 
 
 def test_a_key_that_is_none_refuses_the_start() -> None:
