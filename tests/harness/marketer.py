@@ -76,13 +76,7 @@ class BothWays:
         return reply
 
     async def done(
-        self,
-        method: str,
-        path: str,
-        body: dict[str, Any] | bytes | None = None,
-        *,
-        key: str = "",
-        bearer: str = "",
+        self, method: str, path: str, body: dict[str, Any] | None = None, *, key: str = "", bearer: str = ""
     ) -> dict[str, Any]:
         """Ask for what must be answered; return the data."""
         reply = await until(lambda: self._answered(method, path, body, key, bearer), PATIENCE)
@@ -102,10 +96,16 @@ class BothWays:
         assert reply.status_code >= 400, reply.text
         return str(reply.json()["code"])
 
-    async def brought_in(self, table: bytes, to_list: str, **more: object) -> dict[str, Any]:
+    async def uploaded(self, data: bytes) -> dict[str, Any]:
+        """Upload a file over HTTP; return where it is, as requests name it."""
+        reply = await self.asked("POST", "/uploads", data)
+        assert reply.status_code == 200, reply.text
+        return {name: reply.json()[name] for name in ("upload", "parts")}
+
+    async def brought_in(self, table: bytes, to_list: str) -> dict[str, Any]:
         """Import a CSV file into a list over HTTP; return how it ended."""
-        put = await self.done("POST", "/uploads", table)
-        await self.done("POST", "/imports", {"upload": put["upload"], "parts": put["parts"], "list": to_list} | more)
+        put = await self.uploaded(table)
+        await self.done("POST", "/imports", put | {"list": to_list})
         last: dict[str, Any] = {}
 
         async def over() -> bool:
