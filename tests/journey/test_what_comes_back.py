@@ -187,7 +187,7 @@ async def _is(asked: Callable[[], Awaitable[object]], wanted: object) -> bool:
     return await asked() == wanted
 
 
-@pytest.mark.feature("A15")
+@pytest.mark.feature("A15", "G12")
 async def test_who_is_captured_is_asked_and_confirms_by_the_mail(system: System, marketer: Marketer) -> None:
     """Double opt-in: one mail that asks, nothing of the list before the button is pressed, mail of the list after."""
     await system.bring_in(["hal@hal.example"], "double")
