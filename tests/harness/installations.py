@@ -99,6 +99,12 @@ class Installation(Quick):
             await self.stop()
             raise
 
+    async def anew(self, service: str, **settings: str) -> None:
+        """End a service in good order and start it with further settings, or as it was where there are none."""
+        await self.down(service)
+        program = self._service(service)
+        await self._keep(replace(program, environment=dict(program.environment) | settings))
+
     async def apply_streams(self) -> None:
         """Bring the streams to what deploy/streams.py says."""
         if not self._url:

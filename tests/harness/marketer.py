@@ -1,6 +1,7 @@
 """Somebody who works with an installation by both ways in: the command line, and HTTP with a token.
 
-What was done over HTTP shows in what is asked next. What arrived is asked of the relay, which is outside.
+`BothWays` asks of any installation; a `Marketer` has an account there whose relay stands in the test. What was done
+over HTTP shows in what is asked next. What arrived is asked of the relay, which is outside.
 """
 
 import itertools
@@ -13,7 +14,8 @@ from typing import Any
 
 import httpx
 
-from shared.contracts.api import ENDPOINTS, VERSION
+from deploy.local import Local
+from shared.contracts.api import ENDPOINTS, FLOWS, VERSION
 from tests.harness.posthaste import Posthaste
 from tests.harness.smtp import Accepted
 from tests.harness.system import System
@@ -25,19 +27,19 @@ PACKET = 8
 PATIENCE = 60.0
 """Seconds anything may take: the machine may be busy with others."""
 _SERVICES = [
-    (row.method, re.compile(re.sub(r"\{\w+\}", "[^/]+", VERSION + row.path)), row.service) for row in ENDPOINTS
+    (row.method, re.compile(re.sub(r"\{\w+\}", "[^/]+", VERSION + row.path)), row.service)
+    for row in (*ENDPOINTS, *FLOWS)
 ]
 
 
-class Marketer:
-    """Asks, and looks at what comes out."""
+class BothWays:
+    """Asks by either way."""
 
-    def __init__(self, system: System, http: httpx.AsyncClient) -> None:
-        self.system = system
-        self.posthaste = Posthaste(system.local.folder.path)
+    def __init__(self, local: Local, http: httpx.AsyncClient) -> None:
+        self.local = local
+        self.posthaste = Posthaste(local.folder.path)
         self._http = http
         self._position = 0
-        self._versions = itertools.count(1)
 
     async def ran(self, *arguments: str) -> Any:  # noqa: ANN401 - whatever was printed
         """Run a command that must succeed and return its JSON."""
@@ -52,17 +54,24 @@ class Marketer:
         return ended.error.partition(":")[0]
 
     async def asked(
-        self, method: str, path: str, body: dict[str, Any] | None = None, *, key: str = "", bearer: str = ""
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | bytes | None = None,
+        *,
+        key: str = "",
+        bearer: str = "",
     ) -> httpx.Response:
-        """Ask over HTTP, in the name of somebody else where `bearer` is given."""
+        """Ask over HTTP, in the name of somebody else where `bearer` is given; bytes go as they are."""
         path = VERSION + path
         page = path.partition("?")[0]
         service = next(name for verb, known, name in _SERVICES if verb == method and known.fullmatch(page))
         headers = {"X-At-Least": str(self._position)} if method == "GET" and self._position else {}
         headers |= {"Idempotency-Key": key} if key else {}
         headers |= {"Authorization": f"Bearer {bearer}"} if bearer else {}
-        url = getattr(self.system.local.urls, service) + path
-        reply = await self._http.request(method, url, json=body, headers=headers)
+        url = getattr(self.local.urls, service) + path
+        sent: dict[str, Any] = {"content": body} if isinstance(body, bytes) else {"json": body}
+        reply = await self._http.request(method, url, headers=headers, **sent)
         self._position = max(self._position, int(reply.headers.get("X-Position", 0)))
         return reply
 
@@ -86,6 +95,34 @@ class Marketer:
         reply = await self.asked(method, path, body, bearer=bearer)
         assert reply.status_code >= 400, reply.text
         return str(reply.json()["code"])
+
+    async def uploaded(self, data: bytes) -> dict[str, Any]:
+        """Upload a file over HTTP; return where it is, as requests name it."""
+        reply = await self.asked("POST", "/uploads", data)
+        assert reply.status_code == 200, reply.text
+        return {name: reply.json()[name] for name in ("upload", "parts")}
+
+    async def brought_in(self, table: bytes, to_list: str) -> dict[str, Any]:
+        """Import a CSV file into a list over HTTP; return how it ended."""
+        put = await self.uploaded(table)
+        await self.done("POST", "/imports", put | {"list": to_list})
+        last: dict[str, Any] = {}
+
+        async def over() -> bool:
+            last.update(await self.done("GET", f"/imports/{put['upload']}"))
+            return last["state"] in ("done", "failed")
+
+        await until(over, PATIENCE, every=0.1)
+        return last
+
+
+class Marketer(BothWays):
+    """Asks, and looks at what comes out."""
+
+    def __init__(self, system: System, http: httpx.AsyncClient) -> None:
+        super().__init__(system.local, http)
+        self.system = system
+        self._versions = itertools.count(1)
 
     async def told(self, *records: dict[str, Any]) -> None:
         """Tell of records of the CRM over HTTP, each newer than all before; `id` is address and name as well."""
@@ -163,13 +200,25 @@ def body_of(mail: EmailMessage, kind: str = "plain") -> str:
 
 
 @asynccontextmanager
+async def asking(local: Local) -> AsyncIterator[BothWays]:
+    """Yield somebody who may ask everything of an installation."""
+    async with _signed_in(local) as http:
+        yield BothWays(local, http)
+
+
+@asynccontextmanager
 async def at_work(system: System) -> AsyncIterator[Marketer]:
     """Yield somebody who may do everything."""
-    posthaste = Posthaste(system.local.folder.path)
-    issued = await posthaste("token", "issue", "--name", "marketer", "--permission", "all", "--json")
+    async with _signed_in(system.local) as http:
+        yield Marketer(system, http)
+
+
+@asynccontextmanager
+async def _signed_in(local: Local) -> AsyncIterator[httpx.AsyncClient]:
+    issued = await Posthaste(local.folder.path)("token", "issue", "--name", "marketer", "--permission", "all", "--json")
     headers = {"Authorization": f"Bearer {issued.json['secret']}"}
     async with httpx.AsyncClient(headers=headers, timeout=30, trust_env=False) as http:
-        yield Marketer(system, http)
+        yield http
 
 
 def events_of(lines: list[dict[str, Any]]) -> list[str]:

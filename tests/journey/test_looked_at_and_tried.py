@@ -4,19 +4,20 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from deploy.local import Local
 from services.sender.mails.headers import date
+from shared import clock
 from shared.contracts.verdicts import RULES
+from tests.harness.marketer import PACKET, Marketer, asking, read
 from tests.harness.posthaste import Posthaste
-from tests.harness.recipient import browser, links_of
+from tests.harness.recipient import browser, links_of, read_by_a_person
 from tests.harness.smtp import Accepted, ScriptedSmtp
 from tests.harness.waiting import until
 
@@ -40,7 +41,7 @@ def subject_of(mail: Accepted) -> str:
     return found[1].decode()
 
 
-@pytest.mark.feature("B12", "B13", "B14")
+@pytest.mark.feature("B13", "B14")
 async def test_what_was_looked_at_is_what_arrives(local: Local, posthaste: Posthaste, tmp_path: Path) -> None:
     """Each mail of the sample has the bytes of the dry run; who clicked is seen, and what is chosen the others get."""
     (tmp_path / "people.csv").write_text(PEOPLE)
@@ -68,14 +69,14 @@ async def test_what_was_looked_at_is_what_arrives(local: Local, posthaste: Posth
         rows = (await ran(posthaste, "mailing", "dry-run-list", mailing, "--all"))["rows"]
         boss = ("--name", "boss", "--permission", "view", "--permission", "approve")
         second = await ran(posthaste, "token", "issue", *boss)
-        bearer = {"Authorization": f"Bearer {second['secret']}"}
-        async with httpx.AsyncClient(base_url=local.urls.planner, headers=bearer) as http:
-            shown = (await http.get(f"/v1/mailings/{mailing}/dry-run")).json()["data"]
+        bearer = second["secret"]
+        async with asking(local) as both:
+            shown = await both.done("GET", f"/mailings/{mailing}/dry-run", bearer=bearer)
             assert (shown["digest"], shown["current"]) == (looked["digest"], True)
-            wrong = await http.post(f"/v1/mailings/{mailing}/approve", json={"plan": "0" * 32})
-            assert wrong.json()["code"] == "plan_changed"
-            approved = await http.post(f"/v1/mailings/{mailing}/approve", json={"plan": shown["forecast"]["plan"]})
-            assert approved.status_code == 200, approved.text
+            approve = ("POST", f"/mailings/{mailing}/approve")
+            assert await both.denied(*approve, {"plan": "0" * 32}, bearer=bearer) == "plan_changed"
+            assert await both.denied("POST", f"/mailings/{mailing}/pause", {}, bearer=bearer) == "forbidden"
+            await both.done(*approve, {"plan": shown["forecast"]["plan"]}, bearer=bearer)
 
         async def told(whether: Callable[[Any], bool]) -> Any:  # noqa: ANN401 - the status
             async def so() -> Any:  # noqa: ANN401 - as above
@@ -112,12 +113,61 @@ async def test_what_was_looked_at_is_what_arrives(local: Local, posthaste: Posth
         assert "Winner" in (await posthaste("mailing", "status", mailing)).out
         assert (await ran(posthaste, "ledger", mailing))["balanced"]
 
-        round_ = ("--every", "week", "--on", "mon,thu", "--at", "09:00", "--in", "Europe/Prague", "--times", "3")
-        draft = ("--name", "News", "--campaign", "May", "--account", "relay", *letter)
-        opened = await ran(posthaste, "series", "open", *draft, *round_, "--only-new")
-        assert opened["next_at"].endswith(("T07:00:00Z", "T08:00:00Z"))
-        series = opened["series"]
-        await ran(posthaste, "series", "edit", series, *draft, "--every", "month", "--day", "31")
-        rows = (await ran(posthaste, "series", "list"))["series"]
-        assert [(row["series"], row["rhythm"]["every"], row["only_new"]) for row in rows] == [(series, "month", False)]
-        assert (await ran(posthaste, "series", "stop", series))["next_at"] == ""
+
+async def tries(shop: Marketer, campaign: str, by: str, wait: float, folder: Path) -> str:
+    """Start an A/B test on half of the readers of a campaign, drafted over HTTP or by the command line."""
+    if by == "clicks":
+        test = {"versions": {"b": {"subject": "Look here"}}, "recipients": PACKET // 2, "by": by, "wait_minutes": wait}
+        mailing = await shop.draft(campaign, subject="News", html=HTML, ab_test=test)
+    else:
+        (letter := folder / "mail.html").write_text(HTML)
+        of = ("--name", "x", "--campaign", campaign, "--account", "relay", "--from", "news@shop.example")
+        tried = ("--version-subject", "b=Look here", "--sample", str(PACKET // 2), "--winner", by, "--wait", str(wait))
+        drafted = await shop.ran("mailing", "draft", *of, "--subject", "News", "--html", str(letter), *tried)
+        mailing = str(drafted["mailing"])
+    await shop.fixed(mailing)
+    await shop.ran("mailing", "schedule", mailing)
+    return mailing
+
+
+async def reads_the_second(shop: Marketer, mailing: str, by: str) -> bool:
+    """Let whoever got version b open or click it as soon as a person can; return whether that was in time to count."""
+    await shop.becomes(mailing, lambda status: status["sent"] >= PACKET // 2)
+    sample = shop.arrived(mailing)[: PACKET // 2]
+    assert Counter(read(mail)["Subject"] for mail in sample) == {"News": PACKET // 4, "Look here": PACKET // 4}
+    await read_by_a_person((await shop.status(mailing))["last_sent"])
+    web = browser(shop.system.local.urls.public)
+    for mail in sample:
+        if read(mail)["Subject"] == "Look here":
+            links = links_of(mail.content)
+            await web.get(links.click if by == "clicks" else links.pixel)
+    number = "clicked" if by == "clicks" else "opened"
+    wanted = ("waiting", "decided")
+    status = await shop.becomes(
+        mailing,
+        lambda status: status["ab_test"]["versions"][1][number] == PACKET // 4 and status["ab_test"]["stage"] in wanted,
+    )
+    decides = datetime.fromisoformat(status["ab_test"]["decides_at"])
+    return clock.now() + timedelta(seconds=1) < decides
+
+
+@pytest.mark.asyncio(loop_scope="package")
+@pytest.mark.parametrize("by", ["clicks", "opens"])
+@pytest.mark.feature("B14")
+async def test_what_people_did_best_with_is_what_the_rest_get(shop: Marketer, tmp_path: Path, by: str) -> None:
+    """After the time that was set it is decided by itself; nobody gets both versions."""
+    people = {f"{by}{place}@one.example" for place in range(PACKET)}
+    await shop.told(*({"id": address.partition("@")[0], "lists": [f"By {by}"]} for address in people))
+    campaign = await shop.campaign(f"By {by}")
+    mailing = await tries(shop, campaign, by, 0.1, tmp_path)
+    if not await reads_the_second(shop, mailing, by):  # the machine slept: once more, with more time
+        await shop.completed(mailing)
+        mailing = await tries(shop, campaign, by, 0.5, tmp_path)
+        assert await reads_the_second(shop, mailing, by)
+    mails = await shop.completed(mailing)
+    assert set(mails) == people
+    assert len(shop.arrived(mailing)) == PACKET
+    assert {read(mail)["Subject"] for mail in shop.arrived(mailing)[PACKET // 2 :]} == {"Look here"}
+    for status in (await shop.status(mailing), await shop.ran("mailing", "status", mailing)):
+        test = status["ab_test"]
+        assert (test["stage"], test["winner"], test["chosen_by"]) == ("decided", "b", by)

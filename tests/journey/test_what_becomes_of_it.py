@@ -19,9 +19,12 @@ from tests.harness.waiting import until
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
-@pytest.mark.feature("P2", "P5")
-async def test_nothing_goes_without_an_account_that_works(shop: Marketer) -> None:
-    """Of several each mailing names one; untested or broken, it lets none be made or started; what breaks it fails."""
+@pytest.mark.feature("P2", "P5", "A2")
+async def test_nothing_goes_without_an_account_that_works(shop: Marketer, tmp_path: Path) -> None:
+    """Of several each mailing names one; untested or broken, it lets none be made or started; what breaks it fails.
+
+    Nobody but the senders that an administrator allowed an account can be the sender of a mail through it.
+    """
     await shop.told({"id": "ann", "lists": ["One"]})
     campaign = await shop.campaign("One")
     refuses = False
@@ -40,6 +43,15 @@ async def test_nothing_goes_without_an_account_that_works(shop: Marketer) -> Non
         await shop.ran("account", "edit", "other", "--port", str(other.port))
         await shop.ran("account", "test", "other", "--to", "me@shop.example")
         assert [mail.recipient for mail in other.accepted] == ["me@shop.example"]
+
+        (text := tmp_path / "x.txt").write_text("Hello")
+        of = ("--account", "other", "--from", "news@shop.example", "--subject", "x", "--text", str(text))
+        assert await shop.fails("mailing", "draft", "--name", "x", "--campaign", campaign, *of) == "sender_not_allowed"
+        assert await shop.fails("mail", "send", "--to", "ann@one.example", *of) == "sender_not_allowed"
+        theirs = {"account": shop.system.account, "sender_address": "other@shop.example"}
+        assert await shop.denied("POST", "/mailings", wanted | theirs) == "sender_not_allowed"
+        mail = theirs | {"to": "ann@one.example", "subject": "x", "text": "x"}
+        assert await shop.denied("POST", "/mails", mail) == "sender_not_allowed"
 
         through, over = await shop.draft(campaign, **named), await shop.draft(campaign)
         for mailing in (through, over):
@@ -60,6 +72,7 @@ async def test_nothing_goes_without_an_account_that_works(shop: Marketer) -> Non
         assert set(await shop.completed(over)) == {"ann@one.example"}
         await shop.completed(through)
         assert [mail.sender for mail in other.accepted[1:]] == ["other@shop.example"]
+        assert [mail.sender for mail in shop.arrived(over)] == ["news@shop.example"]
         assert not shop.arrived(through), "it went through the other relay"
 
 
@@ -158,7 +171,7 @@ async def test_each_recipient_has_a_status_and_a_cause(shop: Marketer) -> None:
     assert await stands(brief) == {"busy-1": ("Failed", "expired")}
 
 
-@pytest.mark.feature("G4", "G5")
+@pytest.mark.feature("G4", "G5", "G12")
 async def test_who_is_named_is_told_of_the_end_by_mail_and_by_webhook(shop: Marketer, tmp_path: Path) -> None:
     """Once each, though they opted out of everything: the totals, and what the relay said against whom it refused."""
     await shop.ran("contacts", "opt-out", "boss@shop.example")

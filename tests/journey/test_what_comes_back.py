@@ -1,6 +1,5 @@
 """Mail goes out, and what comes back for it goes the whole way: mailbox, tracker, log, planner, reports, people."""
 
-import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from email import message_from_bytes
@@ -16,7 +15,8 @@ from shared.eventlog.connection import close
 from shared.eventlog.documents import Documents
 from tests.harness import answers
 from tests.harness.imap import PASSWORD, USER, ImapServer
-from tests.harness.installations import running
+from tests.harness.installations import Installation, running
+from tests.harness.marketer import Marketer, at_work, body_of, read
 from tests.harness.posthaste import Posthaste
 from tests.harness.recipient import browser, links_of, read_by_a_person
 from tests.harness.smtp import Accepted
@@ -42,6 +42,13 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Syst
         system.account = str((await system.do(commands.AddAccount.model_validate(told)))["account"])
         await system.do(commands.TestAccount(account=system.account))
         yield system
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def marketer(system: System) -> AsyncIterator[Marketer]:
+    """Yield somebody who asks of it by both ways."""
+    async with at_work(system) as marketer:
+        yield marketer
 
 
 @pytest.fixture(scope="module")
@@ -180,58 +187,65 @@ async def _is(asked: Callable[[], Awaitable[object]], wanted: object) -> bool:
     return await asked() == wanted
 
 
-@pytest.mark.feature("A15")
-async def test_who_is_captured_is_asked_and_confirms_by_the_mail(system: System, posthaste: Posthaste) -> None:
+@pytest.mark.feature("A15", "G12")
+async def test_who_is_captured_is_asked_and_confirms_by_the_mail(system: System, marketer: Marketer) -> None:
     """Double opt-in: one mail that asks, nothing of the list before the button is pressed, mail of the list after."""
     await system.bring_in(["hal@hal.example"], "double")
     sender = ["--account", "back", "--from", "Shop <news@shop.example>"]
-    await ran(posthaste, "contacts", "confirmation", "double", *sender, "--language", "it")
-    asked = await ran(posthaste, "contacts", "opt-in", "ida@ida.example", "--list", "double")
+    await marketer.ran("contacts", "confirmation", "double", *sender, "--language", "it")
+    asked = await marketer.ran("contacts", "opt-in", "ida@ida.example", "--list", "double")
     assert asked["state"] == "asked"
+    asked = await marketer.done("POST", "/consent/in", {"address": "joe@joe.example", "list": "double"})
+    assert asked["state"] == "asked"
+    campaign = await marketer.campaign("double", name="Double")
 
     async def prompt() -> Accepted | None:
-        return next((mail for mail in system.relay.accepted if mail.recipient == "ida@ida.example"), None)
+        came = {mail.recipient: mail for mail in system.relay.accepted}
+        return came["ida@ida.example"] if {"ida@ida.example", "joe@joe.example"} <= set(came) else None
 
     mail = await until(prompt, 30)
     assert mail is not None
     link = urlsplit(next(url for url in urls_of(mail) if "/s/" in url))
     path = f"{link.path}?{link.query}"
-    frozen = await system.do(commands.FreezeAudience(mailing=await system.draft("double", **LETTER)))
-    assert (frozen["recipients"], frozen["skipped"]) == (1, {"unconfirmed": 1})
+    frozen = await marketer.fixed(await marketer.draft(campaign))
+    assert (frozen["recipients"], frozen["skipped"]) == (1, {"unconfirmed": 2})
     web = browser(system.local.urls.public)
     page = await web.get(path)
     assert page.status == 200
     assert b'lang="it"' in page.body
-    frozen = await system.do(commands.FreezeAudience(mailing=await system.draft("double", **LETTER)))
+    frozen = await marketer.fixed(await marketer.draft(campaign))
     assert frozen["recipients"] == 1, "a GET confirms nothing"
     assert (await web.post(path, b"action=confirm")).status == 200
 
     async def subscribed() -> bool:
-        acts = (await ran(posthaste, "contacts", "consent", "--address", "ida@ida.example"))["acts"]
+        acts = (await marketer.ran("contacts", "consent", "--address", "ida@ida.example"))["acts"]
         return [(act["act"], act["how"]) for act in acts if act["holds"]] == [("opted_in", "confirmed")]
 
     await until(subscribed, 30)
-    mailing = await system.draft("double", **LETTER)
-    assert (await system.do(commands.FreezeAudience(mailing=mailing)))["recipients"] == 2
-    await system.do(commands.ScheduleMailing(mailing=mailing))
-    assert set(await arrived(system, mailing)) == {"hal@hal.example", "ida@ida.example"}
+    assert set(await marketer.completed(await marketer.begun(campaign))) == {"hal@hal.example", "ida@ida.example"}
 
 
 @pytest.mark.feature("A12")
-async def test_each_level_of_tracking_is_what_arrives(system: System) -> None:
+async def test_each_level_of_tracking_is_what_arrives(marketer: Marketer, tmp_path: Path) -> None:
     """Off has no link of ours but the one to leave; anonymous has links that all share; person has links of one's own.
 
     The link to leave is appended to each body by itself.
     """
-    await system.bring_in(["jan@jan.example", "kim@kim.example"], "levels")
+    await marketer.told({"id": "jan", "lists": ["levels"]}, {"id": "kim", "lists": ["levels"]})
+    campaign = await marketer.campaign("levels", name="Levels")
     tracked: dict[str, list[set[str]]] = {}
     for level in ("off", "anonymous", "person"):
-        mailing = await system.draft("levels", **LETTER, tracking=level)
-        await system.do(commands.FreezeAudience(mailing=mailing))
-        await system.do(commands.ScheduleMailing(mailing=mailing))
-        mails = await arrived(system, mailing)
-        tracked[level] = [{url for url in urls_of(mail) if "/c/" in url or "/o/" in url} for mail in mails.values()]
-        for mail in mails.values():
+        if level == "off":
+            mailing = await drafted(marketer, tmp_path, campaign, LETTER, "--tracking", level)
+            await marketer.ran("mailing", "audience", mailing)
+            await marketer.ran("mailing", "schedule", mailing)
+        else:
+            mailing = await marketer.begun(campaign, **LETTER, tracking=level)
+        await marketer.completed(mailing)
+        mails = marketer.arrived(mailing)
+        tracked[level] = [{url for url in urls_of(mail) if "/c/" in url or "/o/" in url} for mail in mails]
+        assert len(mails) == 2
+        for mail in mails:
             assert len(bodies_of(mail)) == 2
             assert all("/u/" in body for body in bodies_of(mail)), "the link to leave is in both bodies"
             assert ("https://shop.example/sale" in urls_of(mail)) == (level == "off")
@@ -242,6 +256,56 @@ async def test_each_level_of_tracking_is_what_arrives(system: System) -> None:
     (one, other) = tracked["person"]
     assert not one & other
     assert len(one) == len(other) == 2
+
+
+async def drafted(marketer: Marketer, folder: Path, campaign: str, letter: dict[str, str], *options: str) -> str:
+    """Draft a mailing by the command line."""
+    for kind, body in letter.items():
+        (folder / kind).write_text(body)
+    bodies = [part for kind in letter for part in (f"--{kind}", str(folder / kind))]
+    of = ("--name", "x", "--campaign", campaign, "--account", "back", "--from", "news@shop.example")
+    made = await marketer.ran("mailing", "draft", *of, "--subject", "Hi {{ name }}", *bodies, *options)
+    return str(made["mailing"])
+
+
+async def leaves(marketer: Marketer, *mailings: str) -> set[tuple[int, int, bool]]:
+    """Start mailings; return how often text and HTML of each mail lead out, and whether its header does."""
+    found = set()
+    for mailing in mailings:
+        await marketer.fixed(mailing)
+        await marketer.done("POST", f"/mailings/{mailing}/schedule", {})
+    for mailing in mailings:
+        await marketer.completed(mailing)
+        for mail in map(read, marketer.arrived(mailing)):
+            text, html = body_of(mail), body_of(mail, "html")
+            found.add((text.count("/u/"), html.count("/u/"), "/u/" in str(mail["List-Unsubscribe"])))
+    return found
+
+
+@pytest.mark.feature("A12")
+async def test_a_link_to_leave_of_its_own_is_enough_and_an_administrator_may_want_none(
+    marketer: Marketer, tmp_path: Path
+) -> None:
+    """A body that has one gets no other; none gets any where the administrator says so; the header has it always."""
+    await marketer.told({"id": "lou", "lists": ["own link"]})
+    campaign = await marketer.campaign("own link", name="Own link")
+    own = LETTER | {"html": '<html><body><p>Hello, <a href="{{ optOutUrl }}">no more</a></p></body></html>'}
+    both = own | {"text": "Hello\n\n{{ optOutUrl }}\n"}
+
+    async def each(letter: dict[str, str]) -> set[tuple[int, int, bool]]:
+        by_command = await drafted(marketer, tmp_path, campaign, letter)
+        return await leaves(marketer, by_command, await marketer.draft(campaign, **letter))
+
+    assert await each(both) == {(1, 1, True)}
+    assert await each(own) == {(1, 1, True)}, "the text has none of its own, so it gets one"
+    installation = marketer.local
+    assert isinstance(installation, Installation)
+    await installation.anew("planner", POSTHASTE_APPEND_UNSUBSCRIBE="false")
+    try:
+        assert await each(LETTER) == {(0, 0, True)}
+        assert await each(own) == {(0, 1, True)}, "what a template says itself stays"
+    finally:
+        await installation.anew("planner")
 
 
 async def test_a_mail_is_shown_in_the_browser_until_it_is_erased(system: System) -> None:
@@ -281,14 +345,14 @@ async def test_a_mail_is_shown_in_the_browser_until_it_is_erased(system: System)
     assert b"mia" not in gone.body
 
 
-async def told_of(system: System, wire_type: str, count: int) -> list[dict[str, Any]]:
+async def told_of(marketer: Marketer, wire_type: str, count: int) -> list[dict[str, Any]]:
     """Follow the feed until it told so many things of a type, and then to its end; return their data."""
     found: list[dict[str, Any]] = []
     cursor = ""
 
     async def told() -> bool:
         nonlocal cursor
-        page = await system.ask(commands.FeedEvents(after=cursor, limit=1000))
+        page = await marketer.done("GET", f"/events?after={cursor}&limit=1000")
         cursor = page["cursor"]
         found.extend(event["data"] for event in page["events"] if event["type"] == wire_type)
         return len(found) >= count and bool(page["end"])
@@ -298,39 +362,25 @@ async def told_of(system: System, wire_type: str, count: int) -> list[dict[str, 
 
 
 @pytest.mark.feature("M3")
-async def test_the_crm_hears_once_which_status_each_outcome_set(system: System, posthaste: Posthaste) -> None:
+async def test_the_crm_hears_once_which_status_each_outcome_set(marketer: Marketer) -> None:
     """Both are written to, one clicks, the other unsubscribes: `out.statuses` tells exactly that, each with its id."""
     people = {"1": "lea@lea.example", "2": "max@max.example"}
-    data = [{"id": of, "version": 1, "addresses": [address], "lists": ["status"]} for of, address in people.items()]
-    event = {"specversion": "1.0", "source": "crm", "type": "contact.upserted/1"}
-    producer = await system.local.connect("producer")
-    batch = [event | {"id": each["id"], "data": each} for each in data]
-    await producer.jetstream().publish(subjects.CONTACTS_IN, json.dumps(batch).encode())
-    await close(producer)
-
-    async def members() -> int:
-        found = (await system.ask(commands.Lists()))["lists"]
-        return next((int(row["members"]) for row in found if row["name"] == "status"), 0)
-
-    await until(lambda: _is(members, 2), 30)
+    await marketer.told(*({"id": of, "addresses": [address], "lists": ["status"]} for of, address in people.items()))
     words = ("--status", "sent=Written to", "--status", "clicked=Interested", "--status", "removed=No mail")
-    campaign = (await ran(posthaste, "campaign", "open", "--name", "Status", "--list", "status", *words))["campaign"]
-    wanted = LETTER | {"campaign": campaign, "account": system.account, "name": "May", "subject": "Hi"}
-    wanted |= {"sender_address": "news@shop.example"}
-    mailing = (await system.do(commands.DraftMailing.model_validate(wanted)))["mailing"]
-    await system.do(commands.FreezeAudience(mailing=mailing))
-    await system.do(commands.ScheduleMailing(mailing=mailing))
-    mails = await arrived(system, mailing)
+    campaign = (await marketer.ran("campaign", "open", "--name", "Status", "--list", "status", *words))["campaign"]
+    mailing = await marketer.begun(campaign, **LETTER)
+    await marketer.completed(mailing)
+    mails = {mail.recipient: mail for mail in marketer.arrived(mailing)}
 
-    heard = await told_of(system, "statuses.changed/1", 1)
+    heard = await told_of(marketer, "statuses.changed/1", 1)
     assert [(each["outcome"], each["status"], len(each["customers"])) for each in heard] == [("sent", "Written to", 2)]
-    await read_by_a_person((await system.ask(commands.Status(mailing=mailing)))["last_sent"])
-    web = browser(system.local.urls.public)
+    await read_by_a_person((await marketer.status(mailing))["last_sent"])
+    web = browser(marketer.local.urls.public)
     assert (await web.get(links_of(mails[people["1"]].content).click)).status == 302
     leave = message_from_bytes(mails[people["2"]].content)["List-Unsubscribe"]
     path = urlsplit(re.findall(r"<(http[^>]+)>", leave)[0]).path
     assert (await web.post(path, b"List-Unsubscribe=One-Click")).status == 200
-    heard = await told_of(system, "statuses.changed/1", 3)
+    heard = await told_of(marketer, "statuses.changed/1", 3)
     told = [
         (customer["source"], customer["external"], each["status"], each["outcome"], each["campaign"], each["mailing"])
         for each in heard
@@ -343,33 +393,55 @@ async def test_the_crm_hears_once_which_status_each_outcome_set(system: System, 
         ("crm", "2", "No mail", "removed", *at),
         ("crm", "2", "Written to", "sent", *at),
     ]
-    first = await ran(posthaste, "campaign", "statuses", "--campaign", campaign, "--limit", "1")
-    rest = await ran(posthaste, "campaign", "statuses", "--campaign", campaign, "--after", first["cursor"])
+    first = await marketer.ran("campaign", "statuses", "--campaign", campaign, "--limit", "1")
+    rest = await marketer.done("GET", f"/statuses?campaign={campaign}&after={first['cursor']}")
     shown = {row["external"]: (row["address"], row["status"]) for row in (*first["rows"], *rest["rows"])}
     assert shown == {"1": (people["1"], "Interested"), "2": (people["2"], "No mail")}
-    again = await ran(posthaste, "campaign", "statuses", "--campaign", campaign, "--after", rest["cursor"])
+    again = await marketer.ran("campaign", "statuses", "--campaign", campaign, "--after", rest["cursor"])
     assert (again["rows"], again["cursor"], again["next"]) == ([], rest["cursor"], "")
+
+    mapped = await marketer.campaign("status", name="Mapped over HTTP", statuses={"sent": "Told twice"})
+    await marketer.completed(await marketer.begun(mapped))
+    last = (await told_of(marketer, "statuses.changed/1", 4))[-1]
+    assert (last["campaign"], last["status"], len(last["customers"])) == (mapped, "Told twice", 1)
+    rows = (await marketer.ran("campaign", "statuses", "--campaign", mapped))["rows"]
+    assert [(row["external"], row["status"]) for row in rows] == [("1", "Told twice")], "who left gets nothing more"
 
 
 @pytest.mark.feature("M1")
-async def test_a_customer_gets_it_at_the_addresses_a_mailing_chose(system: System, posthaste: Posthaste) -> None:
+async def test_a_customer_gets_it_at_the_addresses_a_mailing_chose(marketer: Marketer) -> None:
     """Told over the API; two mails go to one customer, and the report says to which of its addresses."""
     person = {"name": "Kit", "addresses": ["kit@ned.example"]}
-    data = {"id": "9", "version": 1, "addresses": ["ned@ned.example", "ned@home.example"], "lists": ["several"]}
+    own = ["ned@ned.example", "ned@home.example", "ned@work.example"]
+    data = {"id": "9", "version": 1, "addresses": own, "lists": ["several"]}
     event = {"specversion": "1.0", "id": "9", "source": "crm", "type": "contact.upserted/1"}
     events = [event | {"data": data | {"name": "Ned", "persons": [person]}}, event | {"data": data | {"name": 7}}]
-    told = await system.do(commands.TellContacts(events=events))
+    told = await marketer.done("POST", "/contacts", {"events": events})
     assert (told["taken"], [(each["place"], each["field"]) for each in told["problems"]]) == (1, [(1, "data.name")])
-    mailing = await system.draft("several", **LETTER)
-    frozen = await ran(posthaste, "mailing", "audience", mailing, "--addresses", "second,persons")
-    assert (frozen["recipients"], frozen["customers"], frozen["skipped"]) == (2, 1, {"other_address": 1})
-    await system.do(commands.ScheduleMailing(mailing=mailing))
-    assert set(await arrived(system, mailing)) == {"ned@home.example", "kit@ned.example"}
-    rows = (await ran(posthaste, "mailing", "recipients", mailing))["rows"]
-    assert {(row["address"], row["slot"], row["name"], row["status"]) for row in rows} == {
-        ("ned@home.example", "second", "Ned", "Sent"),
-        ("kit@ned.example", "persons", "Kit", "Sent"),
+    campaign = await marketer.campaign("several", name="Several")
+    chosen = {
+        "second,persons": {("ned@home.example", "second", "Ned"), ("kit@ned.example", "persons", "Kit")},
+        "first,third": {("ned@ned.example", "first", "Ned"), ("ned@work.example", "third", "Ned")},
     }
-    status = await ran(posthaste, "mailing", "status", mailing)
-    assert (status["sent"], status["customers"]) == (2, 1)
-    assert (await ran(posthaste, "mailing", "sources", mailing))["sources"]["addresses"] == ["second", "persons"]
+    for slots, to in chosen.items():
+        mailing = await marketer.draft(campaign, **LETTER)
+        if slots == "first,third":
+            frozen = await marketer.fixed(mailing, addresses=slots.split(","))
+            await marketer.ran("mailing", "schedule", mailing)
+        else:
+            frozen = await marketer.ran("mailing", "audience", mailing, "--addresses", slots)
+            await marketer.done("POST", f"/mailings/{mailing}/schedule", {})
+        assert (frozen["recipients"], frozen["customers"], frozen["skipped"]) == (2, 1, {"other_address": 2})
+        assert set(await marketer.completed(mailing)) == {address for address, _, _ in to}
+        shown = await marketer.done("GET", f"/mailings/{mailing}/recipients")
+        for rows in (shown["rows"], (await marketer.ran("mailing", "recipients", mailing))["rows"]):
+            assert {(row["address"], row["slot"], row["name"]) for row in rows if row["status"] == "Sent"} == to
+        for status in (await marketer.status(mailing), await marketer.ran("mailing", "status", mailing)):
+            assert (status["sent"], status["customers"]) == (2, 1)
+        groups = (await marketer.done("GET", f"/mailings/{mailing}/customers"))["groups"]
+        assert [(row["mails"], row["customers"]) for row in groups if row["group"] == "accepted"] == [(2, 1)]
+        for kept in (
+            await marketer.ran("mailing", "sources", mailing),
+            await marketer.done("GET", f"/mailings/{mailing}/sources"),
+        ):
+            assert kept["sources"]["addresses"] == slots.split(",")

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from shared import clock
-from tests.harness.marketer import LETTER, PACKET, Marketer, events_of
+from tests.harness.marketer import LETTER, PACKET, PATIENCE, Marketer, events_of
+from tests.harness.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -178,3 +179,72 @@ async def test_nobody_is_written_to_at_night_or_too_late(shop: Marketer) -> None
     assert len(shop.arrived(late)) == status["sent"]
     assert [mail.recipient for mail in shop.arrived(mailing)] == ["east@one.example"]
     await shop.ran("mailing", "cancel", mailing)
+
+
+@pytest.mark.feature("B12")
+async def test_holidays_of_a_country_are_closed(shop: Marketer) -> None:
+    """A start on New Year's Day waits for the day after where that is a holiday, by command line and over HTTP."""
+    await shop.told({"id": "kit", "lists": ["Holidays"]})
+    campaign = await shop.campaign("Holidays")
+    first = datetime(clock.now().year + 1, 1, 1, 9, 0)  # noqa: DTZ001 - local in the zone it is sent with
+    at = first.isoformat(timespec="minutes")
+    hours = {"start": "08:00", "end": "18:00"}
+    nowhere = {"at": at, "zone": "Europe/Prague", "hours": hours | {"holidays": ["XX"]}}
+    await shop.fixed(mailing := await shop.draft(campaign))
+    assert await shop.denied("POST", f"/mailings/{mailing}/schedule", nowhere) == "calendar_unknown"
+    assert await shop.fails("mailing", "schedule", mailing, "--at", at, "--holidays", "XX") == "calendar_unknown"
+    mailings = [mailing, *[await shop.draft(campaign) for _ in range(2)]]
+    for each in mailings[1:]:
+        await shop.fixed(each)
+    at_nine = ("--at", at, "--zone", "Europe/Prague", "--hours", "08:00-18:00", "--holidays", "CZ")
+    await shop.ran("mailing", "schedule", mailing, *at_nine)
+    for each, closed in zip(mailings[1:], (["CZ"], []), strict=True):
+        wanted = {"at": at, "zone": "Europe/Prague", "hours": hours | {"holidays": closed}}
+        await shop.done("POST", f"/mailings/{each}/schedule", wanted)
+    day_after = datetime(first.year, 1, 2, 7, 0, tzinfo=UTC)
+    for each, opens in zip(mailings, (day_after, day_after, first.replace(hour=8, tzinfo=UTC)), strict=True):
+        foreseen = await shop.done("GET", f"/mailings/{each}/forecast")
+        assert datetime.fromisoformat(foreseen["starts_at"]) == opens
+        assert (await shop.status(each))["status"] == "Scheduled"
+    assert (await shop.ran("mailing", "status", mailing))["hours"]["holidays"] == ["CZ"]
+    for each in mailings:
+        await shop.done("POST", f"/mailings/{each}/unschedule", {})
+
+
+@pytest.mark.feature("B12")
+async def test_a_series_comes_round_by_itself(shop: Marketer, tmp_path: Path) -> None:
+    """Opened by the command line, moved over HTTP to a moment from now: its mailing is made, sent and reported."""
+    await shop.told({"id": "lia", "lists": ["Round"]})
+    campaign = await shop.campaign("Round")
+    (text := tmp_path / "x.txt").write_text("Hello {{ name }}")
+    draft = ("--name", "Weekly", "--campaign", campaign, "--account", "relay", "--from", "news@shop.example")
+    draft += ("--subject", "News", "--text", str(text))
+    round_ = ("--every", "week", "--on", "mon,thu", "--at", "09:00", "--in", "Europe/Prague", "--times", "3")
+    opened = await shop.ran("series", "open", *draft, *round_, "--only-new")
+    assert opened["next_at"].endswith(("T07:00:00Z", "T08:00:00Z"))
+    series = opened["series"]
+    await shop.ran("series", "edit", series, *draft, "--every", "month", "--day", "31")
+    (row,) = [row for row in (await shop.done("GET", "/series"))["series"] if row["series"] == series]
+    assert (row["rhythm"]["every"], row["only_new"], row["made"]) == ("month", False, 0)
+
+    wanted = {"campaign": campaign, "name": "Daily", "account": shop.system.account} | LETTER
+    for seconds in (2, 6, 20, 40):  # it is tomorrow's where it is past by the time that a busy machine reads it
+        at = clock.now() + timedelta(seconds=seconds)
+        rhythm = {"every": "day", "at": at.time().isoformat(timespec="seconds"), "zone": "UTC"}
+        edited = await shop.done("PUT", f"/series/{series}", {"draft": wanted, "rhythm": rhythm})
+        comes = datetime.fromisoformat(edited["next_at"])
+        if comes - clock.now() < timedelta(minutes=2):
+            break
+
+    async def made() -> str:
+        times = (await shop.done("GET", f"/series/{series}"))["times"]
+        return str(times[0]["mailing"]) if times else ""
+
+    mailing = await until(made, PATIENCE, every=0.2)
+    assert set(await shop.completed(mailing)) == {"lia@one.example"}
+    assert min(mail.at for mail in shop.arrived(mailing)) >= comes.timestamp()
+    status = await shop.status(mailing)
+    assert (status["name"], status["sent"]) == (f"Daily {comes.date()}", 1)
+    assert (await shop.ran("series", "stop", series))["next_at"] == ""
+    times = (await shop.ran("series", "show", series))["times"]
+    assert [(row["mailing"], row["reason"]) for row in times] == [(mailing, "")]

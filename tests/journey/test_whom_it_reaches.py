@@ -33,8 +33,10 @@ async def test_lists_of_all_kinds_are_combined(shop: Marketer, tmp_path: Path) -
         {"id": "pat", "kind": "partner"},
     )
     await shop.done("PUT", "/lists/Partners/rule", {"rule": "kind = 'partner'"})
-    (tmp_path / "people.csv").write_text("email,name\ncyd@two.example,Cyd\nANN@one.example,Ann\n")
+    (tmp_path / "people.csv").write_text("email,name\ncyd@two.example,Cyd\n")
     await shop.ran("contacts", "import", str(tmp_path / "people.csv"), "--list", "File")
+    brought = await shop.brought_in(b"email;name\nANN@one.example;Ann\nmax@two.example;Max\nno address;No\n", "File")
+    assert (brought["state"], brought["rejected"]) == ("done", 1)
     assert await shop.denied("POST", "/campaigns", {"name": "None", "lists": []}) == "invalid"
     lists = ("--list", "Fair", "--list", "Partners", "--list", "File")
     campaign = (await shop.ran("campaign", "open", "--name", "Fair", *lists))["campaign"]
@@ -47,7 +49,7 @@ async def test_lists_of_all_kinds_are_combined(shop: Marketer, tmp_path: Path) -
     assert (two["recipients"], two["skipped"]) == (5, {})
     await shop.ran("mailing", "sources", mailing)
     everybody = await shop.ran("mailing", "audience", mailing, *lists, "--add", "typed@new.example")
-    assert everybody["recipients"] == 7
+    assert everybody["recipients"] == 8
     await shop.ran("mailing", "schedule", mailing)
     mails = await shop.completed(mailing)
     said = {to: body_of(mail).splitlines()[0] for to, mail in mails.items()}
@@ -59,6 +61,7 @@ async def test_lists_of_all_kinds_are_combined(shop: Marketer, tmp_path: Path) -
         "uma@one.example": "user Uma of nobody",
         "pat@one.example": "partner Pat of nobody",
         "cyd@two.example": "person Cyd of nobody",
+        "max@two.example": "person Max of nobody",
     }
     rows = (await shop.ran("mailing", "recipients", mailing))["rows"]
     assert sorted(row["address"] for row in rows if row["status"] == "Sent") == sorted(mails)
