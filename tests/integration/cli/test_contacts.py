@@ -161,13 +161,12 @@ async def test_the_same_file_under_the_same_key_is_the_same_request(
 
 
 async def test_each_page_that_is_judged_again_has_its_key(posthaste: Posthaste, services: Services) -> None:
-    """The same ones when it is asked again, and none without a key."""
-    services.says[commands.RejudgeHits] = lambda asked: {
-        "judged": 1, "rules": 2, "next": "" if asked.after else "7.0"
-    }  # fmt: skip
+    """The same ones when it is asked again, and others without a key."""
+    page = {"judged": 1, "rules": 2}
+    services.says[commands.RejudgeHits] = lambda asked: page | {"next": "" if asked.after else "7.0"}
     for given in (["--key", "k"], ["--key", "k"], []):
         ended = await posthaste("hits", "rejudge", "m1", *given)
         assert ended.code == 0, ended.error
     assert services.keys[:2] == services.keys[2:4]
     assert len(set(services.keys[:2])) == 2
-    assert services.keys[4:] == ["", ""]
+    assert set(services.keys[4:]).isdisjoint(services.keys[:4])

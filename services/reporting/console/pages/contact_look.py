@@ -8,7 +8,7 @@ from functools import partial
 from services.reporting.console import words
 from services.reporting.console.desk import Data, RefusedError
 from services.reporting.console.form import Form, Values, made
-from services.reporting.console.frame import Frame
+from services.reporting.console.frame import Frame, Section
 from services.reporting.console.html import Tag, tag
 from services.reporting.console.listing import NONE, Column, Listing
 from services.reporting.console.pages.contact_consent import Consent
@@ -20,13 +20,14 @@ _FLAGS = {"role": "of a function", "disposable": "throw-away"}
 
 
 class Look:
-    """The form and the contact it found; `consent` shows what the person consented to."""
+    """The form and the contact it found; `consent` shows what the person consented to, `lists` how many are on each."""
 
-    def __init__(self, frame: Frame, consent: Consent) -> None:
+    def __init__(self, frame: Frame, consent: Consent, lists: Section) -> None:
         self._frame = frame
         self._desk = frame.desk
         self._consent = consent
-        with tag("section", "", "card", aria_labelledby="look-title"):
+        self._of_all = lists
+        with tag("section", "", "card loose", aria_labelledby="look-title"):
             tag("h2", "Look at a contact", id="look-title")
             form = Form(self._look, "row", aliases={"address": "look_address"})
             with form:
@@ -68,7 +69,8 @@ class Look:
                 (one["source"] or "row of a file", one["external"] or NONE, str(one["version"])) for one in rows
             )
         self._lists(found)
-        button = tag("button", "What this person consented to", "button plain", type="button")
+        with tag("div"):  # else as wide as the card
+            button = tag("button", "What this person consented to", "button plain", type="button")
         button.on("click", partial(self._consent.show, found["address"]))
 
     def _facts(self, found: Data) -> list[tuple[str, str]]:
@@ -91,7 +93,9 @@ class Look:
             tag("p", "Nobody put it on a list; rules may find it.", "under")
             return
         may = self._desk.may("remove_recipient")
-        listing = Listing("Lists", (Column("List", "wide"), *([Column("Actions", "do")] if may else [])), "cards flat")
+        listing = Listing(
+            "On which it was put", (Column("List", "wide"), *([Column("Actions", "do")] if may else [])), "cards flat"
+        )
         for one in found["lists"]:
             listing.row([one["name"], partial(self._button, found["address"], one)] if may else [one["name"]])
 
@@ -101,6 +105,7 @@ class Look:
             said = f"{address} is not on {one['name']} any more."
             self._frame.say(answer.refusal.message if answer.refusal else said)
             await self._look(Values([("look_address", address)]))
+            await self._of_all.draw()
 
         button = tag("button", "Take off", "button small", type="button", aria_label=f"Take it off {one['name']}")
         return button.on("click", click)

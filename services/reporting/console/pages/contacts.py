@@ -54,7 +54,7 @@ class _Contacts:
         place = tag("div", "", "stack")
         consent = Consent(self._frame)
         with place:
-            Look(self._frame, consent)
+            Look(self._frame, consent, self._section)
         await Domains(self._frame).draw()
 
     async def _lists(self) -> None:
