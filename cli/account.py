@@ -165,6 +165,7 @@ async def test(
     session: Session,
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="Id or name.")],
     to: Annotated[str, typer.Option("--to", help="Also deliver a test mail to this address.")] = "",
+    key: KeyOption = "",
 ) -> None:
     """Let a sender connect, do TLS and AUTH and, with `--to`, deliver a test mail.
 
@@ -172,7 +173,8 @@ async def test(
 
     Example: `posthaste account test relay --to me@example.com`
     """
-    answer = await session.ask(commands.TestAccount(account=await choices.account_id(session, account), to=to))
+    wanted = commands.TestAccount(account=await choices.account_id(session, account), to=to)
+    answer = await session.ask(wanted, key=key)
     session.out.done(answer, f"[green]Works.[/green] {text(answer.get('detail', ''))}")
 
 

@@ -7,14 +7,19 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from cli import choices
+from cli import choices, contact_views
 from cli.commands import AfterOption, KeyOption, LimitOption, command, group
+from cli.contact_views import ColumnOption, DelimiterOption, EncodingOption
 from cli.errors import CliError, InputError
 from cli.output import pairs, table
 from cli.session import Data, Session, read_file
 from shared.contracts import commands
 
 app = group("contacts", "Contacts and lists.")
+command(app, "show")(contact_views.show)
+command(app, "members")(contact_views.members)
+command(app, "remove")(contact_views.remove)
+command(app, "preview")(contact_views.preview)
 
 _POLL = 0.25
 _SHOWN = 20
@@ -35,15 +40,15 @@ async def import_file(
     session: Session,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV file with a header line.")],
     to_list: Annotated[str, typer.Option("--list", help="Name of the list; it is made if it is new.")],
-    column: Annotated[
-        list[str] | None,
-        typer.Option("--column", help="HEADER=FIELD; `email` is the address, `name` the display name. Repeatable."),
-    ] = None,
-    encoding: Annotated[str, typer.Option("--encoding", help="E.g. windows-1252; detected if not given.")] = "",
-    delimiter: Annotated[str, typer.Option("--delimiter", help="One character; detected if not given.")] = "",
+    column: ColumnOption = None,
+    encoding: EncodingOption = "",
+    delimiter: DelimiterOption = "",
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow it to its end.")] = True,
+    key: KeyOption = "",
 ) -> None:
     """Import a CSV file into a list. Rows that cannot be used are left out and listed with their reason.
+
+    `posthaste contacts preview` shows beforehand how the file would be read.
 
     Examples: `posthaste contacts import people.csv --list Customers`,
     `posthaste contacts import kunden.csv --list Kunden --column E-Mail=email --encoding windows-1252`
@@ -61,7 +66,7 @@ async def import_file(
         disable=not session.out.notes.is_terminal,
     ) as progress:
         sent = progress.add_task("Uploading", total=file.stat().st_size)
-        upload_id, parts = await session.upload(file, lambda size: progress.advance(sent, size))
+        upload_id, parts = await session.upload(file, lambda size: progress.advance(sent, size), key=key)
     accepted = await session.ask(
         commands.ImportContacts(
             upload=upload_id,
@@ -71,7 +76,8 @@ async def import_file(
             encoding=encoding,
             delimiter=delimiter,
             columns=choices.mapping(column or []),
-        )
+        ),
+        key=key,
     )
     if not wait:
         session.out.done(accepted, f"Accepted. Follow it: posthaste contacts status {upload_id}")
@@ -186,12 +192,13 @@ async def block(
     domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="Its name; those below it are meant, too.")],
     reason: Annotated[str, typer.Option("--reason", help="For whoever looks later.")] = "",
     off: Annotated[bool, typer.Option("--off", help="Let it go.")] = False,
+    key: KeyOption = "",
 ) -> None:
     """Leave contacts of a domain out of every audience from now on.
 
     Example: `posthaste contacts block rival.example --reason "a rival"`
     """
-    answer = await session.ask(commands.BlockDomain(domain=domain, blocked=not off, reason=reason))
+    answer = await session.ask(commands.BlockDomain(domain=domain, blocked=not off, reason=reason), key=key)
     session.out.done(answer, f"{answer['domain']} is mailed again." if off else f"{answer['domain']} is not mailed.")
 
 
@@ -216,6 +223,7 @@ async def confirmation(
     html: Annotated[Path | None, typer.Option("--html", help="File with {{ optInLink }}; ours if not given.")] = None,
     text: Annotated[Path | None, typer.Option("--text", help="File with {{ optInUrl }}; ours if not given.")] = None,
     off: Annotated[bool, typer.Option("--off", help="Demand none any more.")] = False,
+    key: KeyOption = "",
 ) -> None:
     """Have a list demand a confirmation of whoever joins it (double opt-in).
 
@@ -234,7 +242,8 @@ async def confirmation(
             subject=subject,
             html=read_file(html) if html else "",
             text=read_file(text) if text else "",
-        )
+        ),
+        key=key,
     )
     session.out.done(answer, "It demands none any more." if off else "Whoever joins it is asked first.")
 
@@ -253,12 +262,13 @@ async def opt_in(
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Who wants mail.")],
     to_list: Annotated[str, typer.Option("--list", help="Of which list, name or id.")],
     name: Annotated[str, typer.Option("--name", help="Name of the person.")] = "",
+    key: KeyOption = "",
 ) -> None:
     """Put somebody on a list, or ask for the confirmation that the list demands.
 
     Example: `posthaste contacts opt-in ann@example.com --list Customers --name Ann`
     """
-    answer = await session.ask(commands.OptIn(address=address, list=to_list, name=name))
+    answer = await session.ask(commands.OptIn(address=address, list=to_list, name=name), key=key)
     session.out.done(answer, _STATES[answer["state"]])
 
 
@@ -267,12 +277,13 @@ async def opt_out(
     session: Session,
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Who wants no mail.")],
     of_list: Annotated[str, typer.Option("--list", help="Of which list, name or id; of all mail if not given.")] = "",
+    key: KeyOption = "",
 ) -> None:
     """Record that somebody wants no more mail of a list, or none at all.
 
     Example: `posthaste contacts opt-out ann@example.com`
     """
-    answer = await session.ask(commands.OptOut(address=address, list=of_list))
+    answer = await session.ask(commands.OptOut(address=address, list=of_list), key=key)
     what = "mail" if answer["scope"] == "*" else "mail of this list"
     session.out.done(answer, f"No more {what} is sent.")
 

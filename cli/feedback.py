@@ -7,10 +7,11 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cli.classify import files
-from cli.commands import command, group
+from cli.commands import KeyOption, command, group
 from cli.errors import CliError, InputError, RefusedError
 from cli.session import Session
 from shared.contracts import commands
+from shared.ids import derived_id
 
 app = group("feedback", "Mail that came back: bounces, complaints, automatic answers, replies.")
 
@@ -24,6 +25,7 @@ _FOR_ALL = frozenset({"no_tracker", "unavailable", "forbidden", "unauthenticated
 async def take(
     session: Session,
     paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Mail files, folders of them (all below).")],
+    key: KeyOption = "",
 ) -> None:
     """Take in mails that came back, and say of each what it is and whether it was matched to a mail of ours.
 
@@ -47,7 +49,7 @@ async def take(
     ) as progress:
         for name in progress.track(named):
             try:
-                rows.append(await _one(session, name))
+                rows.append(await _one(session, name, key))
             except InputError as error:  # told at the end; the others are taken
                 complaints.append(str(error))
             except RefusedError as error:
@@ -60,9 +62,10 @@ async def take(
         raise CliError("not_taken", "\n".join(complaints))
 
 
-async def _one(session: Session, name: str) -> dict[str, Any]:
-    upload, parts = await session.upload(Path(name), lambda _: None)
-    return {"file": name} | await session.ask(commands.TakeFeedback(upload=upload, parts=parts))
+async def _one(session: Session, name: str, key: str) -> dict[str, Any]:
+    upload, parts = await session.upload(Path(name), lambda _: None, key=key)
+    own = derived_id(key, upload, length=20) if key else ""  # each mail is a command of its own
+    return {"file": name} | await session.ask(commands.TakeFeedback(upload=upload, parts=parts), key=own)
 
 
 def _short(row: dict[str, Any]) -> dict[str, str]:

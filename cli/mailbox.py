@@ -103,7 +103,7 @@ async def edit(
 
 
 @command(app, "test")
-async def test(session: Session, mailbox: Which) -> None:
+async def test(session: Session, mailbox: Which, key: KeyOption = "") -> None:
     """Let a tracker log in and look for the folders. A good test ends a pause, and the mailbox is read at once.
 
     What does not work is refused as `mailbox_not_working`, with what is wrong and what to do.
@@ -111,7 +111,7 @@ async def test(session: Session, mailbox: Which) -> None:
     Example: `posthaste mailbox test bounces`
     """
     chosen = (await _row(session, mailbox))["mailbox"]
-    answer = await session.ask(commands.TestMailbox(mailbox=chosen))
+    answer = await session.ask(commands.TestMailbox(mailbox=chosen), key=key)
     session.out.done(answer, f"[green]Works.[/green] {text(answer.get('detail', ''))}")
 
 

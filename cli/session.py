@@ -6,6 +6,7 @@ after it in the same run wait for its position.
 """
 
 import asyncio
+import hashlib
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ from cli.upload import over_http, upload
 from deploy.data_folder import DataFolder
 from shared.contracts.commands import Command, Query
 from shared.eventlog.connection import connect
-from shared.ids import new_id
+from shared.ids import derived_id, new_id
 from shared.messaging.client import Client, UnansweredError
 
 if TYPE_CHECKING:
@@ -129,8 +130,11 @@ class Session:
         self._position = max(self._position, answer.position)
         return answer.data | {"position": answer.position} if answer.position else answer.data
 
-    async def upload(self, path: Path, progress: Callable[[int], None]) -> tuple[str, int]:
+    async def upload(self, path: Path, progress: Callable[[int], None], *, key: str = "") -> tuple[str, int]:
         """Upload a file; `progress` hears the bytes that arrived. Return the id of the upload and its parts.
+
+        On NATS the same file under the same idempotency key is the same upload, so that what is asked of it is the same
+        request. Over HTTP the service names the upload, and a request about another one is refused under that key.
 
         Raises:
             InputError: The file cannot be read, or is empty.
@@ -140,7 +144,7 @@ class Session:
         client = await self._asker()
         if not isinstance(client, Client):
             return await over_http(client, path, progress)
-        upload_id = new_id()
+        upload_id = _upload_of(path, access(self.data).user, key) if key else new_id()
         return upload_id, await upload(await self.own_connection(), path, upload_id, progress)
 
     async def _asker(self) -> "Client | HttpClient":
@@ -173,6 +177,15 @@ async def session(out: Output, data: Path) -> AsyncIterator[Session]:
         yield opened
     finally:
         await opened.close()
+
+
+def _upload_of(path: Path, user: str, key: str) -> str:
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError("no_file", f"{path}: {error.strerror}") from error
+    return derived_id("upload", user, key, digest)
 
 
 def read_file(path: Path) -> str:

@@ -12,7 +12,7 @@ from services.planner.accounts import mailboxes, signing
 from services.planner.accounts.account import AccountDecider, Add, Edit, RecordTest, problem
 from services.planner.audience import audience_commands
 from services.planner.consent import consent_commands, feedback
-from services.planner.contacts import blocked_domain_commands
+from services.planner.contacts import blocked_domain_commands, contact_requests
 from services.planner.content import templates, tracking_urls
 from services.planner.idempotency import Act, once
 from services.planner.intake.telling import tell_contacts
@@ -264,6 +264,7 @@ HANDLERS: dict[type[commands.Command], Handler] = {
     **series_requests.HANDLERS,
     **consent_commands.HANDLERS,
     commands.RuleList: segments.rule_list,
+    commands.RemoveFromList: contact_requests.remove,
     commands.BlockDomain: blocked_domain_commands.block,
 }
 QUIETER = (commands.PauseMailing, commands.StopEverything, commands.CancelMailing, commands.ResumeAfterRestore)

@@ -11,7 +11,7 @@ from services.planner.accounts.account import Account
 from services.planner.audience import frozen_rows
 from services.planner.audience.audience_commands import NO_MAILING
 from services.planner.census import Census
-from services.planner.contacts import blocked_domain_commands, lists
+from services.planner.contacts import blocked_domain_commands, contact_requests, lists
 from services.planner.content import preview, templates, tracking_urls, versions
 from services.planner.content.plain_text import text_from_html
 from services.planner.content.preheader import as_written
@@ -190,6 +190,8 @@ QUERIES: dict[type[commands.Query], Query] = {
     commands.DomainKeys: signing.domain_keys,
     commands.Preflight: fitness.account_preflight,
     commands.Lists: all_lists,
+    commands.ShowContact: contact_requests.show,
+    commands.ListMembers: contact_requests.members,
     commands.BlockedDomains: blocked_domain_commands.listed,
     commands.CountSegment: segments.count_segment,
     commands.ImportStatus: import_status,

@@ -136,6 +136,7 @@ _SENTENCES: dict[type[DomainEvent], Callable[[Any], str]] = {
     relay.ProviderReleased: lambda e: f"{_whom(e.provider)} is no longer {e.what}",
     audience.ContactsImported: _imported,
     audience.ListFilled: lambda e: f"{e.contacts} contacts put on list {e.list}: {e.group} of mailing {e.mailing}",
+    audience.MemberRemoved: lambda e: f"A contact was taken off list {e.list}",
     log.LogContinued: lambda e: (
         f"The log was restored and confirmed at position {e.end}; it goes on as {e.incarnation}"
     ),

@@ -99,4 +99,13 @@ class DomainBlocked(DomainEvent):
     blocked: bool
 
 
-EVENTS = (ContactsImported, ContactsSynced, ActivitiesTold, ListRuled, ListFilled, DomainBlocked)
+class MemberRemoved(DomainEvent):
+    """A contact was taken off a list by hand."""
+
+    TYPE: ClassVar[str] = "audience.member_removed/1"
+
+    list: str
+    contact: str
+
+
+EVENTS = (ContactsImported, ContactsSynced, ActivitiesTold, ListRuled, ListFilled, DomainBlocked, MemberRemoved)

@@ -56,6 +56,7 @@ async def test_axe_finds_nothing_serious_and_every_page_fits_a_phone(window: Ope
             f"/campaigns/{own['campaign']}/edit": "campaign-edit",
             f"/accounts/{stock.account}/edit": "account-edit",
             f"/lists/{own['lists'][0]}/confirmation": "list-confirmation",
+            f"/lists/{own['lists'][0]}/members": "list-members",
             f"/series/new?mailing={stock.planned}": "series-new-like",
         }
     paths |= {f"/mailings/{stock.sent}{part}": f"mailings-sent{part.replace('/', '-')}" for part in of_sent}

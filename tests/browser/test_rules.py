@@ -79,3 +79,27 @@ async def test_what_people_told_is_recorded_and_domains_are_left_alone(window: O
     await site.drawn()
     await page.get_by_role("button", name="Demand none any more").click()
     await page.get_by_role("link", name="Joiners: whoever joins is on it").wait_for()
+
+
+async def test_a_contact_is_looked_up_and_taken_off_a_list(window: Open, stock: Stock) -> None:
+    """Nobody is said at the field; who is found stands there with lists and consent; the list shows who is left."""
+    await stock.do(commands.RuleList(list="Lookers", rule="email contains 'nobody at all'"))
+    await stock.do(commands.OptIn(address="looks@shop.example", list="Lookers", name="Lou"))
+    site = await window()
+    page = site.page
+    await site.sign_in(ANN)
+    await site.goto("/contacts")
+    await page.get_by_label("Address of the contact").fill("nobody@shop.example")
+    await page.get_by_role("button", name="Look it up").click()
+    await page.locator(".problem", has_text="Nobody here has this address").wait_for()
+    await page.get_by_label("Address of the contact").fill("looks@shop.example")
+    await page.get_by_role("button", name="Look it up").click()
+    await page.get_by_text("Lou", exact=True).wait_for()
+    await site.shot("contact-look")
+    await page.get_by_role("button", name="What this person consented to").click()
+    await page.get_by_text("1 act", exact=True).wait_for()
+    await page.get_by_role("button", name="Take it off Lookers").click()
+    await page.get_by_text("Nobody put it on a list").wait_for()
+    await page.get_by_role("link", name="Lookers: 0 contacts").click()
+    await page.get_by_text("Nobody was put on it.").wait_for()
+    await page.get_by_text("On it is also whom its rule finds").wait_for()

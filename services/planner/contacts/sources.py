@@ -238,7 +238,8 @@ async def _write_members(
         counts.joined += len(each.lists - lists_before)
         counts.left += len(lists_before - each.lists)
         for list_id in each.lists:
-            joining.setdefault(list_id, set()).update(each.contacts)
+            new = each.contacts if list_id in each.touched else each.contacts.keys() - contacts_before.keys()
+            joining.setdefault(list_id, set()).update(new)  # whoever was taken off by hand comes back by a word of it
             fields.setdefault(list_id, set()).update(each.news.merged if each.news else ())
         were = {(list_id, contact) for list_id in lists_before for contact in contacts_before}
         leaving |= were - {(list_id, contact) for list_id in each.lists for contact in each.contacts}

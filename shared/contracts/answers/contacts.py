@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from shared.contracts.answers.base import Data, Paused
+from shared.contracts.sources import AddressSlot
 
 _BEHIND: int = Field(
     description="0, or so soon after a large import: about how many contacts rules do not see yet; ask again."
@@ -19,6 +20,85 @@ class ListRow(Data):
     members: int
     confirmed: bool = Field(description="Whether it demands a confirmation of whoever joins.")
     rule: str = Field(default="", description="Whom it finds beside its members, which are those who were put on it.")
+
+
+class ContactRecord(Data):
+    """A record that claims the contact; without a source where a row of a file does."""
+
+    source: str
+    external: str = Field(description="Its id there.")
+    version: int
+    slot: AddressSlot = Field(description="Which address of the record the contact is.")
+
+
+class AccountOf(Data):
+    """The account that a contact belongs to."""
+
+    source: str
+    external: str = Field(description="Its id there.")
+    name: str
+
+
+class CustomerAddress(Data):
+    """One address of a customer."""
+
+    contact: str
+    address: str
+    name: str
+    slot: AddressSlot
+
+
+class ListName(Data):
+    """A list and what it is called."""
+
+    id: str
+    name: str
+
+
+class ContactShown(Data):
+    """One contact as it is now."""
+
+    contact: str
+    address: str
+    name: str
+    kind: str
+    provider: str = Field(description='Whose mailbox it is; "" for all but the large ones.')
+    status: str = Field(description="Status of the customer.")
+    flags: list[str] = Field(description="What the address is beside somebody's: `role`, `disposable`.")
+    fields: dict[str, str]
+    account: AccountOf | None
+    records: list[ContactRecord]
+    addresses: list[CustomerAddress] = Field(description="All of the customer, this one among them.")
+    lists: list[ListName] = Field(description="On which it was put; rules may find it for others.")
+    created: str
+    updated: str
+
+
+class MemberRow(Data):
+    """One of those who were put on a list."""
+
+    contact: str
+    address: str
+    name: str
+
+
+class MembersPage(Data):
+    """Who was put on a list."""
+
+    rows: list[MemberRow]
+    next: str
+    name: str
+    rule: str = Field(description="Whom it finds is on the list beside these.")
+    list: str
+
+
+class MemberRemoved(Data):
+    """The contact is not on the list any more; `removed` is false where nobody had put it there."""
+
+    list: str
+    contact: str
+    removed: bool
+    rule: str = Field(description="Whom it finds is on the list all the same.")
 
 
 class ListRuled(Data):

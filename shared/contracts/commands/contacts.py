@@ -48,6 +48,40 @@ class Lists(Query):
     NAME: ClassVar[str] = "list.list"
 
 
+class ShowContact(Query):
+    """One contact as it is now: fields, records, addresses of the customer, lists. Name its address, or its id."""
+
+    NAME: ClassVar[str] = "contact.show"
+
+    contact: str = Field(default="", pattern=r"^[a-z0-9]{0,24}$")
+    address: str = Field(default="", max_length=320)
+
+
+class ListMembers(Page):
+    """Who was put on a list, by contact -> {list, name, rule, rows: [{contact, address, name}], next}.
+
+    Attributes:
+        list: Name or id. Whom its rule finds beside them is told by `CountSegment`.
+    """
+
+    NAME: ClassVar[str] = "list.members"
+
+    list: Name
+
+
+class RemoveFromList(Command):
+    """Take an address off a list -> {list, contact, removed, rule}; nothing is said of what the person wants.
+
+    Attributes:
+        list: Name or id.
+    """
+
+    NAME: ClassVar[str] = "list.remove"
+
+    address: str = Field(max_length=320)
+    list: Name
+
+
 class RuleList(Command):
     """Make a list (made if new) dynamic: on it is whom the rule finds when an audience is frozen, beside its members.
 

@@ -62,6 +62,7 @@ REACHED: dict[type[BaseModel], dict[str, str]] = {
     },
     commands.OptIn: {"pages/contact_acts": "address list name"},
     commands.OptOut: {"pages/contact_acts": "address list"},
+    commands.RemoveFromList: {"pages/contact_look": "address list"},
     commands.BlockDomain: {"pages/contact_domains": "domain blocked reason"},
     commands.RuleList: {"pages/contact_rule": "list rule"},
     commands.ImportContacts: {

@@ -19,6 +19,7 @@ def register(console: "Console") -> None:
         follow_up,
         health,
         list_confirmation,
+        list_members,
         mailboxes,
         mailing,
         mailings,
@@ -42,6 +43,7 @@ def register(console: "Console") -> None:
         single_mail,
         contacts,
         list_confirmation,
+        list_members,
     )
     for page in (*work, accounts, mailboxes, health, parked, access, me):
         page.register(console)

@@ -38,10 +38,10 @@ class Consent:
             self._place = tag("div", "", "stack")
 
     async def _look(self, values: Values) -> Refusal | None:
-        await self._show(values["consent_address"])
+        await self.show(values["consent_address"])
         return None
 
-    async def _show(self, address: str, before: str = "") -> None:
+    async def show(self, address: str, before: str = "") -> None:
         """Show what there is of an address; `before` is what was just done."""
         self._place.clear()
         try:
@@ -58,7 +58,7 @@ class Consent:
                 listing.fill([[partial(part, self, act) for part in _PARTS] for act in acts])
         await self._statuses(address)
         with self._place:
-            await Acts(self._desk, address, partial(self._show, address)).draw(acts)
+            await Acts(self._desk, address, partial(self.show, address)).draw(acts)
 
     async def _statuses(self, address: str) -> None:
         """Draw what campaigns made of the person."""

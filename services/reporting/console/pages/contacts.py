@@ -14,6 +14,7 @@ from services.reporting.console.listing import NONE, Column, Listing
 from services.reporting.console.live import later
 from services.reporting.console.pages.contact_consent import Consent
 from services.reporting.console.pages.contact_domains import Domains
+from services.reporting.console.pages.contact_look import Look
 from services.reporting.console.pages.contact_rule import Rule
 from shared.contracts import commands
 from shared.contracts.commands import Refusal
@@ -50,7 +51,10 @@ class _Contacts:
         self._section = Section(self._frame, tag("div", "", "stack"), self._lists)
         await self._section.draw()
         Rule(self._frame, self._section)
-        Consent(self._frame)
+        place = tag("div", "", "stack")
+        consent = Consent(self._frame)
+        with place:
+            Look(self._frame, consent, self._section)
         await Domains(self._frame).draw()
 
     async def _lists(self) -> None:
@@ -69,8 +73,12 @@ class _Contacts:
         )
         listing = Listing("Lists", columns, "cards")
         listing.fill(
-            (one["name"], partial(self._joins, one), one["rule"] or NONE, words.count(one["members"])) for one in lists
+            (one["name"], partial(self._joins, one), one["rule"] or NONE, partial(self._members, one)) for one in lists
         )
+
+    def _members(self, one: Data) -> None:
+        label = f"{one['name']}: {words.many(one['members'], 'contact')}"
+        link(words.count(one["members"]), f"/lists/{one['id']}/members", aria_label=label)
 
     def _joins(self, one: Data) -> None:
         said = "has to confirm" if one["confirmed"] else "is on it"
