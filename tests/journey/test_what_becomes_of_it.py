@@ -76,14 +76,18 @@ async def test_nothing_goes_without_an_account_that_works(shop: Marketer, tmp_pa
         assert not shop.arrived(through), "it went through the other relay"
 
 
+async def _signed_in(shop: Marketer, name: str) -> str:
+    """Make a person who works on mailings; return the session."""
+    signs_in = {"email": f"{name.lower()}@shop.example", "password": "correct horse"}
+    await shop.done("POST", "/users", signs_in | {"name": name, "permissions": ["view", "create", "edit", "send"]})
+    return str((await shop.done("POST", "/sessions", signs_in))["session"])
+
+
 @pytest.mark.feature("P4", "A11")
 async def test_a_test_goes_to_whoever_is_signed_in(shop: Marketer) -> None:
     """Before the start, in the words of a real recipient; to others where they are named; the list gets nothing."""
     await shop.told({"id": "bob", "lists": ["Two"]})
-    person = {"name": "Eve", "email": "eve@shop.example", "password": "correct horse"}
-    await shop.done("POST", "/users", person | {"permissions": ["view", "create", "edit", "send"]})
-    signed = {"email": person["email"], "password": person["password"]}
-    session = (await shop.done("POST", "/sessions", signed))["session"]
+    session = await _signed_in(shop, "Eve")
     mailing = await shop.draft(await shop.campaign("Two"))
     await shop.fixed(mailing)
     assert await shop.fails("mailing", "test", mailing) == "no_own_address"
@@ -102,10 +106,7 @@ async def test_a_test_goes_to_whoever_is_signed_in(shop: Marketer) -> None:
 async def test_whoever_drafts_a_mailing_is_told_how_it_ended(shop: Marketer) -> None:
     """A person who signed in and named nobody; who names nobody on purpose, and a program, is told nothing."""
     await shop.told({"id": "uli", "lists": ["Own"]})
-    person = {"name": "Liv", "email": "liv@shop.example", "password": "correct horse"}
-    await shop.done("POST", "/users", person | {"permissions": ["view", "create", "edit", "send"]})
-    signed = {"email": person["email"], "password": person["password"]}
-    session = (await shop.done("POST", "/sessions", signed))["session"]
+    session = await _signed_in(shop, "Liv")
     wanted = LETTER | {"campaign": await shop.campaign("Own"), "account": shop.system.account}
     own = (await shop.done("POST", "/mailings", wanted | {"name": "Mine"}, bearer=session))["mailing"]
     silent = (await shop.done("POST", "/mailings", wanted | {"name": "Quiet", "notify": []}, bearer=session))["mailing"]
@@ -116,7 +117,9 @@ async def test_whoever_drafts_a_mailing_is_told_how_it_ended(shop: Marketer) -> 
         await shop.completed(mailing)
 
     def told() -> list[str]:
-        return [str(read(mail)["Subject"]) for mail in shop.system.relay.accepted if mail.recipient == person["email"]]
+        return [
+            str(read(mail)["Subject"]) for mail in shop.system.relay.accepted if mail.recipient == "liv@shop.example"
+        ]
 
     assert await until(told, PATIENCE) == ["Completed: Mine"]
 
