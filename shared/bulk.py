@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import ARRAY, ColumnElement, Table, Text, any_, bindparam, func, select, update
+from sqlalchemy import ARRAY, ColumnElement, String, Table, Text, any_, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
@@ -113,7 +113,8 @@ def among(conn: AsyncConnection, column: ColumnElement[Any], keys: Collection[st
     key into the statement of an IN, which takes longer than to look them up.
     """
     if is_postgresql(conn):
-        return column == any_(bindparam(None, list(keys), type_=ARRAY(column.type)))
+        given_keys = bindparam(None, list(keys), type_=ARRAY(String))  # with a length, longer keys would be cut off
+        return column == any_(given_keys)
     given = func.json_each(bindparam(None, orjson.dumps(list(keys)).decode(), type_=Text)).table_valued("value")
     return column.in_(select(given.c.value))
 

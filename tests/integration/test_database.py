@@ -79,15 +79,16 @@ async def test_many_rows_at_once_are_rows(engine: AsyncEngine, rows: int) -> Non
 
 @pytest.mark.parametrize("count", [0, 1, 100_000])
 async def test_any_number_of_keys_is_one_parameter(engine: AsyncEngine, count: int) -> None:
-    """Those that are there are found, whatever stands in them; none finds nothing."""
+    """Those that are there are found, whatever stands in them; none finds nothing, and a longer one nobody."""
     odd = ["o'x", '"', "\\", "é", "%", ""]
     async with engine.begin() as conn:
-        await append_rows(conn, THINGS, list(enumerate(["n0", *odd, "else"])))
+        await append_rows(conn, THINGS, list(enumerate(["n0", *odd, "12345678"])))
         keys = [f"n{at}" for at in range(count)]
         found = await conn.scalars(select(THINGS.c.name).where(among(conn, THINGS.c.name, keys)))
         assert list(found) == ["n0"][:count]
         found = await conn.scalars(select(THINGS.c.name).where(among(conn, THINGS.c.name, odd)).order_by(THINGS.c.id))
         assert list(found) == odd
+        assert await conn.scalar(select(THINGS.c.name).where(among(conn, THINGS.c.name, ["123456789"]))) is None
 
 
 @on_postgresql
